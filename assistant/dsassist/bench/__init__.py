@@ -1,0 +1,1 @@
+"""`dsassist bench`: measurements that a user can repeat."""

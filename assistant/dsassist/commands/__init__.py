@@ -1,0 +1,1 @@
+"""The subcommands of `dsassist`, a module each, found through the entry-point group `dsassist.commands`."""

@@ -1,0 +1,1 @@
+"""The git hook: the pre-commit entry and its installation."""

@@ -1,0 +1,1 @@
+"""How tokens are made: model files, the engine, the server, the client."""

@@ -1,0 +1,1 @@
+"""The HTTP server: it holds no model, it supervises the engine process."""
