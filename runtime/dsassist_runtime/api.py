@@ -1,7 +1,7 @@
 """What the runtime offers to the packages above it: an `Engine`, and the values that go in and come out.
 
-`client.Client` is the engine that everything uses (it speaks to the server); `testing.ScriptedEngine` is the one fake. Texts are
-`str`, positions in them are code points, times are milliseconds, log-probabilities are natural logarithms.
+`client.Client` is the engine that everything uses (it speaks to the server); `testing.ScriptedEngine` is the one fake.
+Texts are `str`, positions in them are code points, times are milliseconds, log-probabilities are natural logarithms.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ __all__ = [
     "InfillRequest",
     "LayerRouting",
     "ModelFacts",
+    "PromptRead",
     "Sampling",
     "ScoreRequest",
+    "TextPiece",
     "TextStream",
 ]
 
@@ -72,8 +74,9 @@ class Sampling:
 class InfillRequest:
     """Write what belongs between `prefix` and `suffix`.
 
-    The engine clips the prefix from its start and the suffix from its end, at line ends, to `max_prompt_tokens` (0: what the
-    context holds beside `max_tokens`), at most a quarter of it for the suffix. `trace_experts` records the routing (slower).
+    The engine clips the prefix from its start and the suffix from its end, at line ends, to `max_prompt_tokens` (0:
+    what the context holds beside `max_tokens`), at most a quarter of it for the suffix. `trace_experts` records the
+    routing (slower).
     """
 
     prefix: str
@@ -94,8 +97,24 @@ class LayerRouting:
 
 
 @dataclass(frozen=True)
+class PromptRead:
+    """The prompt is in the cache: `cached_tokens` of its `prompt_tokens` were reused, not evaluated."""
+
+    prompt_tokens: int
+    cached_tokens: int
+
+
+@dataclass(frozen=True)
+class TextPiece:
+    """Some text that is certain, and how many tokens were decoded so far."""
+
+    text: str
+    completion_tokens: int
+
+
+@dataclass(frozen=True)
 class GenerationEnd:
-    """The figures of a finished generation; `cached_tokens` of the `prompt_tokens` were reused, not evaluated."""
+    """The figures of a generation; `completion_tokens` counts what was decoded, shown or not."""
 
     finish_reason: Literal["stop", "length", "cancelled"]
     prompt_tokens: int
@@ -109,12 +128,12 @@ class GenerationEnd:
 class TextStream(Protocol):
     """Pieces of text as they are written; never a cut UTF-8 sequence.
 
-    `end` is there once the iteration is over. `close` stops the engine within a token, and is safe from another thread and twice.
+    `close` stops the engine within a token, and is safe from another thread and twice.
     """
 
     @property
     def end(self) -> GenerationEnd | None:
-        """The figures, or None while text may still come."""
+        """The figures once the iteration is over; after a `close` those until then, as `cancelled`; before, None."""
 
     def __iter__(self) -> Iterator[str]: ...
 
@@ -141,9 +160,9 @@ class Edit:
 class ScoreRequest:
     """Compare `text` with each of `edits` applied to it alone, `context` standing before both.
 
-    One forward pass over `context + text` ranks the edits by log p(first differing token of the edit) minus that of the text;
-    the best `max_rescored`, at most `max_per_site` with the same range, are evaluated whole: the differing tokens and the next
-    `suffix_tokens` that both versions share.
+    One forward pass over `context + text` ranks the edits by log p(first differing token of the edit) minus that of the
+    text; the best `max_rescored`, at most `max_per_site` with the same range, are evaluated whole: the differing tokens
+    and the next `suffix_tokens` that both versions share.
     """
 
     context: str
@@ -158,7 +177,8 @@ class ScoreRequest:
 class EditScore:
     """Log-probabilities per token of one rescored edit, for the text as written and for the alternative.
 
-    `site_*` are the tokens that differ (either may be empty); `suffix_*` are the identical tokens behind them, equally many.
+    `site_*` are the tokens that differ (either may be empty); `suffix_*` are the identical tokens behind them, equally
+    many.
     """
 
     edit: Edit
@@ -169,7 +189,7 @@ class EditScore:
 
 
 class Engine(Protocol):
-    """Where tokens are made. Every method may raise `NotDone` or `RequestRefused`; all are safe from several threads."""
+    """Where tokens are made. Every method may raise `NotDone` or `RequestRefused`, and is safe from several threads."""
 
     def facts(self) -> ModelFacts:
         """What is known of the model (it is loaded if need be)."""

@@ -1,6 +1,7 @@
 """The user's directories: configuration, state, models, and the runtime directory with the server's socket.
 
-platformdirs knows each system's conventions. `DSASSIST_HOME=DIR` puts all four below one folder (a portable installation, a test).
+platformdirs knows each system's conventions. `DSASSIST_HOME=DIR` puts all four below one folder (a portable
+installation, a test).
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def make_writable(directory: Path) -> Path:
 
 
 def make_private(directory: Path) -> Path:
-    """`make_writable`, and only this user may enter: mode 0700 and our own, as the socket inside grants use of the model."""
+    """`make_writable`, and only this user may enter (mode 0700): the socket inside grants use of the model."""
     make_writable(directory)
     found = directory.lstat()
     if stat.S_ISLNK(found.st_mode) or found.st_uid != os.getuid():

@@ -1,0 +1,136 @@
+"""A context: the KV cache of a model's sequences, and the one place that calls `llama_decode`."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dsassist_runtime.errors import NotDone
+from dsassist_runtime.llama.library import last_words, load_library
+from dsassist_runtime.llama.model import Model
+
+__all__ = ["AbortFlag", "Aborted", "BatchToken", "Context"]
+
+
+class Aborted(Exception):  # noqa: N818  (it is an outcome, not an error)
+    """The abort flag was raised while a batch was evaluated; the batch's KV is not to be trusted."""
+
+
+class AbortFlag:
+    """Stops a running `Context.decode` between two nodes of the graph; set from any thread.
+
+    llama.cpp calls the abort callback for each node. A Python callback would cost an interpreter round trip a node
+    (a third of the token time of a small model), so the callback is C's own `strlen` and the flag is a string: empty
+    means go on.
+    """
+
+    def __init__(self) -> None:
+        self._text = ctypes.create_string_buffer(2)
+        self.address = ctypes.addressof(self._text)
+        self.callback = ctypes.cast(ctypes.CDLL(None).strlen, ctypes.c_void_p).value
+
+    def set(self) -> None:
+        """Abort what runs now or next."""
+        self._text[0] = b"\x01"
+
+    def clear(self) -> None:
+        """Let decoding go on."""
+        self._text[0] = b"\x00"
+
+    def __bool__(self) -> bool:
+        return self._text[0] != b"\x00"
+
+
+class BatchToken(NamedTuple):
+    """One token of a batch: its id, its position, its sequence, and whether its logits are wanted."""
+
+    token: int
+    position: int
+    sequence: int
+    wants_logits: bool
+
+
+class Context:
+    """KV cache and scratch memory for one model; used by one thread at a time."""
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        n_ctx: int,
+        n_batch: int,
+        n_threads: int,
+        n_seq_max: int = 1,
+        abort: AbortFlag,
+        eval_callback: Any = None,
+    ) -> None:
+        """`eval_callback`, a `ggml_backend_sched_eval_callback`, observes the graph (see `routing`)."""
+        self._library = load_library()
+        self._vocabulary_size = model.vocabulary.n_tokens
+        params = self._library.llama_context_default_params()
+        params.n_ctx = n_ctx
+        params.n_batch = params.n_ubatch = n_batch
+        params.n_seq_max = n_seq_max
+        params.n_outputs_max_per_seq = 0  # the default of 1 refuses logits at several positions of a sequence
+        params.n_threads = params.n_threads_batch = n_threads
+        params.kv_unified = True  # copies of a prefix between sequences are metadata only
+        params.abort_callback = self._library.ggml_abort_callback(abort.callback)
+        params.abort_callback_data = abort.address
+        if eval_callback is not None:
+            params.cb_eval = eval_callback
+        self._abort = abort
+        self._eval_callback = eval_callback
+        self._abort_callback = params.abort_callback
+        self.pointer = self._library.llama_init_from_model(model.pointer, params)
+        if not self.pointer:
+            raise NotDone(
+                f"no room for a context of {n_ctx} tokens ({last_words() or 'no reason given'}); lower engine.n_ctx"
+            )
+        self._memory = self._library.llama_get_memory(self.pointer)
+        self.n_ctx: int = self._library.llama_n_ctx(self.pointer)
+        self.n_batch = n_batch
+        self._batch = self._library.llama_batch_init(n_batch, 0, 1)
+
+    def decode(self, tokens: Sequence[BatchToken]) -> None:
+        """Evaluate one batch of at most `n_batch` tokens; `Aborted` when the flag was raised."""
+        assert 0 < len(tokens) <= self.n_batch, f"{len(tokens)} tokens in a batch of {self.n_batch}"
+        batch = self._batch
+        batch.n_tokens = len(tokens)
+        for i, (token, position, sequence, wants_logits) in enumerate(tokens):
+            batch.token[i] = token
+            batch.pos[i] = position
+            batch.n_seq_id[i] = 1
+            batch.seq_id[i][0] = sequence
+            batch.logits[i] = wants_logits
+        code = self._library.llama_decode(self.pointer, batch)
+        if code == 2 or (code != 0 and self._abort):
+            raise Aborted
+        if code != 0:
+            raise NotDone(
+                f"llama_decode failed with {code} on {len(tokens)} tokens ({last_words() or 'no reason given'})"
+            )
+
+    def logits(self, index: int) -> npt.NDArray[np.float32]:
+        """The logits behind token `index` of the last batch, `(n_vocab,)`; a view that the next `decode` overwrites."""
+        pointer = self._library.llama_get_logits_ith(self.pointer, index)
+        return np.ctypeslib.as_array(pointer, shape=(self._vocabulary_size,))
+
+    def forget(self, sequence: int, start: int = 0) -> None:
+        """Drop the KV of `sequence` from position `start` on."""
+        self._library.llama_memory_seq_rm(self._memory, sequence, start, -1)
+
+    def share(self, source: int, target: int, end: int) -> None:
+        """Let `target` have the KV of `source` below position `end`, without a copy."""
+        self._library.llama_memory_seq_cp(self._memory, source, target, 0, end)
+
+    def close(self) -> None:
+        """Free the KV cache."""
+        if self.pointer:
+            self._library.llama_batch_free(self._batch)
+            self._library.llama_free(self.pointer)
+            self.pointer = None

@@ -1,0 +1,85 @@
+"""The door to llama-cpp-python: loads the library in the right environment, and refuses any version but the pinned one.
+
+The low-level API passes C structs by value; a struct that grew in another release would not fail, it would compute
+nonsense. So the version, the struct sizes and a few defaults that lie at both ends of the structs are checked before
+anything else happens.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+from collections import deque
+from typing import Any
+
+from dsassist_runtime.errors import NotDone
+
+__all__ = ["PINNED", "last_words", "load_library"]
+
+PINNED = "0.3.36"
+_LLAMA_CPP = "0.5.0"
+_AGAIN = f"install it again: pip install --force-reinstall --no-cache-dir llama-cpp-python=={PINNED}"
+_SIZES = {  # bytes, on 64-bit systems
+    "llama_model_params": 80,
+    "llama_context_params": 160,
+    "llama_batch": 56,
+    "llama_model_kv_override": 264,
+    "llama_token_data": 12,
+}
+
+_GGML_LOG_LEVEL_ERROR = 4
+
+_log: deque[str] = deque(maxlen=60)
+
+
+@functools.cache
+def load_library() -> Any:
+    """The module `llama_cpp.llama_cpp`, checked and quiet; `NotDone` when it is missing or not the pinned version."""
+    # Spinning OpenMP barriers collapse when another program wants the core: 1.9 against 6.6 tokens/s on two busy cores.
+    # libgomp reads this once, when it is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    try:
+        import llama_cpp
+        import llama_cpp.llama_cpp as library
+    except (ImportError, OSError, RuntimeError) as error:
+        raise NotDone(f"llama-cpp-python cannot be loaded ({error}); {_AGAIN}") from error
+    _check(llama_cpp.__version__, library)
+    library.llama_log_set(_LOG_CALLBACK, ctypes.c_void_p(0))
+    library.llama_backend_init()
+    return library
+
+
+def last_words() -> str:
+    """The last error that llama.cpp logged, for a message; empty when there was none."""
+    return _log[-1] if _log else ""
+
+
+def _check(version: str, library: Any) -> None:
+    if version != PINNED:
+        raise NotDone(f"llama-cpp-python {version} is installed, dsassist needs {PINNED}; {_AGAIN}")
+    built = library.llama_version().decode()
+    sizes = {name: ctypes.sizeof(getattr(library, name)) for name in _SIZES}
+    context, model = library.llama_context_default_params(), library.llama_model_default_params()
+    ends = (
+        context.n_ctx,
+        context.n_batch,
+        context.offload_kqv,
+        context.n_samplers,
+        model.n_gpu_layers,
+        model.use_extra_bufts,
+    )
+    if not built.startswith(_LLAMA_CPP) or sizes != _SIZES or ends != (512, 2048, True, 0, -1, True):
+        raise NotDone(
+            f"the llama.cpp library {built} does not match llama-cpp-python {PINNED} ({sizes}, {ends}); {_AGAIN}"
+        )
+
+
+def _log_line(level: int, text: bytes, _data: int) -> None:
+    line = text.decode("utf-8", "replace").strip()
+    if level == _GGML_LOG_LEVEL_ERROR and line:
+        _log.append(line)
+
+
+# llama.cpp keeps the pointer: the object must live as long as the process.
+_LOG_CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(_log_line)

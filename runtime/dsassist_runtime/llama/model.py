@@ -1,0 +1,134 @@
+"""A loaded model file and its vocabulary."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dsassist_runtime.errors import ModelInvalid, ModelUnsupported
+from dsassist_runtime.llama.library import last_words, load_library
+
+__all__ = ["FimTokens", "Model", "Vocabulary"]
+
+
+@dataclass(frozen=True)
+class FimTokens:
+    """The three marks of fill-in-the-middle, as token ids."""
+
+    prefix: int
+    suffix: int
+    middle: int
+
+
+class Vocabulary:
+    """Text to token ids and back. It lives as long as its model."""
+
+    def __init__(self, pointer: Any) -> None:
+        self._library = load_library()
+        self.pointer = pointer
+        self.n_tokens: int = self._library.llama_vocab_n_tokens(pointer)
+        self.adds_bos: bool = self._library.llama_vocab_get_add_bos(pointer)
+        self.bos = _token(self._library.llama_vocab_bos(pointer))
+        self.fim = self._fim_tokens()
+
+    def tokenize(self, text: str) -> list[int]:
+        """The ids of `text`, in which marks such as `<|fim_middle|>` are plain text; no BOS is added.
+
+        Lone surrogates, which no UTF-8 can hold, become question marks.
+        """
+        data = text.encode("utf-8", "replace")
+        size = len(data) + 8
+        buffer = (ctypes.c_int32 * size)()
+        count = self._library.llama_tokenize(self.pointer, data, len(data), buffer, size, False, False)
+        if count < 0:  # a tokenizer that needs more tokens than bytes
+            size = -count
+            buffer = (ctypes.c_int32 * size)()
+            count = self._library.llama_tokenize(self.pointer, data, len(data), buffer, size, False, False)
+        assert count >= 0, f"llama_tokenize returned {count} for {len(data)} bytes"
+        return list(buffer[:count])
+
+    def piece(self, token: int) -> bytes:
+        """The bytes that a token stands for, maybe a part of a UTF-8 sequence; nothing for a control token."""
+        buffer = ctypes.create_string_buffer(64)
+        count = self._library.llama_token_to_piece(self.pointer, token, buffer, len(buffer), 0, False)
+        if count < 0:
+            buffer = ctypes.create_string_buffer(-count)
+            count = self._library.llama_token_to_piece(self.pointer, token, buffer, len(buffer), 0, False)
+        return buffer.raw[:count]
+
+    def detokenize(self, tokens: list[int]) -> str:
+        """The text of `tokens`; a sequence cut at either end shows as U+FFFD."""
+        return b"".join(self.piece(token) for token in tokens).decode("utf-8", "replace")
+
+    def is_end(self, token: int) -> bool:
+        """Does this token end a text (end of text, of turn, of infill)?"""
+        return bool(self._library.llama_vocab_is_eog(self.pointer, token))
+
+    def _fim_tokens(self) -> FimTokens | None:
+        # llama.cpp takes them from the metadata, else finds them by the texts that it knows (llama-vocab.cpp).
+        marks = [
+            _token(find(self.pointer))
+            for find in (
+                self._library.llama_vocab_fim_pre,
+                self._library.llama_vocab_fim_suf,
+                self._library.llama_vocab_fim_mid,
+            )
+        ]
+        prefix, suffix, middle = marks
+        if prefix is None or suffix is None or middle is None:
+            return None
+        return FimTokens(prefix, suffix, middle)
+
+
+class Model:
+    """The weights. `close` frees them; contexts must be closed before."""
+
+    def __init__(self, path: Path, n_gpu_layers: int = 0, on_progress: Callable[[float], None] | None = None) -> None:
+        """Load a GGUF whose header was found good; `ModelUnsupported` or `ModelInvalid` when llama.cpp refuses it."""
+        self._library = load_library()
+        self.path = path
+        params = self._library.llama_model_default_params()
+        params.n_gpu_layers = n_gpu_layers
+
+        def progress(share: float, _data: Any) -> bool:
+            if on_progress is not None:
+                on_progress(share)
+            return True
+
+        params.progress_callback = self._library.llama_progress_callback(progress)
+        self.pointer = self._library.llama_model_load_from_file(str(path).encode("utf-8", "surrogateescape"), params)
+        if not self.pointer:
+            raise _load_error(path, last_words())
+        self.vocabulary = Vocabulary(self._library.llama_model_get_vocab(self.pointer))
+        self.n_ctx_train: int = self._library.llama_model_n_ctx_train(self.pointer)
+        self.has_chat_template = bool(self._library.llama_model_chat_template(self.pointer, None))
+
+    def metadata(self, key: str) -> str | None:
+        """A scalar of the GGUF's metadata as text, or None."""
+        buffer = ctypes.create_string_buffer(1024)
+        count = self._library.llama_model_meta_val_str(self.pointer, key.encode(), buffer, len(buffer))
+        return buffer.value.decode("utf-8", "replace") if count >= 0 else None
+
+    def close(self) -> None:
+        """Free the weights."""
+        if self.pointer:
+            self._library.llama_model_free(self.pointer)
+            self.pointer = None
+
+
+def _token(token: int) -> int | None:
+    return token if token >= 0 else None  # LLAMA_TOKEN_NULL is -1
+
+
+def _load_error(path: Path, reason: str) -> ModelInvalid | ModelUnsupported:
+    if "unknown model architecture" in reason:
+        architecture = reason.rsplit("architecture:", 1)[-1].strip().strip("'\"")
+        return ModelUnsupported(
+            f"{path}: this llama.cpp does not know the architecture {architecture}; choose another model"
+        )
+    return ModelInvalid(
+        f"{path}: llama.cpp cannot load it ({reason or 'no reason given'}); pull the model again or choose another"
+    )

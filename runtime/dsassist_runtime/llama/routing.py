@@ -1,0 +1,67 @@
+"""Which experts a mixture of experts chose: an observer of the graph's `ffn_moe_topk-<layer>` nodes.
+
+llama.cpp asks the callback about every node of the graph, which costs an interpreter round trip each, so a context that
+observes is slower; the engine makes one only for a request that asks for it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+from dsassist_runtime.api import LayerRouting
+from dsassist_runtime.llama.library import load_library
+
+__all__ = ["RoutingObserver"]
+
+_NODE = b"ffn_moe_topk-"
+_NAME_OFFSET = 256
+
+
+class _Tensor(ctypes.Structure):
+    """`ggml_tensor` of the pinned release, which llama-cpp-python does not bind (336 bytes)."""
+
+    _fields_ = [
+        ("type", ctypes.c_int),
+        ("buffer", ctypes.c_void_p),
+        ("ne", ctypes.c_int64 * 4),
+        ("nb", ctypes.c_size_t * 4),
+        ("op", ctypes.c_int),
+        ("op_params", ctypes.c_int32 * 16),
+        ("flags", ctypes.c_int32),
+        ("src", ctypes.c_void_p * 10),
+        ("view_src", ctypes.c_void_p),
+        ("view_offs", ctypes.c_size_t),
+        ("data", ctypes.c_void_p),
+        ("name", ctypes.c_char * 64),
+        ("extra", ctypes.c_void_p),
+        ("padding", ctypes.c_char * 8),
+    ]
+
+
+class RoutingObserver:
+    """Counts how often each expert was chosen. Pass `callback` to a `Context`, and keep this object while that lives.
+
+    Only host memory is read: with layers on a GPU the nodes there are not counted.
+    """
+
+    def __init__(self, n_experts: int) -> None:
+        assert ctypes.sizeof(_Tensor) == 336, ctypes.sizeof(_Tensor)
+        assert _Tensor.name.offset == _NAME_OFFSET, _Tensor.name.offset
+        self._n_experts = n_experts
+        self._counts: dict[int, list[int]] = {}
+        self.callback = load_library().ggml_backend_sched_eval_callback(self._observe)
+
+    def result(self) -> tuple[LayerRouting, ...]:
+        """The counts so far, a row per layer with experts."""
+        return tuple(LayerRouting(layer, tuple(counts)) for layer, counts in sorted(self._counts.items()))
+
+    def _observe(self, address: int, ask: bool, _data: Any) -> bool:
+        if ask:
+            return ctypes.string_at(address + _NAME_OFFSET, len(_NODE)) == _NODE
+        tensor = _Tensor.from_address(address)
+        counts = self._counts.setdefault(int(tensor.name[len(_NODE) :]), [0] * self._n_experts)
+        for row in range(tensor.ne[1]):  # a strided view of the full argsort: rows lie nb[1] bytes apart
+            for expert in (ctypes.c_int32 * tensor.ne[0]).from_address(tensor.data + row * tensor.nb[1]):
+                counts[expert] += 1
+        return True

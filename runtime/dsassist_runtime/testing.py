@@ -1,0 +1,102 @@
+"""The one fake: an engine that answers from a script, for tests of everything above the runtime."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from dsassist_runtime.api import (
+    EditScore,
+    GenerationEnd,
+    InfillRequest,
+    ModelFacts,
+    ScoreRequest,
+    TextStream,
+)
+
+__all__ = ["ScriptedEngine", "ScriptedStream"]
+
+
+class ScriptedEngine:
+    """Implements `api.Engine`: `texts` are the middles to write, one a request (the last one again and again).
+
+    `score` is answered by the function given; `requests` keeps what was asked. An exception in place of a text is
+    raised.
+    """
+
+    def __init__(
+        self,
+        texts: Sequence[str | Exception] = ("",),
+        *,
+        score: Callable[[ScoreRequest], Sequence[EditScore]] = lambda _request: (),
+        piece_s: float = 0.0,
+    ) -> None:
+        self._texts = list(texts)
+        self._score = score
+        self._piece_s = piece_s
+        self.requests: list[InfillRequest | ScoreRequest] = []
+        self.streams: list[ScriptedStream] = []
+
+    def facts(self) -> ModelFacts:
+        """A small made-up model."""
+        return ModelFacts("scripted", Path("scripted.gguf"), "scripted", 4096, 0, 0, ("psm",), False)
+
+    def infill(self, request: InfillRequest) -> TextStream:
+        """The next text, in pieces of four characters with `piece_s` seconds before each."""
+        self.requests.append(request)
+        text = self._texts.pop(0) if len(self._texts) > 1 else self._texts[0]
+        if isinstance(text, Exception):
+            raise text
+        stream = ScriptedStream(text, self._piece_s)
+        self.streams.append(stream)
+        return stream
+
+    def score(self, request: ScoreRequest) -> tuple[EditScore, ...]:
+        """What the function makes of it."""
+        self.requests.append(request)
+        return tuple(self._score(request))
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class ScriptedStream:
+    """Implements `api.TextStream`; a piece counts as a token."""
+
+    def __init__(self, text: str, piece_s: float) -> None:
+        self._pieces = [text[i : i + 4] for i in range(0, len(text), 4)]
+        self._piece_s = piece_s
+        self._written = 0
+        self._end: GenerationEnd | None = None
+        self.closed = threading.Event()
+
+    @property
+    def end(self) -> GenerationEnd | None:
+        """The figures once the iteration is over or the stream closed."""
+        if self._end is None and self.closed.is_set():
+            return GenerationEnd("cancelled", 10, 0, self._written, 1.0, 2.0)
+        return self._end
+
+    def __iter__(self) -> Iterator[str]:
+        for piece in self._pieces:
+            time.sleep(self._piece_s)
+            if self.closed.is_set():
+                return
+            self._written += 1
+            yield piece
+        self._end = GenerationEnd("stop", 10, 0, self._written, 1.0, 2.0)
+
+    def close(self) -> None:
+        """Stop writing."""
+        self.closed.set()
+
+    def __enter__(self) -> TextStream:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
