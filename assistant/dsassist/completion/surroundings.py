@@ -1,0 +1,107 @@
+"""What of the text around the cursor decides how far a completion may go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Surroundings", "bracket_depth", "indent_of", "look_around"]
+
+_OPENERS, _CLOSERS = "([{", ")]}"
+_COMMENTS = ("#", "//")
+_LINES_BELOW = 40
+_LINES_OF_DOCSTRING = 60
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The text around the cursor, as far as it matters.
+
+    A block is due where the line above opens one. `block_indent` is then the indentation that the completion must stay
+    deeper than, and `paragraph` says that it ends at a blank line (below a comment nothing else marks the end).
+    """
+
+    line_before: str  # of the cursor's line
+    line_after: str
+    above: str  # the last line with text before the cursor's line, stripped
+    below: tuple[str, ...]  # the next lines with text, stripped
+    block_indent: int | None = None
+    paragraph: bool = False
+
+    @property
+    def mid_line(self) -> bool:
+        """Does code other than closing brackets stand right of the cursor?"""
+        return bool(self.line_after.strip(_CLOSERS + " \t\r:,;\"'"))
+
+
+def look_around(before: str, after: str, *, multiline: bool = True) -> Surroundings:
+    """The surroundings of a cursor between `before` and `after`; without `multiline` no block is due anywhere."""
+    line_start = before.rfind("\n") + 1
+    line_before, line_after = before[line_start:], after.partition("\n")[0]
+    lines = [line for line in before[:line_start].splitlines() if line.strip()]
+    below = tuple(line.strip() for line in after[len(line_after) :].splitlines() if line.strip())[:_LINES_BELOW]
+    here = Surroundings(line_before, line_after, lines[-1].strip() if lines else "", below)
+    if not multiline or here.mid_line:
+        return here
+    if line_before.strip():
+        lines.append(line_before)
+    block_indent, paragraph = _due_block(lines, at_line_start=not line_before.strip())
+    return Surroundings(here.line_before, here.line_after, here.above, here.below, block_indent, paragraph)
+
+
+def indent_of(line: str) -> int:
+    """The characters of a line's indentation."""
+    return len(line) - len(line.lstrip(" \t"))
+
+
+def bracket_depth(text: str) -> int:
+    """Brackets that `text` opens minus those that it closes, outside strings and comments."""
+    depth, quote, skip = 0, "", False
+    for i, character in enumerate(text):
+        if skip:
+            skip = False
+        elif quote:
+            skip = character == "\\"
+            if character == quote or character == "\n":
+                quote = ""
+        elif character in "\"'":
+            quote = character
+        elif character == "#":
+            return depth + bracket_depth(text[i:].partition("\n")[2])
+        else:
+            depth += (character in _OPENERS) - (character in _CLOSERS)
+    return depth
+
+
+def _due_block(lines: list[str], *, at_line_start: bool) -> tuple[int | None, bool]:
+    """The indentation that a block below these lines must exceed, and whether a blank line ends it."""
+    if not lines:
+        return None, False
+    last = lines[-1]
+    if last.rstrip().endswith((":", "{")) and not last.lstrip().startswith(_COMMENTS):
+        return indent_of(_start_of_statement(lines)), False
+    if at_line_start and (definition := _documented(lines)) is not None:
+        return indent_of(definition), False
+    if at_line_start and last.lstrip().startswith(_COMMENTS):
+        return indent_of(last) - 1, True
+    return None, False
+
+
+def _start_of_statement(lines: list[str]) -> str:
+    """The first line of the statement that the last line ends: a signature may span several."""
+    for i in range(len(lines) - 1, max(-1, len(lines) - 20), -1):
+        if bracket_depth("\n".join(lines[i:])) >= 0:
+            return lines[i]
+    return lines[-1]
+
+
+def _documented(lines: list[str]) -> str | None:
+    """The `def` or `class` line whose docstring the last line ends, or None."""
+    mark = lines[-1].rstrip()[-3:]
+    if mark not in ('"""', "'''"):
+        return None
+    one_line = lines[-1].lstrip().startswith(mark) and len(lines[-1].strip()) > 3 and lines[-1].count(mark) == 2
+    for i in range(len(lines) - 1 - (not one_line), max(-1, len(lines) - _LINES_OF_DOCSTRING), -1):
+        if lines[i].lstrip(" \trRbBfFuU").startswith(mark):
+            opener = lines[i - 1] if i else ""
+            return _start_of_statement(lines[:i]) if opener.rstrip().endswith(":") else None
+    return None
