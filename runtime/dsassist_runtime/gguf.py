@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import mmap
+import stat
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -196,20 +197,21 @@ def fim_orders(header: GgufHeader) -> tuple[FimOrder, ...]:
 @contextmanager
 def _mapped(path: Path) -> Iterator[mmap.mmap]:
     try:
-        file = path.open("rb")
-    except FileNotFoundError:
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            raise ModelInvalid(f"{path} is a directory; name the GGUF file inside it")
+        if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for its writer
+            raise ModelInvalid(f"{path} is no regular file")
+        if found.st_size == 0:
+            raise ModelInvalid(f"{path} is empty; pull it again")
+        with path.open("rb") as file:
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (FileNotFoundError, NotADirectoryError):
         raise ModelMissing(f"there is no file {path}; check the path, or see `dsassist model list`") from None
-    except IsADirectoryError:
-        raise ModelInvalid(f"{path} is a directory; name the GGUF file inside it") from None
     except OSError as error:
         raise ModelInvalid(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
-    with file:
-        try:
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except (ValueError, OSError):  # nothing to map: no bytes, or a device or pipe
-            raise ModelInvalid(f"{path} is empty or no regular file; pull it again") from None
-        with data:
-            yield data
+    with data:
+        yield data
 
 
 class _Reader:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from pathlib import Path
 
 from platformdirs import PlatformDirs
@@ -21,12 +22,16 @@ def _place(kind: str) -> Path:
     if home := os.environ.get("DSASSIST_HOME"):
         return Path(home).expanduser().absolute() / kind
     dirs = PlatformDirs("dsassist", appauthor=False)
-    return {
-        "config": dirs.user_config_path,
-        "state": dirs.user_state_path,
-        "models": dirs.user_cache_path / "models",
-        "run": dirs.user_runtime_path,
-    }[kind]
+    if kind == "config":
+        return dirs.user_config_path
+    if kind == "state":
+        return dirs.user_state_path
+    if kind == "models":
+        return dirs.user_cache_path / "models"
+    if sys.platform == "linux" and not (os.environ.get("XDG_RUNTIME_DIR") or Path(f"/run/user/{os.getuid()}").exists()):
+        # platformdirs falls back to a folder in /tmp, whose name anybody could have taken.
+        return dirs.user_state_path / "run"
+    return dirs.user_runtime_path
 
 
 def config_dir() -> Path:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dsassist_runtime.models.catalogue import CatalogueEntry
-from dsassist_runtime.models.writing import BLOCK, PartialFile, SourceError
+from dsassist_runtime.models.writing import PartialFile, SourceError
 
 __all__ = ["HubFile", "fetch", "look_up"]
 
@@ -78,7 +78,7 @@ def fetch(file: HubFile, part: PartialFile, progress: Callable[[int], object]) -
             if status not in (408, 429, 500, 502, 503, 504):
                 raise SourceError(f"{file.url} refused the download ({status})") from error
             reason = f"it answered {status}"
-        except httpx2.TransportError as error:
+        except httpx2.HTTPError as error:
             reason = _reason(error)
         fruitless = 0 if part.size > before else fruitless + 1
         if fruitless == _FRUITLESS_TRIES:
@@ -105,7 +105,7 @@ def _get_rest(file: HubFile, part: PartialFile, progress: Callable[[int], object
                 _get_rest(file, part, progress)
                 return
         hf_raise_for_status(response)
-        for block in response.iter_bytes(BLOCK):
+        for block in response.iter_bytes():
             part.write(block)
             progress(len(block))
 

@@ -42,13 +42,13 @@ def pull(entry: CatalogueEntry, notice: Notice = to_stderr) -> Path:
     """
     with _locked(entry, notice) as directory:
         target = store.installed_path(entry)
-        if _is_verified(entry, target, notice):
-            return target
         try:
+            if _is_verified(entry, target, notice):
+                return target
             _from_sources(entry, directory, notice)
+            _clean(directory, entry)
         except OSError as error:
-            raise PullError(f"cannot write in {directory}: {(error.strerror or str(error)).lower()}") from error
-        _clean(directory, entry)
+            raise PullError(f"{entry.name} was not pulled: {_in(directory, error)}") from error
         notice(f"{entry.name}: verified, {in_words(target.stat().st_size)} in {target}")
         return target
 
@@ -62,9 +62,7 @@ def verify(entry: CatalogueEntry) -> Record:
     record = store.read_record(path)
     expected = entry.sha256 or (record and record.sha256)
     if expected is None:
-        raise ModelInvalid(
-            f"{path} has no known SHA-256 and was not pulled by dsassist; `dsassist model pull {entry.name}`"
-        )
+        raise ModelInvalid(f"{path} has no known SHA-256; `dsassist model pull {entry.name}` checks and records it")
     with _progress(f"{entry.name}: checking", path.stat().st_size) as progress:
         got = sha256_of(path, progress)
     if got != expected:
@@ -96,13 +94,26 @@ def remove(entry: CatalogueEntry, notice: Notice = to_stderr) -> int:
 def _locked(entry: CatalogueEntry, notice: Notice) -> Iterator[Path]:
     """The models' directory, while nobody else pulls or removes this model; a process that dies loses its lock."""
     directory = places.make_writable(places.models_dir())
-    with (directory / f".{entry.file_name}.lock").open("a") as lock:
+    try:
+        lock = os.open(directory / f".{entry.file_name}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    except OSError as error:
+        raise PullError(f"{entry.name} cannot be locked: {_in(directory, error)}") from error
+    try:
+        _wait_for(lock, entry, directory, notice)
+        yield directory
+    finally:
+        os.close(lock)
+
+
+def _wait_for(lock: int, entry: CatalogueEntry, directory: Path, notice: Notice) -> None:
+    try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             notice(f"{entry.name}: another pull is at work on it; waiting for its end")
             fcntl.flock(lock, fcntl.LOCK_EX)
-        yield directory
+    except OSError as error:  # a network file system without locks
+        raise PullError(f"{entry.name} cannot be locked: {_in(directory, error)}") from error
 
 
 def _is_verified(entry: CatalogueEntry, target: Path, notice: Notice) -> bool:
@@ -113,18 +124,19 @@ def _is_verified(entry: CatalogueEntry, target: Path, notice: Notice) -> bool:
     record = store.read_record(target)
     if record and record.bytes == target.stat().st_size and entry.sha256 in (None, record.sha256):
         return True
-    try:  # somebody else's file: good if it is what the catalogue says
-        found = _checked(entry, target, sha256_of(target), target.stat().st_size, entry.sha256)
-    except PullError as error:
-        notice(f"{error}; pulling it again")
+    got, size = sha256_of(target), target.stat().st_size
+    try:  # put there by hand: good if it is what the catalogue says
+        _check(entry, target, got, size, entry.sha256)
+    except PullError:
+        notice(f"{target} is not the {entry.name} of the catalogue; pulling it again")
         return False
-    store.write_record(target, Record("found on this disk", found, sha256_of(target), _now()))
+    store.write_record(target, Record("found on this disk", size, got, _now()))
     return True
 
 
 def _from_sources(entry: CatalogueEntry, directory: Path, notice: Notice) -> None:
     try:
-        return _from_hub(entry, directory)
+        return _from_hub(entry, directory, notice)
     except SourceError as error:
         if entry.index is None:
             raise PullError(f"{entry.name} was not pulled: {error}") from error
@@ -136,14 +148,17 @@ def _from_sources(entry: CatalogueEntry, directory: Path, notice: Notice) -> Non
         raise PullError(f"{entry.name} was not pulled: {first}, and {error}") from error
 
 
-def _from_hub(entry: CatalogueEntry, directory: Path) -> None:
+def _from_hub(entry: CatalogueEntry, directory: Path, notice: Notice) -> None:
     file = hub.look_up(entry)
     if entry.sha256 and file.sha256 and entry.sha256 != file.sha256:
         raise SourceError(f"Hugging Face has another file now (SHA-256 {file.sha256}, expected {entry.sha256})")
     path = directory / f".{entry.file_name}.hub-{(file.sha256 or file.etag)[:16].replace('/', '_')}.part"
     _clean(directory, entry, but=path)
     n_bytes = entry.bytes if entry.bytes is not None else file.bytes
-    check_free_space(directory, (n_bytes or 0) - (path.stat().st_size if path.is_file() else 0))
+    earlier = path.stat().st_size if path.is_file() else 0
+    check_free_space(directory, (n_bytes or 0) - earlier)
+    if earlier:
+        notice(f"{entry.name}: going on with an earlier download of {in_words(earlier)}")
     with _kept_only_if_resumable(path), PartialFile(path, n_bytes) as part:
         with _progress(entry.name, n_bytes, part.size) as progress:
             hub.fetch(file, part, progress)
@@ -180,7 +195,7 @@ def _kept_only_if_resumable(path: Path) -> Iterator[None]:
 
 def _put_in_place(entry: CatalogueEntry, part: PartialFile, source: str, sha256: str | None) -> None:
     part.flush_to_disk()
-    _checked(entry, part.path, part.sha256, part.size, sha256)
+    _check(entry, part.path, part.sha256, part.size, sha256)
     target = store.installed_path(entry)
     store.write_record(target, Record(source, part.size, part.sha256, _now()))
     part.path.replace(target)
@@ -191,8 +206,8 @@ def _put_in_place(entry: CatalogueEntry, part: PartialFile, source: str, sha256:
         os.close(directory)
 
 
-def _checked(entry: CatalogueEntry, path: Path, got: str, size: int, expected: str | None) -> int:
-    """The size of a file that is what it should be; `PullError` tells what was expected and what came."""
+def _check(entry: CatalogueEntry, path: Path, got: str, size: int, expected: str | None) -> None:
+    """`PullError` with what was expected and what came, unless the file is as it should be."""
     if entry.bytes not in (None, size):
         raise PullError(f"{entry.name} came with {size} bytes, expected {entry.bytes}; nothing was kept")
     if expected not in (None, got):
@@ -201,7 +216,6 @@ def _checked(entry: CatalogueEntry, path: Path, got: str, size: int, expected: s
         read_header(path)
     except ModelError as error:
         raise PullError(f"{entry.name} came as a file that cannot serve: {error}; nothing was kept") from error
-    return size
 
 
 def _temporaries(directory: Path, entry: CatalogueEntry) -> list[Path]:
@@ -229,6 +243,10 @@ def _progress(title: str, total: int | None, done: int = 0) -> Iterator[Callable
     # disable=None: no bar where stderr is no terminal.
     with tqdm(total=total, initial=done, desc=title, unit="B", unit_scale=True, disable=None, leave=False) as bar:
         yield bar.update
+
+
+def _in(directory: Path, error: OSError) -> str:
+    return f"{directory}: {(error.strerror or str(error)).lower()}"
 
 
 def _now() -> str:

@@ -6,6 +6,7 @@ record is written first and the file renamed into place after it, so a file with
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -73,11 +74,17 @@ def resolve(name: str, base: Path | None = None) -> ResolvedModel:
     entries = catalogue.load()
     if name in entries:
         return _resolve_entry(entries[name])
-    path = (base or Path.cwd()) / Path(name).expanduser()
-    if path.is_dir():
-        raise ModelInvalid(f"{path} is a directory; name the GGUF file inside it")
-    if path.exists():
-        return ResolvedModel(name, path, "file", path.name)
+    path = Path(name)
+    with contextlib.suppress(RuntimeError):  # "~nobody/x.gguf": no such user
+        path = path.expanduser()
+    path = (base or Path.cwd()) / path
+    try:
+        if path.is_dir():
+            raise ModelInvalid(f"{path} is a directory; name the GGUF file inside it")
+        if path.exists():
+            return ResolvedModel(name, path, "file", path.name)
+    except OSError as error:  # a folder that may not be entered, a name that is too long
+        raise ModelInvalid(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
     if "/" in name or name.endswith(".gguf"):
         raise ModelMissing(f"there is no file {path}; check the path, or see `dsassist model list`")
     catalogue.entry_of(name)  # raises, with close names

@@ -50,6 +50,7 @@ class EngineSupervisor:
         self._settings = settings
         self._process = spawn_engine(settings) if settings else None
         self._reader: asyncio.StreamReader | None = None
+        self._transport: asyncio.ReadTransport | None = None
         self._facts: dict[str, Any] | None = None
         self._turn = asyncio.Lock()
         self._ids = itertools.count(1)
@@ -94,12 +95,17 @@ class EngineSupervisor:
         process, self._process, self._reader, self._facts = self._process, None, None, None
         if process is None:
             return
-        with suppress(OSError):
-            process.kill()  # it holds nothing that needs saving, and a decode may run for long
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
+        process.kill()  # it holds nothing that needs saving, and a decode may run for long
+        if process.stdin is not None:
+            with suppress(OSError):
+                process.stdin.close()
+        # The transport owns the read end. Closing the file under it would leave its number in the event loop's books, and
+        # the next engine's pipe, which gets the same number, would never be heard.
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.close()
+        elif process.stdout is not None:
+            process.stdout.close()
         await asyncio.to_thread(process.wait)
 
     async def _ensure(self, settings: EngineSettings) -> AsyncIterator[dict[str, Any]]:
@@ -108,10 +114,9 @@ class EngineSupervisor:
         if self._process is None:
             self._settings, self._process = settings, spawn_engine(settings)
         if self._reader is None:
-            self._reader = asyncio.StreamReader(limit=_LINE_LIMIT_BYTES)
-            await asyncio.get_running_loop().connect_read_pipe(
-                lambda: asyncio.StreamReaderProtocol(self._reader),  # type: ignore[arg-type]
-                self._process.stdout,
+            reader = self._reader = asyncio.StreamReader(limit=_LINE_LIMIT_BYTES)
+            self._transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(reader), self._process.stdout
             )
         while self._facts is None:
             event = await self._receive()
