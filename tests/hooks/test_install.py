@@ -1,0 +1,297 @@
+"""The hook in real repositories: beside other hooks, in worktrees, in shared folders, and taken out again."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dsassist.cli import main
+from dsassist_hooks.install import HookError, install, uninstall
+from dsassist_hooks.script import KEPT_NAME
+from hook_repositories import commit, git, write_program
+
+PRE_COMMIT = str(Path(sys.executable).parent / "pre-commit")
+
+
+def python_that(folder: Path, *lines: str) -> str:
+    """A program in the place of Python, for a hook script that must bear anything from it."""
+    write_program(folder / "python", *lines)
+    return str(folder / "python")
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty repository, as the working directory; its commits skip the review itself, which is not at stake here."""
+    root = tmp_path / "a repository's root"
+    root.mkdir()
+    git("init", "-q", cwd=root)
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("DSASSIST_SKIP", "1")
+    return root
+
+
+def hooks(repository: Path) -> list[str]:
+    return sorted(path.name for path in (repository / ".git" / "hooks").iterdir() if path.suffix != ".sample")
+
+
+# -- in and out
+
+
+def test_installed_hook_runs_at_a_commit(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["hook", "install"]) == 0
+    hook = repository / ".git" / "hooks" / "pre-commit"
+    assert capsys.readouterr() == (f"{hook} reviews each commit now\n", "")
+    done = commit(repository)
+    assert (done.returncode, done.stderr) == (0, "dsassist: review skipped, as the environment asks\n")
+
+
+def test_uninstall_leaves_nothing_behind(repository: Path) -> None:
+    before = hooks(repository)
+    assert main(["hook", "install"]) == 0
+    assert main(["hook", "uninstall"]) == 0
+    assert hooks(repository) == before
+
+
+def test_uninstall_without_a_hook_says_so(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["hook", "uninstall"]) == 0
+    assert capsys.readouterr().out == "there was no dsassist hook here\n"
+
+
+def test_install_twice_is_install_once(repository: Path) -> None:
+    write_program(repository / ".git" / "hooks" / "pre-commit", "echo theirs >&2")
+    install(repository)
+    once = hooks(repository)
+    install(repository)
+    assert hooks(repository) == once
+    assert commit(repository).stderr.count("theirs\n") == 1
+
+
+def test_install_again_changes_to_strict_and_back(repository: Path) -> None:
+    hook = install(repository).path
+    plain = hook.read_text()
+    install(repository, strict=True)
+    assert "strict=--strict\n" in hook.read_text()
+    install(repository)
+    assert hook.read_text() == plain
+
+
+def test_hook_is_installed_from_a_folder_below(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (repository / "src").mkdir()
+    monkeypatch.chdir(repository / "src")
+    assert main(["hook", "install"]) == 0
+    assert "pre-commit" in hooks(repository)
+
+
+def test_outside_a_repository_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old = Path.cwd()
+    os.chdir(tmp_path)
+    try:
+        assert main(["hook", "install"]) == 2
+    finally:
+        os.chdir(old)
+    assert f"{tmp_path} is in no git repository" in capsys.readouterr().err
+
+
+def test_bare_repository_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    git("init", "-q", "--bare", cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert main(["hook", "install"]) == 3
+    assert "must be run in a work tree" in capsys.readouterr().err
+
+
+def test_folder_that_cannot_be_made_is_told(repository: Path) -> None:
+    git("config", "core.hooksPath", str(repository / "file" / "hooks"), cwd=repository)
+    (repository / "file").write_text("")
+    with pytest.raises(HookError, match=r"cannot change the hooks in .*file/hooks: not a directory"):
+        install(repository)
+
+
+# -- where git looks
+
+
+def test_worktree_shares_the_hook_of_its_repository(repository: Path) -> None:
+    commit(repository)
+    git("worktree", "add", "-q", "../linked", cwd=repository)
+    linked = repository.parent / "linked"
+    assert install(linked).path == repository / ".git" / "hooks" / "pre-commit"
+    assert "review skipped" in commit(linked).stderr
+
+
+def test_hooks_path_of_the_configuration_is_obeyed(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    git("config", "core.hooksPath", "tools/hooks", cwd=repository)
+    (repository / "src").mkdir()
+    done = install(repository / "src")
+    assert done.path == repository / "tools" / "hooks" / "pre-commit"
+    assert "review skipped" in commit(repository).stderr
+    assert main(["hook", "install"]) == 0
+    assert f"core.hooksPath names {done.path.parent}: every repository that uses it" in capsys.readouterr().err
+    uninstall(repository)
+    assert not done.path.exists()
+
+
+# -- beside another tool's hook
+
+
+def test_hook_that_was_there_runs_first_and_comes_back(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    hook = repository / ".git" / "hooks" / "pre-commit"
+    write_program(hook, "echo theirs >&2")
+    theirs = hook.read_bytes()
+    assert main(["hook", "install"]) == 0
+    assert f"the hook that was there before runs first, as {hook.parent / KEPT_NAME}" in capsys.readouterr().err
+    assert commit(repository).stderr == "theirs\ndsassist: review skipped, as the environment asks\n"
+    assert main(["hook", "uninstall"]) == 0
+    assert hook.read_bytes() == theirs
+    assert os.access(hook, os.X_OK)
+    assert hooks(repository) == ["pre-commit"]
+
+
+def test_hook_that_was_there_still_stops_a_commit(repository: Path) -> None:
+    write_program(repository / ".git" / "hooks" / "pre-commit", "exit 7")
+    install(repository)
+    done = commit(repository)
+    assert done.returncode != 0
+    assert "dsassist" not in done.stderr
+
+
+def test_hook_that_git_ignores_is_ignored_still(repository: Path) -> None:
+    hook = repository / ".git" / "hooks" / "pre-commit"
+    write_program(hook, "exit 7")
+    hook.chmod(0o644)
+    install(repository)
+    assert commit(repository).returncode == 0
+    uninstall(repository)
+    assert not os.access(hook, os.X_OK)
+
+
+def test_hook_that_is_a_link_stays_one(repository: Path) -> None:
+    write_program(repository / "hook.sh", "echo linked >&2")
+    hook = repository / ".git" / "hooks" / "pre-commit"
+    hook.symlink_to("../../hook.sh")
+    install(repository)
+    assert commit(repository).stderr.startswith("linked\n")
+    uninstall(repository)
+    assert hook.readlink() == Path("../../hook.sh")
+    assert (repository / "hook.sh").read_text() == "#!/bin/sh\necho linked >&2\n"
+
+
+def test_two_foreign_hooks_are_not_chosen_between(repository: Path) -> None:
+    hook = repository / ".git" / "hooks" / "pre-commit"
+    write_program(hook, "echo first")
+    install(repository)
+    write_program(hook, "echo second")
+    with pytest.raises(HookError, match="are both another tool's hook"):
+        install(repository)
+    assert hook.read_text() == "#!/bin/sh\necho second\n"
+    assert uninstall(repository).removed is None
+
+
+# -- beside pre-commit
+
+
+@pytest.fixture
+def framework(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with a configuration of pre-commit that has one hook of its own."""
+    (repository / ".pre-commit-config.yaml").write_text(
+        "repos:\n- repo: local\n  hooks:\n"
+        "  - {id: theirs, name: theirs, entry: echo from-theirs, language: unsupported, verbose: true,"
+        " pass_filenames: false}\n"
+    )
+    monkeypatch.setenv("PRE_COMMIT_HOME", str(repository.parent / "pre-commit-home"))
+    git("add", ".", cwd=repository)
+    return repository
+
+
+def pre_commit(*arguments: str, cwd: Path) -> None:
+    subprocess.run([PRE_COMMIT, *arguments], cwd=cwd, check=True, capture_output=True)
+
+
+def assert_both_run_once(repository: Path) -> None:
+    done = commit(repository)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("from-theirs") == 1, done.stderr
+    assert done.stderr.count("review skipped") == 1, done.stderr
+
+
+def test_hook_over_that_of_pre_commit_runs_both(framework: Path) -> None:
+    pre_commit("install", cwd=framework)
+    install(framework)
+    assert_both_run_once(framework)
+    uninstall(framework)
+    assert hooks(framework) == ["pre-commit"]
+    assert "from-theirs" in commit(framework).stderr
+
+
+def test_hook_under_that_of_pre_commit_runs_both(framework: Path) -> None:
+    install(framework)
+    pre_commit("install", cwd=framework)
+    assert_both_run_once(framework)
+    assert install(framework).path.name == "pre-commit.legacy"
+    assert_both_run_once(framework)
+    uninstall(framework)
+    assert hooks(framework) == ["pre-commit"]
+
+
+def test_pre_commit_installed_again_over_ours_runs_both(framework: Path) -> None:
+    pre_commit("install", cwd=framework)
+    install(framework)
+    pre_commit("install", cwd=framework)
+    assert_both_run_once(framework)
+    uninstall(framework)
+    assert hooks(framework) == ["pre-commit"]
+
+
+# -- what the script bears
+
+
+def test_hook_without_its_python_lets_the_commit_pass_with_one_line(repository: Path) -> None:
+    install(repository, python="/nowhere/bin/python")
+    done = commit(repository)
+    assert done.returncode == 0
+    assert done.stderr == (
+        "dsassist: not reviewed: /nowhere/bin/python is gone; the commit goes on; to mend it: dsassist hook install\n"
+    )
+
+
+def test_strict_hook_without_its_python_stops_the_commit(repository: Path) -> None:
+    install(repository, python="/nowhere/bin/python", strict=True)
+    done = commit(repository)
+    assert done.returncode != 0
+    assert "/nowhere/bin/python is gone; the commit is stopped (strict)" in done.stderr
+
+
+def test_hook_whose_python_has_no_dsassist_lets_the_commit_pass(repository: Path) -> None:
+    # Python with no site-packages, as after an uninstall.
+    python = python_that(repository.parent / "it's here", f'exec {shlex.quote(sys.executable)} -S -E "$@"')
+    install(repository, python=python)
+    done = commit(repository)
+    assert done.returncode == 0
+    assert done.stderr.startswith(f"dsassist: not reviewed: {python} has no dsassist any more; the commit goes on")
+
+
+def test_hook_whose_review_dies_of_a_signal_lets_the_commit_pass(repository: Path) -> None:
+    install(repository, python=python_that(repository.parent / "bin", "kill -SEGV $$"))
+    done = commit(repository)
+    assert done.returncode == 0
+    assert "not reviewed: the review ended with exit status 139; the commit goes on" in done.stderr
+
+
+@pytest.mark.parametrize("code", [1, 130])
+def test_findings_and_an_interrupt_stop_the_commit(repository: Path, code: int) -> None:
+    install(repository, python=python_that(repository.parent / "bin", f"exit {code}"))
+    assert commit(repository).returncode != 0
+
+
+def test_modules_of_the_repository_are_not_run_in_place_of_ours(repository: Path) -> None:
+    for name in ("logging", "argparse", "dsassist", "subprocess"):
+        (repository / f"{name}.py").write_text("open('ran', 'w').close(); raise SystemExit(1)\n")
+    install(repository)
+    done = commit(repository)
+    assert (done.returncode, done.stderr) == (0, "dsassist: review skipped, as the environment asks\n")
+    assert not (repository / "ran").exists()
