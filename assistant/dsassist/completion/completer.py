@@ -32,10 +32,10 @@ class Completion:
 class CompletionStream:
     """Pieces of the text to show; `result` once the iteration is over. `close` stops the engine, from any thread."""
 
-    def __init__(self, stream: TextStream, around: Surroundings, line_end: str = "\n") -> None:
+    def __init__(self, stream: TextStream, around: Surroundings, indentation: str, line_end: str) -> None:
         self._stream = stream
         self._ending = Ending(around)
-        self._indentation = around.line_before if not around.line_before.strip() else ""
+        self._indentation = indentation
         self._line_end = line_end
         self._closed = False
         self._text: list[str] = []
@@ -43,7 +43,7 @@ class CompletionStream:
 
     def __iter__(self) -> Iterator[str]:
         with self._stream:
-            for piece in self._unindented(iter(self._stream)):
+            for piece in self._without_typed(iter(self._stream)):
                 yield from self._shown(self._ending.push(piece))
                 if self._ending.done:
                     break
@@ -64,21 +64,20 @@ class CompletionStream:
             self._text.append(text)
             yield text
 
-    def _unindented(self, pieces: Iterator[str]) -> Iterator[str]:
-        """Leave out indentation that was typed already: small models write it again."""
+    def _without_typed(self, pieces: Iterator[str]) -> Iterator[str]:
+        """Leave out the indentation that was typed and that the model was asked to write again.
+
+        Less of it than was typed means that the model has left the block: then there is nothing to show.
+        """
         held = ""
         for piece in pieces:
             held += piece
-            if len(held) < len(self._indentation) and not held.strip(" \t"):
-                continue
-            if self._indentation and held.startswith(self._indentation):
-                held = held[len(self._indentation) :]
-            yield held
-            break
-        else:
-            if held:
-                yield held
-        yield from pieces
+            if held.startswith(self._indentation):
+                yield held[len(self._indentation) :]
+                yield from pieces
+                return
+            if not self._indentation.startswith(held):
+                return
 
     def _completion(self, end: GenerationEnd | None) -> Completion:
         assert end is not None, "a stream that was read to its end or closed has its figures"
@@ -103,7 +102,10 @@ def start_completion(
     # Models write line feeds; a file with CRLF is shown to them with those, and gets its own back.
     before, after = text[:offset].replace("\r\n", "\n"), text[offset:].replace("\r\n", "\n")
     around = look_around(before, after, multiline=options.multiline == "auto")
-    part = window(before, after, options.max_prompt_tokens)
+    # Tokens are whole indentations with the word behind them (`    return`), so a prompt that ends in spaces is one
+    # that the model never saw: it is asked to write the indentation of an empty line itself.
+    indentation = "" if around.line_before.strip() else around.line_before
+    part = window(before.removesuffix(indentation), after, options.max_prompt_tokens)
     request = InfillRequest(
         part.prefix,
         part.suffix,
@@ -112,4 +114,5 @@ def start_completion(
         max_prompt_tokens=options.max_prompt_tokens,
         trace_experts=trace_experts,
     )
-    return CompletionStream(engine.infill(request), around, line_end="\r\n" if "\r\n" in text else "\n")
+    line_end = "\r\n" if "\r\n" in text else "\n"
+    return CompletionStream(engine.infill(request), around, indentation, line_end)
