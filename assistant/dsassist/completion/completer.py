@@ -36,6 +36,7 @@ class CompletionStream:
         self._stream = stream
         self._ending = Ending(around)
         self._indentation = indentation
+        self._at_empty_line = not around.line_before.strip()
         self._line_end = line_end
         self._closed = False
         self._text: list[str] = []
@@ -71,7 +72,9 @@ class CompletionStream:
         """
         held = ""
         for piece in pieces:
-            held += piece
+            held = held + piece
+            if self._at_empty_line:
+                held = held.lstrip("\r\n")
             if held.startswith(self._indentation):
                 yield held[len(self._indentation) :]
                 yield from pieces

@@ -26,114 +26,106 @@ class Ending:
     def __init__(self, around: Surroundings) -> None:
         self._around = around
         self._block_indent = around.block_indent
-        self._written = ""  # accepted lines before the current one, each with its line end
+        self._accepted = around.line_before  # the cursor's line and the accepted ones, without the current one
         self._line = ""  # the current line, as far as it was written
-        self._shown = 0  # characters of `_line` that are shown
-        self._blank = ""  # blank lines that are only shown when more follows
-        self._first = True
-        self._seen = {line for line in (around.above,) if len(line) >= _LONG_LINE}
+        self._n_shown = 0  # characters of `_line` that are shown
+        self._line_ends = ""  # before the current line: shown with its first character, or never
+        self._seen = {around.above} if len(around.above) >= _LONG_LINE else set()
         self.done = False
 
     def push(self, text: str) -> str:
         """The text that can be shown after the model wrote `text`."""
-        out: list[str] = []
+        shown = ""
         for part in text.splitlines(keepends=True):
             if self.done:
                 break
-            self._line += part
-            if part.endswith("\n"):
-                out.append(self._end_line())
-            else:
-                out.append(self._show_part())
-        return "".join(out)
+            self._line += part.rstrip("\r\n")
+            shown += self._end_line() if part.endswith("\n") else self._show_part()
+        return shown
 
     def finish(self) -> str:
         """The rest that can be shown when the model ends by itself."""
         if self.done:
             return ""
+        shown = self._show_whole() if self._line.strip() else ""
         self.done = True
-        return self._show(self._line) if self._accepts(self._line.strip()) and self._line.strip() else ""
+        return shown
+
+    def _is_first(self) -> bool:
+        return not self._line_ends
 
     def _end_line(self) -> str:
-        line = self._line.rstrip("\r\n")
-        if self._first:
-            return self._end_first_line(line)
-        if not line.strip():
-            self._blank += self._line
-            self._line = ""
-            if self._around.paragraph or self._blank.count("\n") > 1:
+        if self._line.strip():
+            shown = self._show_whole()
+            if not self.done:
+                self._next_line()
+            return shown
+        if self._is_first():
+            self._next_line()
+        else:
+            self._line, self._line_ends = "", self._line_ends + "\n"
+            # A blank line may stand inside a block; two mean that it is over.
+            if self._around.paragraph or len(self._line_ends) > 2:
                 self.done = True
-            return ""
-        if not self._accepts(line.strip()):
-            self.done = True
-            return ""
-        shown = self._show(self._line)
-        self._next_line(line)
-        return shown.rstrip("\r\n") if self.done else shown
+        return ""
 
-    def _end_first_line(self, line: str) -> str:
-        if not line.strip() and self._block_indent is None and not self._around.line_before.strip():
-            # An empty answer at an empty line: the model sees nothing to add here.
-            self.done = True
-            return ""
-        if line.strip() and not self._accepts((self._around.line_before + line).strip()):
-            self.done = True
-            return ""
-        cut = self._cut_at_code_behind(line)
-        if self._around.mid_line or len(cut) < len(line):
-            self.done = True
-            return self._show(cut)
-        shown = self._show(self._line)
-        self._next_line(self._around.line_before + line)
-        return shown.rstrip("\r\n") if self.done else shown
-
-    def _next_line(self, line: str) -> None:
+    def _next_line(self) -> None:
         """Book a finished line, and decide whether another may follow."""
-        self._written += self._line
-        self._line, self._shown, self._first = "", 0, False
-        stripped = line.strip()
-        if len(stripped) >= _LONG_LINE:
-            self._seen.add(stripped)
-        if self._depth() > 0:
-            return
-        if self._block_indent is None:
-            if not stripped.endswith((":", "{")) or self._around.mid_line:
-                self.done = True
+        whole = self._around.line_before + self._line if self._is_first() else self._line
+        self._accepted += self._line + "\n"
+        self._line, self._n_shown, self._line_ends = "", 0, "\n"
+        if len(whole.strip()) >= _LONG_LINE:
+            self._seen.add(whole.strip())
+        if self._around.mid_line:
+            self.done = True
+        elif self._depth() <= 0 and self._block_indent is None:
+            if whole.rstrip().endswith((":", "{")):
+                self._block_indent = indent_of(whole)
             else:
-                self._block_indent = indent_of(line)
-
-    def _show_part(self) -> str:
-        """Show what of an unfinished line is certain."""
-        line = self._line
-        if self._first:
-            if (cut := self._cut_at_code_behind(line)) != line:
                 self.done = True
-                return self._show(cut) if self._accepts((self._around.line_before + cut).strip()) else ""
-            full = (self._around.line_before + line).strip()
-            if not line.strip() or self._may_be_known(full):
-                return ""
-            return self._show(line[: len(line) - self._overlap_with_code_behind(line)])
-        stripped = line.strip()
-        if not stripped or self._may_be_known(stripped):
-            return ""
-        if not self._inside(line):
+
+    def _show_whole(self) -> str:
+        """Show the rest of a finished line, or find that it does not belong here."""
+        line = self._cut(self._line) if self._is_first() else self._line
+        if line != self._line:
+            self.done = True
+        if not self._accepts(line):
             self.done = True
             return ""
         return self._show(line)
 
-    def _show(self, line: str) -> str:
-        """The part of `line` that was not shown before, after the blank lines that were held."""
-        shown, self._shown = line[self._shown :], max(self._shown, len(line))
-        blank, self._blank = self._blank, ""
-        return blank + shown
+    def _show_part(self) -> str:
+        """Show what of an unfinished line is certain."""
+        line = self._line
+        if not line.strip():
+            return ""
+        if not self._is_first():
+            if not self._inside(line):
+                self.done = True
+                return ""
+            return "" if self._may_be_known(line.strip()) else self._show(line)
+        if self._cut(line) != line:
+            return self._show_whole()
+        if self._may_be_known((self._around.line_before + line).strip()):
+            return ""
+        return self._show(line[: len(line) - self._overlap_with_code_behind(line)])
 
-    def _accepts(self, stripped: str) -> bool:
+    def _show(self, line: str) -> str:
+        """The part of `line` that was not shown before, after the line ends that were held."""
+        shown = line[self._n_shown :]
+        if self._n_shown == 0:
+            shown = self._line_ends + shown
+        self._n_shown = max(self._n_shown, len(line))
+        return shown
+
+    def _accepts(self, line: str) -> bool:
         """May this finished line be shown?"""
+        stripped = (self._around.line_before + line).strip() if self._is_first() else line.strip()
         if stripped in self._around.below[:1] or stripped in self._seen:
             return False
         if len(stripped) >= _LONG_LINE and stripped in self._around.below:
             return False
-        return self._first or self._inside(self._line)
+        return self._is_first() or self._inside(line)
 
     def _inside(self, line: str) -> bool:
         """Does a line after the first belong to what is being written?"""
@@ -143,28 +135,27 @@ class Ending:
 
     def _may_be_known(self, stripped: str) -> bool:
         """Could this beginning of a line become one that stands below or was there already?"""
-        known = [*self._around.below[:1], *self._seen]
-        known += [line for line in self._around.below[1:] if len(line) >= _LONG_LINE]
+        below = self._around.below
+        known = [*below[:1], *(line for line in below[1:] if len(line) >= _LONG_LINE), *self._seen]
         return any(line.startswith(stripped) for line in known)
 
     def _depth(self) -> int:
-        """Brackets open after what was accepted, those of the cursor's own line among them."""
-        behind = bracket_depth(self._around.line_after)
-        return bracket_depth(self._around.line_before + self._written) + min(0, behind)
+        """Brackets that the cursor's line and the accepted ones leave open, less those that close behind the cursor."""
+        return bracket_depth(self._accepted) + min(0, bracket_depth(self._around.line_after))
 
-    def _cut_at_code_behind(self, line: str) -> str:
-        """`line` up to where it begins to repeat what stands right of the cursor."""
+    def _cut(self, line: str) -> str:
+        """The cursor's line up to where the model begins to repeat what stands right of the cursor."""
         behind = self._around.line_after.strip()
-        if not behind:
-            return line
-        at = line.find(behind)
+        at = line.find(behind) if behind else -1
         while at >= 0:
             if bracket_depth(line[:at]) <= 0:
-                return line[:at]
+                return line[:at].rstrip() if self._around.line_after[0] == " " else line[:at]
             at = line.find(behind, at + 1)
         return line
 
     def _overlap_with_code_behind(self, line: str) -> int:
         """Characters at the end of `line` that may be the beginning of what stands right of the cursor."""
-        behind = self._around.line_after.strip()
-        return next((n for n in range(min(len(line), len(behind) - 1), 0, -1) if behind.startswith(line[-n:])), 0)
+        behind = self._around.line_after.rstrip()
+        starts = (behind, behind.lstrip())
+        longest = min(len(line), len(behind))
+        return next((n for n in range(longest, 0, -1) if any(text.startswith(line[-n:]) for text in starts)), 0)
