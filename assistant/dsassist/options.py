@@ -85,7 +85,7 @@ class ReviewConfig:
         choices=("info", "warning", "error", "never"),
     )
     threshold_nats: float = declare(
-        6.0,
+        5.5,
         "Evidence in nats that a finding needs; more means fewer findings",
         minimum=0.0,
         maximum=100.0,

@@ -1,0 +1,105 @@
+"""The unit of review: functions that hold changed lines, found in the syntax tree.
+
+A method is a unit; a function inside another is part of the outer one. Code outside functions is not reviewed in this
+version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dsassist.review.source import Source
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+__all__ = ["Function", "changed_functions", "file_head"]
+
+_HEAD_CHARACTERS = 900
+_CLASS_HEADER_CHARACTERS = 200
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function with its decorators, as whole lines: `text` begins at `start` of the source, on line `line`.
+
+    `name` is qualified (`Class.method`); `class_header` is the line of the class around it, or empty.
+    """
+
+    name: str
+    node: Node
+    source: Source
+    start: int
+    text: str
+    line: int
+    class_header: str
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether it does not parse."""
+        return self.node.has_error
+
+
+def changed_functions(source: Source, lines: frozenset[int]) -> list[Function]:
+    """The functions that hold at least one of `lines`, in the order of the text."""
+    return [function for function in _functions(source, source.tree.root_node, "", "") if _touches(function, lines)]
+
+
+def file_head(source: Source) -> str:
+    """The file's first statements (imports, constants), without its docstring, up to the first definition.
+
+    It is the same for all functions of a file, so that the model evaluates it once.
+    """
+    pieces: list[str] = []
+    for place, node in enumerate(child for child in source.tree.root_node.named_children if child.type != "comment"):
+        if node.type in ("function_definition", "class_definition", "decorated_definition") or node.has_error:
+            break
+        if place == 0 and node.type == "expression_statement" and node.named_children[0].type == "string":
+            continue
+        piece = source.node_text(node)
+        if sum(map(len, pieces)) + len(piece) > _HEAD_CHARACTERS:
+            break
+        pieces.append(piece)
+    return "".join(f"{piece}\n" for piece in pieces) + ("\n\n" if pieces else "")
+
+
+def _functions(source: Source, node: Node, path: str, class_header: str) -> Iterator[Function]:
+    for child in node.named_children:
+        definition = child.child_by_field_name("definition") if child.type == "decorated_definition" else child
+        if definition is None:
+            continue
+        if definition.type == "function_definition":
+            yield _function(source, child, definition, path, class_header)
+        elif definition.type == "class_definition" and (body := definition.child_by_field_name("body")) is not None:
+            name = _name_of(source, definition)
+            yield from _functions(source, body, f"{path}{name}.", _class_header(source, definition, body))
+        else:  # `if TYPE_CHECKING:`, `try:`, or an error node around whole functions
+            yield from _functions(source, definition, path, class_header)
+
+
+def _function(source: Source, outer: Node, node: Node, path: str, class_header: str) -> Function:
+    line = outer.start_point.row + 1
+    start = source.line_start(line)
+    text = source.text[start : source.offset(node.end_byte)]
+    return Function(path + _name_of(source, node), node, source, start, text, line, class_header)
+
+
+def _name_of(source: Source, node: Node) -> str:
+    name = node.child_by_field_name("name")
+    return "" if name is None else source.node_text(name)
+
+
+def _class_header(source: Source, node: Node, body: Node) -> str:
+    header = source.data[node.start_byte : body.start_byte].decode("utf-8").split("\n")[0].rstrip()
+    indentation = " " * node.start_point.column
+    return f"{indentation}{header}\n" if len(header) <= _CLASS_HEADER_CHARACTERS else ""
+
+
+def _lines_of(function: Function) -> range:
+    return range(function.line, function.line + function.text.count("\n") + 1)
+
+
+def _touches(function: Function, lines: frozenset[int]) -> bool:
+    return any(line in lines for line in _lines_of(function))

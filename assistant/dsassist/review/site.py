@@ -1,0 +1,88 @@
+"""A function as those see it who look for alternatives in it, and the alternative itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+from dsassist.review.functions import Function
+from dsassist.review.scopes import Names
+from dsassist.review.source import Source, walk
+from dsassist_runtime.api import Edit
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+__all__ = ["Candidate", "Family", "Site"]
+
+Family = Literal["name", "attribute", "comparison", "boolean", "swapped-arguments", "missing-not", "missing-await"]
+
+_NOT_JUDGED = ("decorator", "type", "parameters", "lambda_parameters", "case_pattern")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An alternative: `edit` in the function's text, what a reader sees of it, and its place in the file.
+
+    `original` and `alternative` are whole expressions or operators, even where the edit only puts in a word. Lines
+    and columns count from 1, columns in code points; the end is exclusive.
+    """
+
+    edit: Edit
+    family: Family
+    original: str
+    alternative: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+class Site:
+    """A function, and those lines of it on which alternatives are sought."""
+
+    def __init__(self, function: Function, lines: frozenset[int]) -> None:
+        self.function = function
+        self.source: Source = function.source
+        self._lines = lines
+
+    @cached_property
+    def names(self) -> Names:
+        """What the function binds, and how often each name is written."""
+        return Names(self.source, self.function.node)
+
+    @cached_property
+    def nodes(self) -> list[Node]:
+        """All nodes of the function, changed or not."""
+        return list(walk(self.function.node))
+
+    @cached_property
+    def changed_nodes(self) -> list[Node]:
+        """The nodes of the body that begin on a changed line, but for annotations, parameters and patterns."""
+        body = self.function.node.child_by_field_name("body")
+        return [] if body is None else [node for node in _judged(body) if node.start_point.row + 1 in self._lines]
+
+    def text(self, node: Node | None) -> str:
+        """What is written at a node; nothing when there is none."""
+        return "" if node is None else self.source.node_text(node)
+
+    def candidate(self, family: Family, start: int, end: int, replacement: str, shown: Node | None = None) -> Candidate:
+        """The alternative with bytes [start, end) of the source replaced; the reader sees the whole of `shown`."""
+        text = self.source.text
+        first, last = self.source.offset(start), self.source.offset(end)
+        begin, stop = (first, last) if shown is None else self.source.span(shown)
+        edit = Edit(first - self.function.start, last - self.function.start, replacement)
+        alternative = text[begin:first] + replacement + text[last:stop]
+        return Candidate(
+            edit, family, text[begin:stop], alternative, *self.source.position(begin), *self.source.position(stop)
+        )
+
+
+def _judged(node: Node) -> Iterator[Node]:
+    """A node and all below it, without those parts in which no alternative is sought."""
+    yield node
+    for child in node.children:
+        if child.type not in _NOT_JUDGED:
+            yield from _judged(child)

@@ -1,0 +1,82 @@
+"""A Python text and its syntax tree, with one conversion between the tree's bytes and our code points."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tree_sitter import Node, Parser, Tree
+
+__all__ = ["Source", "walk"]
+
+
+class Source:
+    """A text that is parsed when first needed; its lines end at line feeds only, as git counts them."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.data = text.encode("utf-8")
+
+    @cached_property
+    def tree(self) -> Tree:
+        """The syntax tree, which may hold errors."""
+        return _parser().parse(self.data)
+
+    @cached_property
+    def _line_bytes(self) -> list[int]:
+        return [0, *(i + 1 for i, byte in enumerate(self.data) if byte == 0x0A)]
+
+    @cached_property
+    def _line_offsets(self) -> list[int]:
+        return [0, *(i + 1 for i, character in enumerate(self.text) if character == "\n")]
+
+    def offset(self, byte: int) -> int:
+        """The code point at which `byte`, a character's first, stands."""
+        if len(self.data) == len(self.text):
+            return byte
+        line = bisect_right(self._line_bytes, byte) - 1
+        return self._line_offsets[line] + len(self.data[self._line_bytes[line] : byte].decode("utf-8"))
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Line and column of a code point, both from 1, the column in code points."""
+        line = bisect_right(self._line_offsets, offset)
+        return line, offset - self._line_offsets[line - 1] + 1
+
+    def line_start(self, line: int) -> int:
+        """Where a line, counted from 1, begins in `text`."""
+        return self._line_offsets[line - 1]
+
+    def line_text(self, line: int) -> str:
+        """A line without its end."""
+        start = self._line_offsets[line - 1]
+        end = self.text.find("\n", start)
+        return self.text[start : len(self.text) if end < 0 else end].rstrip("\r")
+
+    def span(self, node: Node) -> tuple[int, int]:
+        """Where a node begins and ends in `text`."""
+        return self.offset(node.start_byte), self.offset(node.end_byte)
+
+    def node_text(self, node: Node) -> str:
+        """What is written at a node."""
+        return self.data[node.start_byte : node.end_byte].decode("utf-8")
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """A node and all below it, in the order of the text."""
+    pending = [node]
+    while pending:
+        current = pending.pop()
+        yield current
+        pending.extend(reversed(current.children))
+
+
+@cache
+def _parser() -> Parser:
+    import tree_sitter_python
+    from tree_sitter import Language, Parser
+
+    return Parser(Language(tree_sitter_python.language()))

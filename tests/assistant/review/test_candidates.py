@@ -1,0 +1,235 @@
+"""Which alternatives are proposed, as tables: a function's text, and what must or must not be among them."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+
+import pytest
+
+from dsassist.review.candidates import CODES, find_candidates
+from dsassist.review.evidence import LEAST_EVIDENCE
+from dsassist.review.functions import Function, changed_functions
+from dsassist.review.site import Candidate
+from dsassist.review.source import Source
+
+ALL = frozenset(range(1, 100))
+FunctionOf = Callable[[str], Function]
+
+
+def proposed(function: Function, family: str = "", lines: frozenset[int] = ALL) -> list[tuple[str, str]]:
+    return [(c.original, c.alternative) for c in find_candidates(function, lines) if family in ("", c.family)]
+
+
+@pytest.mark.parametrize(
+    ("text", "alternatives"),
+    [
+        # Another parameter; the name that is written stands twice with its definition.
+        ("def f(low, high):\n    return low", [("low", "high")]),
+        # Never one that gives the same operand twice.
+        ("def f(low, high):\n    return low - high", []),
+        ("def f(low, high):\n    return low - low", [("low", "high"), ("low", "high")]),
+        # A local variable can be read only behind its assignment, and not in it.
+        ("def f(a):\n    b = a\n    return b", [("b", "a")]),
+        # The target of a loop cannot be read in what is looped over.
+        ("def f(rows):\n    for row in rows:\n        use(row)", [("row", "rows")]),
+        # A comprehension's variable can be read in it alone, and not in its first iterable.
+        ("def f(rows):\n    return [row for row in rows]", [("row", "rows")]),
+        # self, keywords, attributes and what is bound are no sites; neither are globals that stand once.
+        ("def f(self, a):\n    self.a = g(a=1)\n    a = CONSTANT", []),
+        # Constants for constants, called functions for called functions.
+        ("def f():\n    g(A, A)\n    h(B)\n    h()", [("A", "B"), ("A", "B"), ("h", "g"), ("h", "g")]),
+        ("def f(a):\n    return [g(a), Cls(a), g(a), h(a)]", [("g", "h"), ("g", "h")]),
+        # Imports, globals, deletions, annotations and decorators are not judged.
+        ("def f(a, b):\n    global c\n    del a\n    import d\n    x: b = 1", []),
+        # An exception's name lives in its clause, a lambda's parameter in the lambda.
+        ("def f(a):\n    try:\n        pass\n    except E as e:\n        pass\n    g(a)", []),
+        ("def f(a):\n    k = lambda u: u\n    return a", [("u", "a"), ("a", "k")]),
+        # In a format string names are expressions.
+        ('def f(a, b):\n    return f"{a}"', [("a", "b")]),
+        # `x = x` is nonsense.
+        ("def f(a, b):\n    a = b", []),
+    ],
+)
+def test_names(function_of: FunctionOf, text: str, alternatives: list[tuple[str, str]]) -> None:
+    assert proposed(function_of(text), "name") == alternatives
+
+
+@pytest.mark.parametrize(
+    ("text", "alternatives"),
+    [
+        ("def f(b):\n    return b.width * b.width + b.height", [("width", "height"), ("width", "height")]),
+        # On another object only if both share an attribute.
+        ("def f(a, b):\n    return a.x + a.x + b.y", []),
+        ("def f(a, b):\n    return (a.x + b.x) * (b.y, 1)", [("x", "y"), ("x", "y")]),
+        # Methods are not data, and what is assigned is not read.
+        ("def f(a):\n    return a.x, a.x, a.go()", []),
+        ("def f(a):\n    a.x = a.y\n    a.x = a.z", []),
+        # Once is too little to be mistaken.
+        ("def f(a):\n    return a.x, a.y", []),
+    ],
+)
+def test_attributes(function_of: FunctionOf, text: str, alternatives: list[tuple[str, str]]) -> None:
+    assert proposed(function_of(text), "attribute") == alternatives
+
+
+@pytest.mark.parametrize(
+    ("expression", "alternatives"),
+    [
+        ("a < b", ["<=", ">", ">="]),
+        ("a >= b", [">", "<=", "<"]),
+        ("a == b", ["!="]),
+        ("a != b", ["=="]),
+        ("a is b", ["is not"]),
+        ("a is not b", ["is"]),
+        ("a in b", ["not in"]),
+        ("a not in b", ["in"]),
+        ("a not  in b", ["in"]),
+        ("0 < a < b", ["<=", ">", ">=", "<=", ">", ">="]),
+        ("[i for i in a]", []),
+        ("a + b", []),
+        ("a << b", []),
+    ],
+)
+def test_comparisons(function_of: FunctionOf, expression: str, alternatives: list[str]) -> None:
+    function = function_of(f"def f(a, b):\n    return {expression}\n")
+    found = [candidate.alternative for candidate in find_candidates(function, ALL) if candidate.family == "comparison"]
+    assert sorted(found) == sorted(alternatives)
+
+
+def test_booleans(function_of: FunctionOf) -> None:
+    function = function_of("def f(a, b, c):\n    return a and b or c\n")
+    assert proposed(function, "boolean") == [("and", "or"), ("or", "and")]
+
+
+@pytest.mark.parametrize(
+    ("call", "alternative"),
+    [
+        ("copy(target, source)", "source, target"),
+        ("copy(self.a, b.c.d)", "b.c.d, self.a"),
+        ("pad(text, 3)", "3, text"),
+        ("o.method(a,  b, key=c)", "b,  a"),
+        ("max(a, b)", None),
+        ("self.assertEqual(a, b)", None),
+        ("f(1, 2)", None),
+        ("f(a, a)", None),
+        ("f(g(a), b)", None),
+        ("f(*a, b)", None),
+        ("f(a, key=b)", None),
+    ],
+)
+def test_swapped_arguments(function_of: FunctionOf, call: str, alternative: str | None) -> None:
+    found = [alternative for _, alternative in proposed(function_of(f"def f():\n    {call}\n"), "swapped-arguments")]
+    assert found == ([] if alternative is None else [alternative])
+
+
+@pytest.mark.parametrize(
+    ("text", "alternatives"),
+    [
+        ("if a: pass", ["not a"]),
+        ("while a.b(): pass", ["not a.b()"]),
+        ("if not a: pass", ["a"]),
+        ("x = 1 if a else 2", ["not a"]),
+        ("if a and not b.c or d == 1: pass", ["not a", "b.c"]),
+        ("x = [i for i in a if i]", ["not i"]),
+        ("assert a, b", ["not a"]),
+        # A comparison is turned round by its operator; values are no conditions.
+        ("if a == b: pass", []),
+        ("x = a or b", []),
+        ("return not a", []),
+        ("if not (a or b): pass", []),
+    ],
+)
+def test_missing_not(function_of: FunctionOf, text: str, alternatives: list[str]) -> None:
+    found = [alternative for _, alternative in proposed(function_of(f"def f():\n    {text}\n"), "missing-not")]
+    assert found == alternatives
+
+
+@pytest.mark.parametrize(
+    ("text", "alternatives"),
+    [
+        ("x = client.get(a)", ["await client.get(a)"]),
+        ("save(a)", ["await save(a)"]),
+        ("return fetch()", ["await fetch()"]),
+        ("x = await client.get(a)", []),
+        ("create_task(work())", ["await create_task(work())"]),
+        ("x = len(a)", []),
+        ("x = Thing(a)", []),
+        ("def inner():\n        save(a)", []),
+    ],
+)
+def test_missing_await(function_of: FunctionOf, text: str, alternatives: list[str]) -> None:
+    function = function_of(f"async def f():\n    {text}\n")
+    assert [alternative for _, alternative in proposed(function, "missing-await")] == alternatives
+    assert proposed(function_of(f"def f():\n    {text}\n"), "missing-await") == []
+
+
+EVERYTHING = '''
+    async def f(self, first, second, *, key: first = None):
+        """first second"""
+        total = first.width * first.width + first.height  # é😀 first
+        if key is not None and first not in second or not self.ready:
+            total = compute(second, first)
+        text = "😀", f"{first!r:>{second}}", first
+        with open(first) as handle, self.lock:
+            for item, other in zip(first, second):
+                handle.write(item if item < total else other)
+        match first:
+            case {"a": value, **rest} if value >= total:
+                self.client.get(value)
+        return [x.name for x in first if x.name < total and (y := x)]
+'''
+
+
+def applied(function: Function, candidate: Candidate) -> str:
+    edit = candidate.edit
+    return function.text[: edit.start] + edit.replacement + function.text[edit.end :]
+
+
+def test_every_alternative_parses_and_no_two_are_the_same(function_of: FunctionOf) -> None:
+    function = function_of(EVERYTHING)
+    found = find_candidates(function, ALL)
+    results = [textwrap.dedent(applied(function, candidate)) for candidate in found]
+    assert len(found) > 50
+    assert {candidate.family for candidate in found} == {*CODES}
+    assert len({*results, textwrap.dedent(function.text)}) == len(found) + 1
+    for result in results:
+        compile(result, "alternative", "exec")
+
+
+def test_every_alternative_can_be_turned_back() -> None:
+    """The wrong one in its place, the written one must be proposed: else a bug of that kind is never found."""
+    text = textwrap.dedent(EVERYTHING)
+    function = changed_functions(Source(text), ALL)[0]
+    for candidate in find_candidates(function, ALL):
+        if candidate.family not in ("comparison", "boolean", "swapped-arguments"):
+            continue
+        changed = applied(function, candidate)
+        back = changed_functions(Source(changed), ALL)[0]
+        assert function.text in [applied(back, other) for other in find_candidates(back, ALL)], candidate
+
+
+def test_places_are_those_of_the_file(function_of: FunctionOf) -> None:
+    function = function_of(EVERYTHING)
+    lines = function.source.text.split("\n")
+    for candidate in find_candidates(function, ALL):
+        if candidate.line == candidate.end_line:
+            shown = lines[candidate.line - 1][candidate.column - 1 : candidate.end_column - 1]
+            assert shown == candidate.original
+
+
+def test_only_changed_lines_are_questioned(function_of: FunctionOf) -> None:
+    function = function_of(EVERYTHING)
+    assert {candidate.line for candidate in find_candidates(function, frozenset({6}))} == {6}
+    assert find_candidates(function, frozenset({2, 3})) == []
+
+
+def test_an_argument_on_a_changed_line_of_a_call_that_began_before(function_of: FunctionOf) -> None:
+    function = function_of("def f(a, b):\n    copy(\n        b,\n        a,\n    )\n")
+    found = [c for c in find_candidates(function, frozenset({4})) if c.family == "swapped-arguments"]
+    assert [candidate.alternative for candidate in found] == ["a,\n        b"]
+
+
+def test_each_family_has_a_code_and_a_threshold() -> None:
+    assert CODES.keys() == LEAST_EVIDENCE.keys()
+    assert len(set(CODES.values())) == len(CODES)

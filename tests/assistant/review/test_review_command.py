@@ -1,0 +1,251 @@
+"""`dsassist review`: what a person sees and which exit code they get; the model's opinions are made up."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from dsassist.commands.review import COMMAND, run
+from dsassist_runtime.api import EditScore, ScoreRequest
+from dsassist_runtime.errors import DsassistError, EngineDied, ModelMissing, NotDone
+from dsassist_runtime.testing import ScriptedEngine
+
+Scorer = Callable[[ScoreRequest], Sequence[EditScore]]
+Prefers = Callable[[str, float], Scorer]
+Run = Callable[..., int]
+
+CLAMP = """\
+def clamp(value, low, high):
+    if value < low:
+        return low
+    return high if value > low else value
+"""
+
+
+def sh(cwd: Path, *arguments: str) -> None:
+    subprocess.run(["git", *arguments], cwd=cwd, check=True, capture_output=True)
+
+
+@pytest.fixture(autouse=True)
+def model(isolated: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A model by path, which only its name is asked of: the engine is scripted."""
+    path = isolated / "some-model.gguf"
+    path.touch()
+    monkeypatch.setenv("DSASSIST_MODEL", str(path))
+    return path
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty repository, which is also the working directory."""
+    sh(tmp_path, "init", "--quiet")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def stage(root: Path, text: str = CLAMP, name: str = "a.py") -> None:
+    (root / name).write_text(text)
+    sh(root, "add", name)
+
+
+def review(*arguments: str, score: Scorer = lambda _: []) -> int:
+    """Run the command as `dsassist.cli` does, with a scripted engine."""
+    parser = argparse.ArgumentParser()
+    COMMAND.add_arguments(parser)
+    return run(parser.parse_args(arguments), lambda _: ScriptedEngine(score=score))
+
+
+def test_nothing_staged_is_said_and_is_no_finding(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert review() == 0
+    assert capsys.readouterr() == ("", "dsassist: nothing is staged\n")
+
+
+def test_a_finding_stops_and_shows_the_line(
+    repository: Path, capsys: pytest.CaptureFixture[str], prefers: Prefers
+) -> None:
+    stage(repository)
+    assert review("--threshold-nats", "5", score=prefers("value > high", 7.4)) == 1
+    out, err = capsys.readouterr()
+    assert out == (
+        "a.py:4:28: warning: `low` may be meant to be `high` [DSA101]\n"
+        "    4 |     return high if value > low else value\n"
+        "      |                            ^^^ `high` is 1,600 times as likely here (+7.4 nats)\n"
+    )
+    assert "reviewed 1 function in 1 file with some-model.gguf in " in err
+
+
+def test_the_test_model_is_called_one_and_stops_nothing(
+    repository: Path, capsys: pytest.CaptureFixture[str], prefers: Prefers
+) -> None:
+    stage(repository)
+    assert review("--model", "builtin", score=prefers("value > high", 20.0)) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("a.py:4:28: info: ")
+    assert "this is a small test model" in err
+    assert review("--model", "builtin", "--fail-level", "info", score=prefers("value > high", 20.0)) == 1
+
+
+def test_a_clean_change_prints_nothing_on_stdout(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stage(repository)
+    assert review() == 0
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(("level", "code"), [("info", 1), ("warning", 1), ("error", 0), ("never", 0)])
+def test_the_fail_level_decides_the_exit_code(repository: Path, prefers: Prefers, level: str, code: int) -> None:
+    stage(repository)
+    assert review("--fail-level", level, score=prefers("value > high", 9.0)) == code
+
+
+def test_the_threshold_decides_what_is_a_finding(repository: Path, prefers: Prefers) -> None:
+    stage(repository, CLAMP.replace("value > low", "value > high"))
+    sh(repository, "commit", "--quiet", "-m", "first")
+    stage(repository)
+    assert review("--threshold-nats", "8", score=prefers("value > high", 7.9)) == 0
+    assert review("--threshold-nats", "8", score=prefers("value > high", 8.1)) == 1
+
+
+def test_the_repository_may_exclude_files_and_switch_the_review_off(
+    repository: Path, capsys: pytest.CaptureFixture[str], prefers: Prefers
+) -> None:
+    stage(repository)
+    (repository / "dsassist.toml").write_text('[review]\nexclude = ["a.py"]\n')
+    assert review(score=prefers("value > high", 9.0)) == 0
+    assert "not reviewed: a.py (excluded)" in capsys.readouterr().err
+    (repository / "dsassist.toml").write_text("[review]\nenabled = false\n")
+    assert review(score=prefers("value > high", 9.0)) == 0
+    assert "review.enabled is false" in capsys.readouterr().err
+
+
+def test_files_of_other_languages_are_named_and_start_no_engine(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage(repository, "let x\n", "b.js")
+
+    def must_not_start(_: object) -> ScriptedEngine:
+        raise AssertionError("there is nothing to ask")
+
+    parser = argparse.ArgumentParser()
+    COMMAND.add_arguments(parser)
+    assert run(parser.parse_args([]), must_not_start) == 0
+    assert (
+        capsys.readouterr().err
+        == "dsassist: reviewed 0 functions in 0 files in 0.0 s; not reviewed: b.js (not Python)\n"
+    )
+
+
+def test_whole_files_are_read_from_disk(repository: Path, capsys: pytest.CaptureFixture[str], prefers: Prefers) -> None:
+    (repository / "b.py").write_text(CLAMP)
+    assert review("b.py", score=prefers("value > high", 9.0)) == 1
+    assert capsys.readouterr().out.startswith("b.py:4:28: warning: ")
+
+
+def test_paths_need_no_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefers: Prefers) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "b.py").write_text(CLAMP)
+    assert review("b.py", score=prefers("value > high", 9.0)) == 1
+
+
+def test_no_repository_is_a_usage_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DsassistError, match="not inside a git repository") as caught:
+        review()
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "reason"),
+    [(b"\xe9", "a.py", "not UTF-8 at byte 0"), (b"x\0", "a.py", "binary"), (b"x", "a.js", "not Python")],
+)
+def test_a_file_that_cannot_be_reviewed_is_not_done(repository: Path, content: bytes, name: str, reason: str) -> None:
+    (repository / name).write_bytes(content)
+    with pytest.raises(NotDone, match=f"nothing was reviewed: {name} \\({reason}\\)"):
+        review(name)
+
+
+def test_a_path_that_does_not_exist_is_a_usage_error(repository: Path) -> None:
+    with pytest.raises(DsassistError, match=r"there is no file gone\.py") as caught:
+        review("gone.py")
+    assert caught.value.exit_code == 2
+
+
+def test_an_empty_file_is_reviewed_and_clean(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (repository / "a.py").write_bytes(b"")
+    assert review("a.py") == 0
+    assert "reviewed 0 functions" in capsys.readouterr().err
+
+
+def test_staged_and_paths_exclude_each_other(repository: Path) -> None:
+    with pytest.raises(DsassistError, match="exclude each other"):
+        review("--staged", "a.py")
+
+
+def test_a_missing_model_is_not_done(repository: Path) -> None:
+    stage(repository)
+    with pytest.raises(ModelMissing):
+        review("--model", "/nowhere/model.gguf")
+
+
+def test_an_engine_that_dies_midway_is_not_done_unless_it_found_something(repository: Path, prefers: Prefers) -> None:
+    stage(repository)
+    stage(repository, CLAMP, "b.py")
+    died: list[int] = []
+
+    def die_second(request: ScoreRequest) -> Sequence[EditScore]:
+        died.append(1)
+        if len(died) % 2 == 0:
+            raise EngineDied("the engine ended")
+        return prefers("value > high", 9.0)(request)
+
+    assert review(score=die_second) == 1
+    with pytest.raises(NotDone, match="the review ended early: the engine ended"):
+        review("--fail-level", "never", score=die_second)
+
+
+def test_json_is_one_object_with_all_that_the_text_says(
+    repository: Path, capsys: pytest.CaptureFixture[str], prefers: Prefers
+) -> None:
+    stage(repository)
+    stage(repository, "x", "c.js")
+    assert review("--format", "json", "--threshold-nats", "5", score=prefers("value > high", 7.4)) == 1
+    result = json.loads(capsys.readouterr().out)
+    (finding,) = result["findings"]
+    place = {"path": "a.py", "line": 4, "column": 28, "end_line": 4, "end_column": 31}
+    assert place.items() <= finding.items()
+    assert (finding["code"], finding["severity"], finding["evidence_nats"]) == ("DSA101", "warning", 7.4)
+    assert (finding["original"], finding["alternative"]) == ("low", "high")
+    assert finding["message"] == "`low` may be meant to be `high`"
+    assert result["reviewed"] == {"functions": 1, "files": 1}
+    assert result["not_reviewed"] == [{"what": "c.js", "reason": "not Python"}]
+    assert (result["model"], result["failure"]) == ("some-model.gguf", None)
+
+
+def test_json_with_nothing_staged_is_an_object_too(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert review("--format", "json") == 0
+    assert json.loads(capsys.readouterr().out)["findings"] == []
+
+
+def test_the_mark_stands_below_its_word_behind_tabs_and_wide_text(
+    repository: Path, capsys: pytest.CaptureFixture[str], prefers: Prefers
+) -> None:
+    stage(repository, "def f(low, high):\n\tx = 'é', low < low + 1, high\n")
+    assert review(score=prefers("low < high + 1", 20.0)) == 1
+    _, line, mark = capsys.readouterr().out.splitlines()
+    assert line[mark.index("^") :].startswith("low + 1")
+
+
+def test_nothing_staged_imports_nothing_heavy(repository: Path) -> None:
+    heavy = ["tree_sitter", "llama_cpp", "numpy", "http.client", "dsassist.config", "difflib", "dsassist.engine"]
+    code = (
+        "import sys; from dsassist.cli import main; code = main(['review']);"
+        f"print(code, [name for name in {heavy} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True)
+    assert done.stdout == "0 []\n"
+    assert done.stderr == "dsassist: nothing is staged\n"

@@ -1,0 +1,216 @@
+"""The reviewer's judgement, with a model whose opinions are made up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from dsassist.review.changes import ChangedFile, Changes, Skipped
+from dsassist.review.findings import Review
+from dsassist.review.reviewer import plan, review
+from dsassist.review.source import Source
+from dsassist_runtime.api import EditScore, ScoreRequest
+from dsassist_runtime.errors import EngineDied, ModelMissing, NotDone, RequestRefused
+from dsassist_runtime.testing import ScriptedEngine
+
+Scorer = Callable[[ScoreRequest], Sequence[EditScore]]
+Prefers = Callable[[str, float], Scorer]
+
+CLAMP = """\
+import os
+
+
+def clamp(value, low, high):
+    if value < low:
+        return low
+    return high if value > low else value
+"""
+
+
+def changes(*texts: str, lines: frozenset[int] = frozenset(range(1, 2000))) -> Changes:
+    return Changes(tuple(ChangedFile(f"f{i}.py", Source(text), lines) for i, text in enumerate(texts)), ())
+
+
+def reviewed(what: Changes, scorer: Scorer, **options: float) -> Review:
+    settings = {"threshold_nats": 4.0, "deadline_s": 60.0, "max_findings": 10} | options
+    return review(plan(what), ScriptedEngine(score=scorer), **settings)  # type: ignore[arg-type]
+
+
+def test_an_alternative_with_enough_evidence_is_a_finding(prefers: Prefers) -> None:
+    found = reviewed(changes(CLAMP), prefers("value > high", 8.0))
+    (finding,) = found.findings
+    assert (finding.path, finding.line, finding.column, finding.end_column) == ("f0.py", 7, 28, 31)
+    assert (finding.code, finding.severity, finding.original, finding.alternative) == (
+        "DSA101",
+        "warning",
+        "low",
+        "high",
+    )
+    assert finding.evidence_nats == 8.0
+    assert finding.function == "clamp"
+    assert (found.functions, found.files, found.skipped, found.failure) == (1, 1, (), "")
+
+
+def test_too_little_evidence_is_silence(prefers: Prefers) -> None:
+    assert reviewed(changes(CLAMP), prefers("value > high", 3.9)).findings == ()
+
+
+def test_a_family_that_errs_less_often_needs_less_evidence(prefers: Prefers) -> None:
+    text = "def f(a, b):\n    return g(a and b, b)\n"
+    assert len(reviewed(changes(text), prefers("a or b", 3.5)).findings) == 1
+    assert reviewed(changes(text), prefers("g(a and b, a)", 3.5)).findings == ()
+
+
+def test_a_line_among_many_needs_more_evidence_than_one_alone(prefers: Prefers) -> None:
+    assert reviewed(changes(CLAMP), prefers("value > high", 5.0)).findings == ()
+    assert len(reviewed(changes(CLAMP, lines=frozenset({7})), prefers("value > high", 5.0)).findings) == 1
+
+
+def test_only_changed_lines_are_asked_about(prefers: Prefers) -> None:
+    assert reviewed(changes(CLAMP, lines=frozenset({5})), prefers("value > high", 50.0)).findings == ()
+    assert len(reviewed(changes(CLAMP, lines=frozenset({7})), prefers("value > high", 50.0)).findings) == 1
+
+
+def test_a_line_has_one_finding_the_strongest() -> None:
+    def all_are_better(request: ScoreRequest) -> list[EditScore]:
+        return [EditScore(e, (-1.0,), (-1.0,), (-90.0,), (-40.0 + i,)) for i, e in enumerate(request.edits)]
+
+    found = reviewed(changes(CLAMP), all_are_better)
+    lines = [finding.line for finding in found.findings]
+    assert lines == sorted(set(lines))
+    assert found.findings[-1].evidence_nats == 50.0 + len(plan(changes(CLAMP)).tasks[0].candidates) - 1
+
+
+def test_the_strongest_findings_are_kept_and_told_in_the_order_of_their_places(prefers: Prefers) -> None:
+    texts = [CLAMP.replace("clamp", f"clamp_{i}") for i in range(4)]
+
+    def weighted(request: ScoreRequest) -> Sequence[EditScore]:
+        nats = {"clamp_0": 9.0, "clamp_1": 12.0, "clamp_2": 10.0, "clamp_3": 11.0}
+        return prefers("value > high", next(n for name, n in nats.items() if name in request.text))(request)
+
+    found = reviewed(changes(*texts), weighted, max_findings=2)
+    assert [(finding.path, finding.evidence_nats) for finding in found.findings] == [("f1.py", 12.0), ("f3.py", 11.0)]
+    assert found.found == 4
+
+
+def test_the_model_reads_the_head_of_the_file_and_of_the_class_before_the_function() -> None:
+    engine = ScriptedEngine()
+    text = '"""Doc."""\nimport os\n\nclass A(B):\n    def f(self, a, b):\n        return a < b\n'
+    review(plan(changes(text)), engine, threshold_nats=4.0, deadline_s=60.0, max_findings=10)
+    (request,) = engine.requests
+    assert isinstance(request, ScoreRequest)
+    assert request.context == "import os\n\n\nclass A(B):\n"
+    assert request.text == "    def f(self, a, b):\n        return a < b"
+
+
+def test_a_long_function_is_read_in_pieces_and_every_line_is_asked_about() -> None:
+    lines = [f"    if a_{i} < b_{i}:\n        print('padding to make the function long')\n" for i in range(200)]
+    text = "def long(a, b):\n" + "".join(lines)
+    engine = ScriptedEngine(score=lambda request: [EditScore(e, (-1.0,), (-9.0,), (), ()) for e in request.edits])
+    tasks = plan(changes(text))
+    found = review(tasks, engine, threshold_nats=4.0, deadline_s=60.0, max_findings=10)
+    requests = [request for request in engine.requests if isinstance(request, ScoreRequest)]
+    assert len(requests) > 3
+    assert all(len(request.text) <= 4000 and request.text in text for request in requests)
+    asked = [request.text[edit.start : edit.end] for request in requests for edit in request.edits]
+    assert asked == [text[c.edit.start : c.edit.end] for c in tasks.tasks[0].candidates]
+    assert found.functions == 1
+
+
+def test_a_model_with_a_short_context_is_asked_in_smaller_pieces() -> None:
+    text = "def f(a, b):\n" + "".join(f"    print('{i}')\n    a += a < b\n" for i in range(80))
+    sizes: list[int] = []
+
+    def small_context(request: ScoreRequest) -> list[EditScore]:
+        if len(request.text) > 1000:
+            raise RequestRefused("too long")
+        sizes.append(len(request.text))
+        return [EditScore(edit, (-1.0,), (-1.0,), (-50.0,), (-1.0,)) for edit in request.edits]
+
+    found = reviewed(changes(text), small_context, threshold_nats=1.0, max_findings=1000)
+    assert len(found.findings) == 80
+    assert max(sizes) <= 1000
+
+
+def test_a_line_that_is_longer_than_a_piece_is_still_read() -> None:
+    text = "def long(a, b):\n    x = [" + "1, " * 3000 + "a < b]\n    return a < b\n"
+    engine = ScriptedEngine(score=lambda request: [EditScore(e, (-9.0,), (-1.0,), (), ()) for e in request.edits])
+    found = review(plan(changes(text)), engine, threshold_nats=1.0, deadline_s=60.0, max_findings=10)
+    assert [finding.line for finding in found.findings] == [2, 3]
+
+
+def test_a_function_without_alternatives_needs_no_model() -> None:
+    tasks = plan(changes("def f():\n    return 1\n"))
+    assert not tasks.has_questions
+    assert review(tasks, None, threshold_nats=4.0, deadline_s=60.0, max_findings=10).functions == 1
+
+
+def test_a_function_that_does_not_parse_is_named() -> None:
+    text = "def good(a, b):\n    return a < b\n\n\ndef bad(a, b):\n    return a < < b\n"
+    tasks = plan(changes(text))
+    assert [task.name for task in tasks.tasks] == ["f0.py: good"]
+    assert tasks.skipped == (Skipped("f0.py: bad", "syntax error"),)
+
+
+def test_a_change_outside_functions_is_named() -> None:
+    assert plan(changes("x = 1\n")).skipped == (Skipped("f0.py", "no function to review"),)
+
+
+def test_what_the_deadline_leaves_is_listed() -> None:
+    now = iter(range(100))
+    tasks = plan(changes(*[CLAMP.replace("clamp", f"clamp_{i}") for i in range(5)]))
+    engine = ScriptedEngine()
+    found = review(
+        tasks, engine, threshold_nats=4.0, deadline_s=3.0, max_findings=10, started_s=0.0, clock=lambda: next(now)
+    )
+    assert (found.functions, len(engine.requests)) == (3, 3)
+    assert found.skipped == (Skipped("f3.py: clamp_3", "deadline"), Skipped("f4.py: clamp_4", "deadline"))
+
+
+def test_nothing_reviewed_before_the_deadline_is_an_error() -> None:
+    with pytest.raises(NotDone, match="no function was reviewed: deadline; give it more time with --deadline"):
+        review(
+            plan(changes(CLAMP)),
+            ScriptedEngine(),
+            threshold_nats=4.0,
+            deadline_s=1.0,
+            max_findings=10,
+            started_s=0.0,
+            clock=lambda: 1.0,
+        )
+
+
+def test_a_model_that_is_missing_is_the_error_when_nothing_was_reviewed() -> None:
+    def refuse(_: ScoreRequest) -> list[EditScore]:
+        raise ModelMissing("no such model")
+
+    with pytest.raises(ModelMissing, match="no such model"):
+        reviewed(changes(CLAMP, CLAMP), refuse)
+
+
+def test_an_engine_that_dies_leaves_what_was_found_and_says_so(prefers: Prefers) -> None:
+    calls: list[int] = []
+
+    def die_later(request: ScoreRequest) -> Sequence[EditScore]:
+        calls.append(1)
+        if len(calls) == 2:
+            raise EngineDied("the engine ended")
+        return prefers("value > high", 9.0)(request)
+
+    found = reviewed(changes(CLAMP, CLAMP, CLAMP), die_later)
+    assert len(found.findings) == 1
+    assert found.failure == "the engine ended"
+    assert [skipped.what for skipped in found.skipped] == ["f1.py: clamp", "f2.py: clamp"]
+    assert len(calls) == 2
+
+
+def test_a_function_that_is_too_long_for_the_model_does_not_stop_the_others(prefers: Prefers) -> None:
+    def refuse_one(request: ScoreRequest) -> Sequence[EditScore]:
+        if "too_long" in request.text:
+            raise RequestRefused("too long")
+        return prefers("value > high", 9.0)(request)
+
+    found = reviewed(changes(CLAMP.replace("clamp", "too_long"), CLAMP), refuse_one)
+    assert [finding.path for finding in found.findings] == ["f1.py"]
+    assert found.skipped == (Skipped("f0.py: too_long", "too long"),)
