@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+# Read before the fixture below hides it.
+_REAL_MODEL = os.environ.get("DSASSIST_TEST_MODEL")
+_NO_REAL_MODEL = "Qwen2.5-Coder-0.5B is not on disk (scripts/test pulls it)"
+
 
 @pytest.fixture(autouse=True)
 def isolated(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
@@ -25,3 +29,38 @@ def isolated(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (home / "gitconfig").write_text("[user]\n\tname = Test\n\temail = test@example.com\n[init]\n\tdefaultBranch = main\n")
     yield home
     shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def server(isolated: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Whatever server the test's clients start is gone afterwards; gives the runtime directory."""
+    monkeypatch.setenv("DSASSIST_ENGINE_IDLE_TIMEOUT_S", "60")  # a net, should the test process be killed
+    yield isolated / "d" / "run"
+    from dsassist_runtime.client import stop_server
+
+    stop_server()
+
+
+@pytest.fixture(scope="session")
+def builtin_model() -> Path:
+    from dsassist_runtime.models.store import BUILTIN_PATH
+
+    return BUILTIN_PATH
+
+
+@pytest.fixture(scope="session")
+def real_model() -> Path:
+    """Qwen2.5-Coder-0.5B, for tests of what a person sees."""
+    if not _REAL_MODEL:
+        pytest.skip(_NO_REAL_MODEL)
+    return Path(_REAL_MODEL)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    left_out = [
+        report.nodeid for report in terminalreporter.stats.get("skipped", []) if _NO_REAL_MODEL in str(report.longrepr)
+    ]
+    if left_out:
+        terminalreporter.write_line(
+            f"left out, {len(left_out)} tests: {_NO_REAL_MODEL}: {', '.join(left_out)}", yellow=True
+        )

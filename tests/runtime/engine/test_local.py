@@ -1,0 +1,266 @@
+"""The engine on the builtin model, in this process: laws of the cache, of cancelling and of scoring."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from dsassist_runtime.api import (
+    Edit,
+    EditScore,
+    EngineSettings,
+    GenerationEnd,
+    InfillRequest,
+    PromptRead,
+    Sampling,
+    ScoreRequest,
+    TextPiece,
+)
+from dsassist_runtime.engine.fim import clip_prefix, clip_suffix, fim_prompt
+from dsassist_runtime.engine.local import LocalEngine
+from dsassist_runtime.errors import RequestRefused
+from dsassist_runtime.llama.model import FimTokens
+
+GREEDY = Sampling(temperature=0.0)
+PREFIX = "import os\n\n\ndef names(path):\n    for name in os.listdir(path):\n        "
+SUFFIX = "\n\n\nprint(names('.'))\n"
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[LocalEngine]:
+    from dsassist_runtime.models.store import BUILTIN_PATH
+
+    with closing(LocalEngine(EngineSettings(BUILTIN_PATH, n_threads=1))) as engine:
+        yield engine
+
+
+@pytest.fixture(autouse=True)
+def armed(engine: LocalEngine) -> None:
+    engine.rearm()
+
+
+def write(engine: LocalEngine, request: InfillRequest) -> tuple[str, GenerationEnd]:
+    events = list(engine.infill(request))
+    assert isinstance(events[0], PromptRead)
+    assert isinstance(events[-1], GenerationEnd)
+    return "".join(event.text for event in events if isinstance(event, TextPiece)), events[-1]
+
+
+def test_greedy_text_is_the_same_with_and_without_a_cache(engine: LocalEngine) -> None:
+    request = InfillRequest(PREFIX, SUFFIX, max_tokens=24, sampling=GREEDY)
+    first, cold = write(engine, request)
+    write(engine, InfillRequest("x = ", "\n", max_tokens=4, sampling=GREEDY))
+    again, _ = write(engine, request)
+    warm_text, warm = write(engine, request)
+    assert first == again == warm_text
+    assert cold.cached_tokens < 5
+    assert warm.cached_tokens == warm.prompt_tokens - 1, "the last token is always evaluated for its logits"
+
+
+def test_typing_on_evaluates_only_what_was_typed(engine: LocalEngine) -> None:
+    """SPM, the builtin model's order, puts the prefix last: one more word is one more token or two."""
+    write(engine, InfillRequest(PREFIX, SUFFIX, max_tokens=1, sampling=GREEDY))
+    _, end = write(engine, InfillRequest(PREFIX + "yield name", SUFFIX, max_tokens=1, sampling=GREEDY))
+    assert end.prompt_tokens - end.cached_tokens <= 6
+
+
+def test_a_seed_makes_the_draw_repeatable(engine: LocalEngine) -> None:
+    texts = {
+        write(engine, InfillRequest(PREFIX, SUFFIX, max_tokens=24, sampling=Sampling(temperature=1.0, seed=seed)))[0]
+        for seed in (1, 1, 1, 2, 3)
+    }
+    assert 2 <= len(texts) <= 3
+
+
+def test_max_tokens_is_kept_and_reported(engine: LocalEngine) -> None:
+    _, end = write(engine, InfillRequest("x = [", "", max_tokens=7, sampling=GREEDY))
+    assert end.completion_tokens <= 7
+    assert end.finish_reason == ("length" if end.completion_tokens == 7 else "stop")
+
+
+def test_a_stop_string_ends_the_text_before_it(engine: LocalEngine) -> None:
+    whole, _ = write(engine, InfillRequest(PREFIX, SUFFIX, max_tokens=24, sampling=GREEDY))
+    stop = whole[len(whole) // 2 :][:3]
+    cut, end = write(engine, InfillRequest(PREFIX, SUFFIX, max_tokens=24, sampling=GREEDY, stop=(stop,)))
+    assert cut == whole[: whole.index(stop)]
+    assert end.finish_reason == "stop"
+
+
+def test_an_abort_ends_the_text_within_a_token(engine: LocalEngine) -> None:
+    events = engine.infill(InfillRequest("x = [1, ", "", max_tokens=900, sampling=Sampling(1.0, seed=1)))
+    seen = 0
+    for event in events:
+        if isinstance(event, TextPiece):
+            seen = event.completion_tokens
+            engine.abort()
+        elif isinstance(event, GenerationEnd):
+            assert event.finish_reason == "cancelled"
+            assert event.completion_tokens <= seen + 1
+
+
+def test_an_abort_stops_a_prefill_in_the_middle_and_leaves_a_sound_cache(engine: LocalEngine) -> None:
+    request = InfillRequest("def f():\n    return 1\n" * 90, SUFFIX, max_tokens=8, sampling=GREEDY)
+    expected, _ = write(engine, request)
+    write(engine, InfillRequest("x", "", max_tokens=1))
+    timer = threading.Timer(0.005, engine.abort)
+    started = time.perf_counter()
+    timer.start()
+    events = list(engine.infill(request))
+    aborted_s = time.perf_counter() - started
+    timer.join()
+    engine.rearm()
+    started = time.perf_counter()
+    text, end = write(engine, request)
+    whole_s = time.perf_counter() - started
+    assert isinstance(events[-1], GenerationEnd)
+    if events[-1].finish_reason == "cancelled":  # else the machine stalled until the text was written
+        assert aborted_s < whole_s * 2
+    assert text == expected
+    assert end.prompt_tokens > 400
+
+
+def test_the_prompt_is_clipped_to_its_budget_at_line_ends(engine: LocalEngine) -> None:
+    request = InfillRequest("a = 1\n" * 400 + "b = ", "\nc = 3" * 400, max_tokens=1, max_prompt_tokens=120)
+    _, end = write(engine, request)
+    assert 100 <= end.prompt_tokens <= 124
+
+
+def test_a_long_document_fits_by_itself(engine: LocalEngine) -> None:
+    _, end = write(engine, InfillRequest("value = compute(1)\n" * 5000, "", max_tokens=16))
+    assert end.prompt_tokens + 16 <= engine.facts().n_ctx
+
+
+def test_more_tokens_than_the_context_holds_are_refused(engine: LocalEngine) -> None:
+    with pytest.raises(RequestRefused, match="max_tokens 5000 leaves no room for a prompt in 1024 tokens"):
+        write(engine, InfillRequest("x", "", max_tokens=5000))
+
+
+def test_routing_counts_every_choice(engine: LocalEngine) -> None:
+    request = InfillRequest(PREFIX, SUFFIX, max_tokens=6, sampling=GREEDY, trace_experts=True)
+    text, end = write(engine, request)
+    facts = engine.facts()
+    evaluated = end.prompt_tokens + end.completion_tokens - (end.finish_reason == "length")
+    assert len(end.routing) == 5, "six layers, of which the first is dense"
+    *inner, last = [sum(layer.counts) for layer in end.routing]
+    assert inner == [facts.n_experts_used * evaluated] * 4
+    outputs = evaluated - (end.prompt_tokens - 1)
+    assert last == facts.n_experts_used * outputs, "in the last layer only tokens whose logits are wanted are computed"
+    assert text == write(engine, InfillRequest(PREFIX, SUFFIX, max_tokens=6, sampling=GREEDY))[0]
+
+
+TEXT = "def area(width, height):\n    if width < 0 or height < 0:\n        raise ValueError\n    return width * height\n"
+CONTEXT = "import math\n\n"
+
+
+def edits(*pairs: tuple[str, str]) -> tuple[Edit, ...]:
+    return tuple(Edit(TEXT.index(old), TEXT.index(old) + len(old), new) for old, new in pairs)
+
+
+SOME = edits(("width * height", "width * width"), ("< 0 or", "> 0 or"), ("or height", "and height"), ("if ", "if not "))
+
+
+def test_scores_do_not_depend_on_what_was_asked_before_or_beside(engine: LocalEngine) -> None:
+    together = {score.edit: score for score in engine.score(ScoreRequest(CONTEXT, TEXT, SOME))}
+    assert set(together) == set(SOME)
+    write(engine, InfillRequest(PREFIX, SUFFIX, max_tokens=3))
+    for edit in SOME:
+        assert engine.score(ScoreRequest(CONTEXT, TEXT, (edit,))) == (together[edit],)
+
+
+def test_a_score_is_the_probability_of_the_tokens(engine: LocalEngine) -> None:
+    """The original's values for an edit and the alternative's for the reverse edit of the edited text must agree."""
+    (forward,) = engine.score(ScoreRequest(CONTEXT, TEXT, SOME[:1]))
+    edit = SOME[0]
+    edited = TEXT[: edit.start] + edit.replacement + TEXT[edit.end :]
+    back = Edit(edit.start, edit.start + len(edit.replacement), TEXT[edit.start : edit.end])
+    (backward,) = engine.score(ScoreRequest(CONTEXT, edited, (back,)))
+    for ours, theirs in (
+        (forward.site_original, backward.site_alternative),
+        (forward.site_alternative, backward.site_original),
+        (forward.suffix_original, backward.suffix_alternative),
+        (forward.suffix_alternative, backward.suffix_original),
+    ):
+        assert ours == pytest.approx(theirs, abs=0.05), "batches of other shapes round a little differently"
+
+
+def test_probabilities_are_below_one_and_suffixes_equally_long(engine: LocalEngine) -> None:
+    for score in engine.score(ScoreRequest(CONTEXT, TEXT, SOME, suffix_tokens=5)):
+        values = score.site_original + score.site_alternative + score.suffix_original + score.suffix_alternative
+        assert all(value < 0 and math.isfinite(value) for value in values)
+        assert len(score.suffix_original) == len(score.suffix_alternative) <= 5
+
+
+def test_the_best_ranked_are_rescored_at_most_so_many_a_site(engine: LocalEngine) -> None:
+    at = TEXT.index("height\n")
+    many = tuple(Edit(at, at + 6, name) for name in ("width", "area", "math", "x", "result"))
+    scores = engine.score(ScoreRequest(CONTEXT, TEXT, (*many, *SOME), max_rescored=4, max_per_site=1))
+    assert len(scores) == 4
+    assert sum(score.edit in many for score in scores) <= 1
+
+
+def test_removing_and_adding_tokens_can_be_scored(engine: LocalEngine) -> None:
+    start = TEXT.index(" or height < 0")
+    scores: dict[str, EditScore] = {
+        score.edit.replacement: score
+        for score in engine.score(
+            ScoreRequest(CONTEXT, TEXT, (Edit(start, start + 14, ""), Edit(start, start, " and True")))
+        )
+    }
+    assert len(scores[""].site_original) > len(scores[""].site_alternative)
+    assert len(scores[" and True"].site_original) < len(scores[" and True"].site_alternative)
+
+
+def test_nothing_to_score_is_an_empty_answer(engine: LocalEngine) -> None:
+    assert engine.score(ScoreRequest(CONTEXT, TEXT, ())) == ()
+    assert engine.score(ScoreRequest(CONTEXT, "", (Edit(0, 0, "x"),))) == ()
+    assert engine.score(ScoreRequest(CONTEXT, TEXT, (Edit(len(TEXT), len(TEXT), "x"),))) == ()
+
+
+def test_a_text_longer_than_the_context_is_refused_with_both_numbers(engine: LocalEngine) -> None:
+    with pytest.raises(RequestRefused, match=r"needs \d+ tokens of context and the model has 1024"):
+        engine.score(ScoreRequest("", "a = 1\n" * 500, (Edit(0, 1, "b"),)))
+
+
+def test_an_edit_outside_the_text_is_refused(engine: LocalEngine) -> None:
+    with pytest.raises(RequestRefused, match="lies outside a text of"):
+        engine.score(ScoreRequest("", TEXT, (Edit(5, 10_000, "b"),)))
+
+
+def test_fim_marks_in_a_document_are_text(engine: LocalEngine) -> None:
+    vocabulary = engine._model.vocabulary
+    assert vocabulary.fim is not None
+    assert vocabulary.fim.middle not in vocabulary.tokenize("a <|fim_middle|> b")
+
+
+def test_orders_put_the_marks_as_published() -> None:
+    marks = FimTokens(prefix=1, suffix=2, middle=3)
+    assert fim_prompt("psm", marks, None, [10, 11], [20]) == [1, 10, 11, 2, 20, 3]
+    assert fim_prompt("spm", marks, 0, [10, 11], [20]) == [0, 2, 20, 1, 10, 11, 3]
+
+
+def test_clipping_keeps_whole_lines_next_to_the_cursor(engine: LocalEngine) -> None:
+    vocabulary = engine._model.vocabulary
+    lines = "".join(f"value_{i} = compute({i})\n" for i in range(300))
+    before = vocabulary.detokenize(clip_prefix(vocabulary, lines, 100))
+    after = vocabulary.detokenize(clip_suffix(vocabulary, lines, 100))
+    assert lines.endswith(before)
+    assert before.startswith("value_")
+    assert lines.startswith(after)
+    assert after.endswith("\n")
+    emoji = "🙂" * 500
+    assert len(clip_prefix(vocabulary, emoji, 64)) <= 64
+    assert len(clip_suffix(vocabulary, emoji, 64)) <= 64
+
+
+def test_the_model_file_says_what_it_is(engine: LocalEngine, builtin_model: Path) -> None:
+    facts = engine.facts()
+    assert facts.path == builtin_model
+    assert facts.architecture == "deepseek2"
+    assert facts.fim_orders == ("spm", "psm")
+    assert facts.n_experts > facts.n_experts_used > 0
