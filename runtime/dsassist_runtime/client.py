@@ -64,8 +64,7 @@ class Client:
 
     def facts(self) -> ModelFacts:
         """What is known of the model, which is loaded if need be."""
-        with self._post("/engine/facts", {}) as events:
-            return from_wire(ModelFacts, events.last("ready")["facts"], "facts")
+        return from_wire(ModelFacts, self._post("/engine/facts", {}).last("ready")["facts"], "facts")
 
     def infill(self, request: InfillRequest) -> TextStream:
         """Fill in the middle, streamed. The request is sent at once; errors come here or while the text is read."""
@@ -74,8 +73,8 @@ class Client:
 
     def score(self, request: ScoreRequest) -> tuple[EditScore, ...]:
         """Evaluate edits of a text, best ranked first."""
-        with self._post("/engine/score", {"request": to_wire(request)}) as events:
-            return tuple(from_wire(EditScore, score, "score") for score in events.last("scores")["value"])
+        scores = self._post("/engine/score", {"request": to_wire(request)}).last("scores")["value"]
+        return tuple(from_wire(EditScore, score, "score") for score in scores)
 
     def close(self) -> None:
         """Nothing is held between requests."""
@@ -99,7 +98,7 @@ class Client:
 
 
 class _Events:
-    """The lines of one answer. An `error` event is raised; `close` may come from another thread, and cancels."""
+    """The lines of one answer, to be read once. An `error` event is raised; `close` cancels, from any thread."""
 
     def __init__(
         self, connection: _Connection, response: http.client.HTTPResponse, on_loading: OnLoading | None
@@ -107,18 +106,23 @@ class _Events:
         self._connection = connection
         self._response = response
         self._on_loading = on_loading
+        self._reading = False
         self.closed = False
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        while line := self._read_line():
-            event = json.loads(line)
-            if event["event"] == "error":
-                raise error_from_wire(event["error"])
-            if event["event"] == "loading":
-                if self._on_loading:
+        self._reading = True
+        try:
+            while line := self._read_line():
+                event = json.loads(line)
+                if event["event"] == "error":
+                    raise error_from_wire(event["error"])
+                if event["event"] != "loading":
+                    yield event
+                elif self._on_loading:
                     self._on_loading(event["progress"])
-                continue
-            yield event
+        finally:
+            self._reading = False
+            self._release()
 
     def last(self, kind: str) -> dict[str, Any]:
         """The final event, which must be of this kind."""
@@ -129,20 +133,19 @@ class _Events:
 
     def close(self) -> None:
         self.closed = True
-        sock = self._connection.sock
-        if sock is not None:
-            with suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)  # wakes a thread that reads from it
+        if self._reading:  # in another thread, which this wakes, and which then releases the connection
+            with suppress(OSError, AttributeError):
+                self._connection.sock.shutdown(socket.SHUT_RDWR)
+        else:
+            self._release()
 
-    def __enter__(self) -> _Events:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self.close()
+    def _release(self) -> None:
         self._response.close()
         self._connection.close()
 
     def _read_line(self) -> bytes:
+        if self.closed:
+            return b""
         try:
             return self._response.readline()
         except (OSError, ValueError, http.client.HTTPException):
@@ -172,7 +175,8 @@ class HttpTextStream:
         return self._end
 
     def __iter__(self) -> Iterator[str]:
-        for event in self._events:
+        events = iter(self._events)
+        for event in events:
             if event["event"] == "prompt":
                 self._prompt = from_wire(PromptRead, event["value"])
             elif event["event"] == "text":
@@ -195,7 +199,7 @@ class HttpTextStream:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._events.__exit__()
+        self.close()
 
     def _with_client_times(self, end: GenerationEnd) -> GenerationEnd:
         now = time.perf_counter()

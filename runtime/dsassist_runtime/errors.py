@@ -11,8 +11,8 @@
     │   └── ServerUnavailable     no server could be reached or started
     └── RequestRefused            the request does not fit the model (too long, bad value)
 
-Packages above derive their own from `DsassistError` and `NotDone`. Only the outermost layer (`dsassist.cli`, one wrapper per
-HTTP request, the language server's log) turns an error into words.
+Packages above derive their own from `DsassistError` and `NotDone`. Only the outermost layer (`dsassist.cli`, one
+wrapper per HTTP request, the language server's log) turns an error into words.
 """
 
 from __future__ import annotations

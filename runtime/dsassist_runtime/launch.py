@@ -24,6 +24,10 @@ __all__ = ["connect", "log_path", "server_is_up", "try_connect"]
 _START_LIMIT_S = 30.0
 _LOG_LIMIT_BYTES = 1 << 20
 
+# Servers that this process started. They outlive it; one that ended is waited for, or a long-lived client, such as the
+# language server, would keep it as a zombie.
+_started: list[subprocess.Popen[bytes]] = []
+
 
 def connect(settings: EngineSettings, idle_timeout_s: float, *, start: bool = True) -> socket.socket:
     """A connected socket to the server, which is started if need be and told to load `settings`.
@@ -89,8 +93,9 @@ def _start(settings: EngineSettings, idle_timeout_s: float) -> socket.socket:
 
 
 def _spawn(settings: EngineSettings, idle_timeout_s: float) -> subprocess.Popen[bytes]:
+    _started[:] = [server for server in _started if server.poll() is None]
     with _open_log() as log:
-        return subprocess.Popen(
+        server = subprocess.Popen(
             [sys.executable, "-m", "dsassist_runtime.server", str(idle_timeout_s), json.dumps(to_wire(settings))],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -99,6 +104,8 @@ def _spawn(settings: EngineSettings, idle_timeout_s: float) -> subprocess.Popen[
             env=_server_environment(),
             start_new_session=True,
         )
+    _started.append(server)
+    return server
 
 
 def _server_environment() -> dict[str, str]:

@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from dsassist_runtime.api import Edit, EngineSettings, GenerationEnd, InfillRequest, LayerRouting, Sampling, ScoreRequest
+from dsassist_runtime.api import (
+    Edit,
+    EngineSettings,
+    GenerationEnd,
+    InfillRequest,
+    LayerRouting,
+    Sampling,
+    ScoreRequest,
+)
 from dsassist_runtime.errors import RequestRefused
 from dsassist_runtime.wire import from_wire, to_wire
 

@@ -42,8 +42,8 @@ class _Tensor(ctypes.Structure):
 class RoutingObserver:
     """Counts how often each expert was chosen. Pass `callback` to a `Context`, and keep this object while that lives.
 
-    In the last layer llama.cpp computes only the tokens whose logits are wanted, so its counts are lower. Only host memory
-    is read: with layers on a GPU the nodes there are not counted.
+    In the last layer llama.cpp computes only the tokens whose logits are wanted, so its counts are lower. Only host
+    memory is read: with layers on a GPU the nodes there are not counted.
     """
 
     def __init__(self, n_experts: int) -> None:

@@ -75,8 +75,8 @@ def create_app(supervisor: EngineSupervisor, activity: Activity, shut_down: Call
 
     async def engine_answer(request: Request, op: str, kind: type[Any]) -> Response:
         body = await _body(request)
-        checked = from_wire(kind, body.get("request"))
-        return lines(supervisor.run(_settings(body), op, to_wire(checked)))
+        settings, checked = _settings(body), from_wire(kind, body.get("request"))
+        return lines(supervisor.run(settings, op, to_wire(checked)))
 
     async def infill(request: Request) -> Response:
         return await engine_answer(request, "infill", InfillRequest)

@@ -73,22 +73,37 @@ class EngineSupervisor:
             yield {"event": "ready", "facts": self._facts}
 
     async def run(self, settings: EngineSettings, op: str, request: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
-        """Pass a request on and yield its events, the final one last. Closing the iterator cancels the request."""
+        """Pass a request on and yield its events, the final one last. Closing the iterator cancels the request.
+
+        An engine that dies before it answered anything, maybe while it was idle, is replaced and asked again, once.
+        """
         async with self._turn:
-            async for event in self._ensure(settings):
-                yield event
-            request_id = next(self._ids)
-            finished = False
-            try:
-                self._send(id=request_id, op=op, request=request)
-                while not finished:
-                    event = await self._receive()
-                    if event.get("id") == request_id:
-                        finished = event["event"] in _FINAL
+            for attempt in (1, 2):
+                answered = False
+                try:
+                    async for event in self._ask(settings, op, request):
+                        answered = answered or event["event"] != "loading"
                         yield event
-            finally:
-                if not finished and self._process is not None:
-                    await self._cancel(request_id)
+                    return
+                except EngineDied:
+                    if answered or attempt == 2:
+                        raise
+
+    async def _ask(self, settings: EngineSettings, op: str, request: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        async for event in self._ensure(settings):
+            yield event
+        request_id = next(self._ids)
+        finished = False
+        try:
+            self._send(id=request_id, op=op, request=request)
+            while not finished:
+                event = await self._receive()
+                if event.get("id") == request_id:
+                    finished = event["event"] in _FINAL
+                    yield event
+        finally:
+            if not finished and self._process is not None:
+                await self._cancel(request_id)
 
     async def stop(self) -> None:
         """End the engine process, if there is one, and wait for it."""
@@ -99,8 +114,8 @@ class EngineSupervisor:
         if process.stdin is not None:
             with suppress(OSError):
                 process.stdin.close()
-        # The transport owns the read end. Closing the file under it would leave its number in the event loop's books, and
-        # the next engine's pipe, which gets the same number, would never be heard.
+        # The transport owns the read end. Closing the file under it would leave its number in the event loop's books,
+        # and the next engine's pipe, which gets the same number, would never be heard.
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.close()

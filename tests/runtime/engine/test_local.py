@@ -154,7 +154,9 @@ def test_routing_counts_every_choice(engine: LocalEngine) -> None:
     assert text == write(engine, InfillRequest(PREFIX, SUFFIX, max_tokens=6, sampling=GREEDY))[0]
 
 
-TEXT = "def area(width, height):\n    if width < 0 or height < 0:\n        raise ValueError\n    return width * height\n"
+TEXT = (
+    "def area(width, height):\n    if width < 0 or height < 0:\n        raise ValueError\n    return width * height\n"
+)
 CONTEXT = "import math\n\n"
 
 

@@ -25,8 +25,13 @@ def test_a_library_with_other_structs_is_refused() -> None:
 
 
 def test_waiting_is_passive_before_the_library_loads() -> None:
-    code = "from dsassist_runtime.llama.library import load_library; load_library(); import os; print(os.environ['OMP_WAIT_POLICY'])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "passive\n"
+    code = (
+        "import os; from dsassist_runtime.llama.library import load_library;"
+        "load_library(); print(os.environ['OMP_WAIT_POLICY'])"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "passive\n"
+    )
 
 
 def test_the_abort_flag_is_read_by_the_c_function_that_llama_cpp_calls() -> None:
