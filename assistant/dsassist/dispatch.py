@@ -54,9 +54,17 @@ def _parse_command(command: Command, name: str, argv: list[str]) -> argparse.Nam
     )
     _add_color_option(parser)
     command.add_arguments(parser)
-    args = parser.parse_args(argv)
+    args = parser.parse_args(_places_last(argv))
     _apply_color(args)
     return args
+
+
+def _places_last(argv: list[str]) -> list[str]:
+    """Let `-:3:5`, a place in standard input, pass for the argument that it is: argparse sees an option in every dash."""
+    places = [argument for argument in argv if argument.startswith("-:")]
+    if not places or "--" in argv:
+        return argv
+    return [*(argument for argument in argv if argument not in places), "--", *places]
 
 
 def _find(name: str) -> EntryPoint:

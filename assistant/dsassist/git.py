@@ -40,7 +40,7 @@ class GitError(NotDone):
     """Git could not do what was asked."""
 
 
-class NotARepository(DsassistError):  # noqa: N818
+class NotARepository(DsassistError):
     """The directory lies in no git repository."""
 
 

@@ -58,7 +58,9 @@ def _status(*, as_json: bool) -> int:
     else:
         model = health["model"]
         held = f"{model['name']} ({model['path']}, context {model['n_ctx']})" if model else "no model"
-        write_line(f"dsassist {health['version']}, process {health['pid']}, idle for {health['idle_s']:.0f} s, holds {held}")
+        write_line(
+            f"dsassist {health['version']}, process {health['pid']}, idle for {health['idle_s']:.0f} s, holds {held}"
+        )
     return 0 if health else 3
 
 

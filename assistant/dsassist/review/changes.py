@@ -51,7 +51,7 @@ class Changes:
     skipped: tuple[Skipped, ...]
 
 
-class _Refused(Exception):  # noqa: N818
+class _Refused(Exception):
     """Content that is no text to review; the message is the reason."""
 
 

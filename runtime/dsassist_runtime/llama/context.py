@@ -17,7 +17,7 @@ from dsassist_runtime.llama.model import Model
 __all__ = ["AbortFlag", "Aborted", "BatchToken", "Context"]
 
 
-class Aborted(Exception):  # noqa: N818  (it is an outcome, not an error)
+class Aborted(Exception):
     """The abort flag was raised while a batch was evaluated; the batch's KV is not to be trusted."""
 
 

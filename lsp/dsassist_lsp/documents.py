@@ -1,0 +1,85 @@
+"""Open documents and cursors in them: lines and columns as the protocol counts them, turned into code points once.
+
+Departs from pygls in three points where its own reading moves the cursor: a line ends at LF, CRLF or CR alone (pygls
+also breaks at a form feed or U+2028, which shifts every later edit), the empty line behind the last line end is a line,
+and a column behind the end of a line means that end.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lsprotocol import types
+from pygls.workspace import PositionCodec, ServerTextPosition, TextDocument
+
+__all__ = ["Cursor", "SourceDocument", "cursor_in"]
+
+_LINE_END = re.compile(r"\r\n|\n|\r")
+_WORD_BEFORE = re.compile(r"\w*\Z")
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """A place in a document: `offset` counts code points, the positions are in the client's units."""
+
+    offset: int
+    position: types.Position
+    word: str  # the part of an identifier that stands before the cursor
+    word_start: types.Position
+
+
+class SourceDocument(TextDocument):
+    """A document that the editor has open."""
+
+    def __init__(self, item: types.TextDocumentItem, encoding: types.PositionEncodingKind | str | None) -> None:
+        super().__init__(
+            item.uri, item.text, item.version, item.language_id, position_codec=_ClampingPositionCodec(encoding)
+        )
+        self._split: tuple[str, tuple[str, ...]] | None = None
+
+    @property
+    def lines(self) -> Sequence[str]:
+        """The lines with their ends, at least one; the last has none."""
+        source = self.source
+        if self._split is None or self._split[0] is not source:
+            self._split = source, _split_lines(source)
+        return self._split[1]
+
+
+def cursor_in(document: SourceDocument, position: types.Position) -> Cursor:
+    """Where `position` is; one outside the document becomes the nearest inside."""
+    lines, codec = document.lines, document.position_codec
+    place = codec.position_from_client_units(lines, position)
+    line_before = lines[place.line][: place.character]
+    found = _WORD_BEFORE.search(line_before)
+    assert found is not None, "an empty word matches anywhere"
+    return Cursor(
+        offset=sum(map(len, lines[: place.line])) + place.character,
+        position=codec.position_to_client_units(lines, place),
+        word=found.group(),
+        word_start=codec.position_to_client_units(lines, ServerTextPosition(place.line, found.start())),
+    )
+
+
+class _ClampingPositionCodec(PositionCodec):
+    def position_from_client_units(self, lines: Sequence[str], position: types.Position) -> ServerTextPosition:
+        line = min(position.line, len(lines) - 1)
+        content = lines[line].rstrip("\r\n")
+        if position.line > line:
+            return ServerTextPosition(line, len(content))
+        units = 0
+        for index, character in enumerate(content):
+            if units >= position.character:
+                return ServerTextPosition(line, index)
+            units += self.impl.code_units_for_char(character)
+        return ServerTextPosition(line, len(content))
+
+
+def _split_lines(text: str) -> tuple[str, ...]:
+    lines, start = [], 0
+    for found in _LINE_END.finditer(text):
+        lines.append(text[start : found.end()])
+        start = found.end()
+    return (*lines, text[start:])

@@ -1,0 +1,185 @@
+"""The real thing: `dsassist lsp` as a process, with the builtin model on a real engine."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dsassist_runtime.client import server_health
+from lsp.client import LIMIT_S, URI, LanguageClient, ProcessClient
+
+CANCELLED = -32800
+# Without an end in sight the builtin model writes as many tokens as it may: more than two seconds of work.
+ENDLESS = "x = {\n"
+ENDLESS_OPTIONS = {"completion": {"max_tokens": 900, "temperature": 0.0}}
+
+
+def health() -> dict[str, Any]:
+    found = server_health()
+    assert found is not None, "no model server runs"
+    return found
+
+
+def engine_that_is_ready() -> dict[str, Any]:
+    deadline = time.monotonic() + LIMIT_S
+    while (found := server_health()) is None or found["model"] is None:
+        assert time.monotonic() < deadline, "the model was not loaded"
+        time.sleep(0.02)
+    return found
+
+
+def seconds_until_idle(limit_s: float = 10.0) -> float:
+    started = time.monotonic()
+    while (found := server_health()) is None or not _looks_idle(found):
+        assert time.monotonic() < started + limit_s, "the engine does not become idle"
+        time.sleep(0.02)
+    return time.monotonic() - started
+
+
+def _looks_idle(found: dict[str, Any]) -> bool:
+    return bool(found["idle_s"] > 0)  # 0.1 s or more: it is rounded
+
+
+def running_request(client: LanguageClient) -> int:
+    """A request that the engine works on, and will for seconds."""
+    engine_that_is_ready()
+    request_id = client.request_inline(1, 0)
+    with pytest.raises(AssertionError, match="did not come within"):
+        client.answer(request_id, 0.3)
+    assert health()["idle_s"] == 0.0
+    return request_id
+
+
+def test_initialize_is_answered_before_anything_slow_and_warms_the_model_up_afterwards(client: ProcessClient) -> None:
+    started = time.monotonic()
+    client.ask("initialize", {"processId": None, "rootUri": None, "capabilities": {}})
+    took_s = time.monotonic() - started
+    assert server_health() is None
+    client.notify("initialized", {})
+    engine_that_is_ready()
+    # 0.6 s on a quiet machine of two cores, where 1.5 s from the start of the process are allowed.
+    assert took_s < 5.0
+
+
+def test_a_completion_by_the_builtin_model_comes_with_a_word_on_that_model(client: ProcessClient) -> None:
+    client.initialize()
+    client.open("def add(a, b):\n    return a + b\n\n\nprint(add(1, ")
+    found = next(filter(None, (client.inline(4, 13) for _ in range(20))), [])
+    assert found[0]["range"] == {"start": {"line": 4, "character": 13}, "end": {"line": 4, "character": 13}}
+    assert found[0]["insertText"].strip()
+    assert client.wait_shown("small test model")["type"] == 3
+    assert client.leave() == 0
+    assert client.stderr() == ""
+    assert server_health() is not None
+    assert client.has_ended(), "the model server holds the editor's stream open"
+
+
+def test_a_cancel_stops_the_real_engine_at_once(client: ProcessClient) -> None:
+    client.initialize(options=ENDLESS_OPTIONS)
+    client.open(ENDLESS)
+    request_id = running_request(client)
+    started = time.monotonic()
+    client.cancel(request_id)
+    assert client.answer(request_id)["error"]["code"] == CANCELLED
+    assert time.monotonic() - started < 1.0
+    # The rest of its 900 tokens would take two seconds.
+    assert seconds_until_idle() < 1.5
+
+
+def test_each_of_a_burst_of_requests_is_answered_once_though_half_are_cancelled(client: ProcessClient) -> None:
+    client.initialize()
+    uris = [f"file:///project/{name}.py" for name in "abc"]
+    for uri in uris:
+        client.open("def add(a, b):\n    return a + b\n", uri=uri)
+    draw = random.Random(4)
+    requests, cancelled = [], set()
+    for number in range(30):
+        requests.append(client.request_inline(1, draw.randrange(16), uris[number % 3]))
+        if number % 2:
+            cancelled.add(draw.choice(requests))
+            client.cancel(max(cancelled))
+    client.cancel(4711)
+    for request_id in requests:
+        answer = client.answer(request_id)
+        assert answer.get("result") is not None or answer["error"]["code"] == CANCELLED, answer
+    assert client.leave() == 0
+    assert client.stderr() == ""
+
+
+def test_an_engine_killed_in_the_middle_gives_an_empty_list_a_message_and_then_works_again(
+    client: ProcessClient,
+) -> None:
+    client.initialize(options=ENDLESS_OPTIONS)
+    client.open(ENDLESS)
+    request_id = running_request(client)
+    killed = health()["engine_pid"]
+    os.kill(killed, signal.SIGKILL)
+    assert client.answer(request_id)["result"] == []
+    assert client.wait_shown("was killed by SIGKILL")["type"] == 2
+    client.change([{"text": "def add(a, b):\n    return a + b\n"}], version=2)
+    assert isinstance(client.inline(1, 15), list)
+    assert health()["engine_pid"] not in (None, killed)
+    assert len([message for message in client.shown() if message["type"] == 2]) == 1
+
+
+def test_a_request_in_flight_does_not_delay_the_end(client: ProcessClient) -> None:
+    client.initialize(options=ENDLESS_OPTIONS)
+    client.open(ENDLESS)
+    request_id = running_request(client)
+    started = time.monotonic()
+    assert client.leave() == 0
+    assert time.monotonic() - started < 1.0
+    assert client.answer(request_id)["error"]["code"] == CANCELLED
+    assert client.stderr() == ""
+    assert seconds_until_idle() < 1.5
+
+
+def test_exit_without_shutdown_is_an_exit_code_of_one(client: ProcessClient) -> None:
+    client.initialize(options=ENDLESS_OPTIONS)
+    client.open(ENDLESS)
+    running_request(client)
+    client.notify("exit")
+    assert client.process.wait(LIMIT_S) == 1
+    assert client.stderr() == ""
+
+
+def test_an_editor_that_dies_ends_the_server_with_it(client: ProcessClient) -> None:
+    client.initialize(options=ENDLESS_OPTIONS)
+    client.open(ENDLESS)
+    running_request(client)
+    client.hang_up()
+    assert client.process.wait(LIMIT_S) == 1
+    assert client.stderr() == ""
+    assert seconds_until_idle() < 1.5
+
+
+def test_before_initialize_requests_are_refused(client: ProcessClient) -> None:
+    assert client.answer(client.request_inline(0, 0, URI))["error"]["code"] == -32002
+    client.notify("exit")
+    assert client.process.wait(LIMIT_S) == 1
+
+
+def test_what_is_printed_meanwhile_does_not_reach_the_client(tmp_path: Path) -> None:
+    printing = (
+        "import os, sys, threading\n"
+        "from dsassist.cli import main\n"
+        "stray = lambda: (print('stray', flush=True), os.write(1, b'stray too\\n'), os.write(2, b'printed\\n'))\n"
+        "threading.Timer(1.0, stray).start()\n"
+        "sys.exit(main(['lsp']))\n"
+    )
+    client = ProcessClient(tmp_path, [sys.executable, "-c", printing])
+    try:
+        client.initialize(options={"completion": {"enabled": False}})
+        time.sleep(1.0)
+        assert client.leave() == 0
+        assert client.has_ended()
+        assert client.stderr() == "stray\nstray too\nprinted\n"
+    finally:
+        client.close()
