@@ -60,7 +60,7 @@ def _parse_command(command: Command, name: str, argv: list[str]) -> argparse.Nam
 
 
 def _places_last(argv: list[str]) -> list[str]:
-    """Let `-:3:5`, a place in standard input, pass for the argument that it is: argparse sees an option in every dash."""
+    """Let `-:3:5`, a place in standard input, pass as an argument: argparse takes every dash for an option."""
     places = [argument for argument in argv if argument.startswith("-:")]
     if not places or "--" in argv:
         return argv

@@ -32,10 +32,10 @@ class Completion:
 class CompletionStream:
     """Pieces of the text to show; `result` once the iteration is over. `close` stops the engine, from any thread."""
 
-    def __init__(self, stream: TextStream, around: Surroundings, indentation: str, line_end: str) -> None:
+    def __init__(self, stream: TextStream, around: Surroundings, blanks: str, line_end: str) -> None:
         self._stream = stream
         self._ending = Ending(around)
-        self._indentation = indentation
+        self._blanks = blanks
         self._at_empty_line = not around.line_before.strip()
         self._line_end = line_end
         self._closed = False
@@ -66,21 +66,25 @@ class CompletionStream:
             yield text
 
     def _without_typed(self, pieces: Iterator[str]) -> Iterator[str]:
-        """Leave out the indentation that was typed and that the model was asked to write again.
+        """Leave out the blanks that were typed and that the model was asked to write again.
 
-        Less of it than was typed means that the model has left the block: then there is nothing to show.
+        At an empty line less than the typed indentation means that the model has left the block: nothing is to be
+        shown.
         """
         held = ""
         for piece in pieces:
-            held = held + piece
+            held += piece
             if self._at_empty_line:
                 held = held.lstrip("\r\n")
-            if held.startswith(self._indentation):
-                yield held[len(self._indentation) :]
+            if held.startswith(self._blanks):
+                yield held[len(self._blanks) :]
                 yield from pieces
                 return
-            if not self._indentation.startswith(held):
-                return
+            if not self._blanks.startswith(held):
+                break
+        if not self._at_empty_line:
+            yield held.lstrip(" \t")
+            yield from pieces
 
     def _completion(self, end: GenerationEnd | None) -> Completion:
         assert end is not None, "a stream that was read to its end or closed has its figures"
@@ -105,10 +109,10 @@ def start_completion(
     # Models write line feeds; a file with CRLF is shown to them with those, and gets its own back.
     before, after = text[:offset].replace("\r\n", "\n"), text[offset:].replace("\r\n", "\n")
     around = look_around(before, after, multiline=options.multiline == "auto")
-    # Tokens are whole indentations with the word behind them (`    return`), so a prompt that ends in spaces is one
-    # that the model never saw: it is asked to write the indentation of an empty line itself.
-    indentation = "" if around.line_before.strip() else around.line_before
-    part = window(before.removesuffix(indentation), after, options.max_prompt_tokens)
+    # A token is a word with the blanks before it (`    return`, ` value`), so a prompt that ends in blanks is one that
+    # the model never saw: it is asked to write those right before the cursor itself.
+    blanks = around.line_before[len(around.line_before.rstrip(" \t")) :]
+    part = window(before.removesuffix(blanks), after, options.max_prompt_tokens)
     request = InfillRequest(
         part.prefix,
         part.suffix,
@@ -118,4 +122,4 @@ def start_completion(
         trace_experts=trace_experts,
     )
     line_end = "\r\n" if "\r\n" in text else "\n"
-    return CompletionStream(engine.infill(request), around, indentation, line_end)
+    return CompletionStream(engine.infill(request), around, blanks, line_end)

@@ -6,17 +6,22 @@ on to repeat the code below the cursor. So the text around the cursor decides:
 - code stands right of the cursor: to the end of this line, and only up to where that code begins again;
 - a statement is under way: to the end of this line, further only while a bracket is open or the line opened a block;
 - a block is due: until the text leaves the block;
-- nowhere a line that stands below the cursor already, nor the same long line twice.
+- nowhere a line that stands below the cursor already, nor the same long line twice, nor one bit of text over and over,
+  nor a bracket that closes another kind than the one that is open.
 
 What is shown never has to be taken back: a line is held as long as it may still turn out to be one of those.
 """
 
 from __future__ import annotations
 
-from dsassist.completion.surroundings import Surroundings, bracket_depth, indent_of
+import re
+
+from dsassist.completion.surroundings import Surroundings, bracket_depth, indent_of, wrong_closer
 
 __all__ = ["Ending"]
 
+_REPEATED = re.compile(r"(\S.{0,11}?)\1{4,}$")
+_RUNAWAY = 20  # characters of one bit of text over and over
 _LONG_LINE = 10  # characters; shorter lines (`else:`, `]`) may well stand twice
 
 
@@ -40,6 +45,9 @@ class Ending:
             if self.done:
                 break
             self._line += part.rstrip("\r\n")
+            if self._runs_away():
+                self.done = True
+                break
             shown += self._end_line() if part.endswith("\n") else self._show_part()
         return shown
 
@@ -53,6 +61,13 @@ class Ending:
 
     def _is_first(self) -> bool:
         return not self._line_ends
+
+    def _runs_away(self) -> bool:
+        """Does the line end in one bit of text over and over? Rules of punctuation (`# ------`) are meant so."""
+        found = _REPEATED.search(self._line)
+        if found is None or len(found.group()) < _RUNAWAY:
+            return False
+        return any(character.isalnum() or character in "()[]{}" for character in found.group(1))
 
     def _end_line(self) -> str:
         if self._line.strip():
@@ -79,7 +94,9 @@ class Ending:
         if self._around.mid_line:
             self.done = True
         elif self._depth() <= 0 and self._block_indent is None:
-            if whole.rstrip().endswith((":", "{")):
+            opens = whole.rstrip().endswith((":", "{"))
+            has_block = self._around.below_indent > indent_of(whole)
+            if opens and not has_block:
                 self._block_indent = indent_of(whole)
             else:
                 self.done = True
@@ -144,7 +161,11 @@ class Ending:
         return bracket_depth(self._accepted) + min(0, bracket_depth(self._around.line_after))
 
     def _cut(self, line: str) -> str:
-        """The cursor's line up to where the model begins to repeat what stands right of the cursor."""
+        """The cursor's line up to where it repeats what stands right of the cursor, or closes a wrong bracket."""
+        before = self._around.line_before
+        wrong = wrong_closer(before + line)
+        if wrong is not None and wrong >= len(before):
+            line = line[: wrong - len(before)]
         behind = self._around.line_after.strip()
         at = line.find(behind) if behind else -1
         while at >= 0:

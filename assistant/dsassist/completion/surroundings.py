@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
-__all__ = ["Surroundings", "bracket_depth", "indent_of", "look_around"]
+__all__ = ["Surroundings", "bracket_depth", "indent_of", "look_around", "wrong_closer"]
 
 _OPENERS, _CLOSERS = "([{", ")]}"
 _COMMENTS = ("#", "//")
@@ -24,6 +25,7 @@ class Surroundings:
     line_after: str
     above: str  # the last line with text before the cursor's line, stripped
     below: tuple[str, ...]  # the next lines with text, stripped
+    below_indent: int  # of the first of them; 0 when there is none
     block_indent: int | None = None
     paragraph: bool = False
 
@@ -38,14 +40,20 @@ def look_around(before: str, after: str, *, multiline: bool = True) -> Surroundi
     line_start = before.rfind("\n") + 1
     line_before, line_after = before[line_start:], after.partition("\n")[0]
     lines = [line for line in before[:line_start].splitlines() if line.strip()]
-    below = tuple(line.strip() for line in after[len(line_after) :].splitlines() if line.strip())[:_LINES_BELOW]
-    here = Surroundings(line_before, line_after, lines[-1].strip() if lines else "", below)
+    after_lines = [line for line in after[len(line_after) :].splitlines() if line.strip()][:_LINES_BELOW]
+    here = Surroundings(
+        line_before,
+        line_after,
+        above=lines[-1].strip() if lines else "",
+        below=tuple(line.strip() for line in after_lines),
+        below_indent=indent_of(after_lines[0]) if after_lines else 0,
+    )
     if not multiline or here.mid_line:
         return here
     if line_before.strip():
         lines.append(line_before)
     block_indent, paragraph = _due_block(lines, at_line_start=not line_before.strip())
-    return Surroundings(here.line_before, here.line_after, here.above, here.below, block_indent, paragraph)
+    return replace(here, block_indent=block_indent, paragraph=paragraph)
 
 
 def indent_of(line: str) -> int:
@@ -55,21 +63,37 @@ def indent_of(line: str) -> int:
 
 def bracket_depth(text: str) -> int:
     """Brackets that `text` opens minus those that it closes, outside strings and comments."""
-    depth, quote, skip = 0, "", False
-    for i, character in enumerate(text):
-        if skip:
+    return sum(1 if bracket in _OPENERS else -1 for _, bracket in _brackets(text))
+
+
+def wrong_closer(text: str) -> int | None:
+    """Where `text` first closes a bracket of another kind than the one that it opened last, or None."""
+    opened: list[str] = []
+    for at, bracket in _brackets(text):
+        if bracket in _OPENERS:
+            opened.append(bracket)
+        elif opened and _OPENERS.index(opened.pop()) != _CLOSERS.index(bracket):
+            return at
+    return None
+
+
+def _brackets(text: str) -> Iterator[tuple[int, str]]:
+    """The brackets outside strings and comments, with their places. A string ends with its line at the latest."""
+    quote, skip, comment = "", False, False
+    for at, character in enumerate(text):
+        if character == "\n":
+            quote, skip, comment = "", False, False
+        elif comment or skip:
             skip = False
         elif quote:
             skip = character == "\\"
-            if character == quote or character == "\n":
-                quote = ""
+            quote = "" if character == quote else quote
         elif character in "\"'":
             quote = character
         elif character == "#":
-            return depth + bracket_depth(text[i:].partition("\n")[2])
-        else:
-            depth += (character in _OPENERS) - (character in _CLOSERS)
-    return depth
+            comment = True
+        elif character in _OPENERS or character in _CLOSERS:
+            yield at, character
 
 
 def _due_block(lines: list[str], *, at_line_start: bool) -> tuple[int | None, bool]:

@@ -37,6 +37,13 @@ CASES = {
         "for i in a:\n        print(i)\n    return x\n",
         "for i in a:\n        print(i)",
     ),
+    "a block that stands there already is not opened again": (
+        "def f(a):\n    for |\n        print(i)\n    return a\n",
+        "i in a:\n        show(i)\n        print(i)\n",
+        "i in a:",
+    ),
+    "a bracket of another kind is not closed": ("x = call(|\n", "a for a in b]\n", "a for a in b"),
+    "brackets in strings and comments do not count": ("x = f('[', |\n", "a)  # ]\n", "a)  # ]"),
     "a paragraph below a comment": (
         "# read the file\n|\n",
         "with open(p) as f:\n    text = f.read()\nprint(text)\n\nmain()\n",
@@ -103,6 +110,18 @@ def test_shows(name: str, size: int) -> None:
     document, written, expected = CASES[name]
     pieces = [written[i : i + size] for i in range(0, len(written), size)]
     assert shown(document, pieces) == expected
+
+
+@pytest.mark.parametrize("written", ["f()" + "()" * 60, "a, b" + ", b" * 60, "x" * 200])
+def test_a_model_that_has_run_away_is_stopped(written: str) -> None:
+    assert len(shown("x = |\n", list(written))) < 30
+
+
+@pytest.mark.parametrize(
+    "written", ["# ----------------------------", '"=" * 60', "'                '", "0x0000000000"]
+)
+def test_rules_and_padding_are_no_run_away(written: str) -> None:
+    assert shown("x = |\n", [written]) == written
 
 
 def test_without_multiline_it_is_one_line_everywhere() -> None:
