@@ -9,7 +9,7 @@ __all__ = ["Surroundings", "bracket_depth", "indent_of", "look_around", "wrong_c
 
 _OPENERS, _CLOSERS = "([{", ")]}"
 _COMMENTS = ("#", "//")
-_LINES_BELOW = 40
+_LINES_BELOW = 8  # further down an equal line is another place, not a repetition
 _LINES_OF_DOCSTRING = 60
 
 
