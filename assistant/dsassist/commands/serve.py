@@ -34,14 +34,19 @@ def _serve(args: argparse.Namespace) -> int:
     from dsassist.engine import engine_settings
     from dsassist.output import notice
     from dsassist_runtime.errors import NotDone
+    from dsassist_runtime.gguf import read_header
     from dsassist_runtime.server.main import serve, socket_path
 
     loaded = load(Path.cwd(), flags_from(args))
     for line in loaded.notices:
         notice(line)
     settings = engine_settings(loaded)
-    notice(f"serving {settings.model_path.name} on {socket_path()}; Ctrl-C ends it")
-    if not serve(loaded.config.engine.idle_timeout_s, settings):
+    read_header(settings.model_path)  # what is no whole model is told before anything starts
+
+    def say() -> None:
+        notice(f"serving {settings.model_path.name} on {socket_path()}; Ctrl-C ends it")
+
+    if not serve(loaded.config.engine.idle_timeout_s, settings, on_listening=say, must_load=True):
         raise NotDone("a dsassist server runs already; `dsassist serve --stop` ends it, `--status` says what it holds")
     return 0
 
