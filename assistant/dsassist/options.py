@@ -108,7 +108,7 @@ class HookConfig:
 class Config:
     """All options with their values; `model` is "builtin", a catalogue name, an absolute path or an address."""
 
-    model: str = declare("builtin", 'The model: "builtin", a catalogue name, a path or an address')
+    model: str = declare("builtin", 'The model: "builtin", a catalogue name or the path of a GGUF file')
     engine: EngineConfig = field(default_factory=EngineConfig)
     completion: CompletionConfig = field(default_factory=CompletionConfig)
     review: ReviewConfig = field(default_factory=ReviewConfig)

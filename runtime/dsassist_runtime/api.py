@@ -177,8 +177,8 @@ class ScoreRequest:
 class EditScore:
     """Log-probabilities per token of one rescored edit, for the text as written and for the alternative.
 
-    `site_*` are the tokens that differ (either may be empty); `suffix_*` are the identical tokens behind them, equally
-    many.
+    `site_*` are the tokens that differ; `suffix_*` are the identical tokens behind them, equally many. Where the edit only
+    adds tokens `site_original` is empty; where it only removes some, the first token behind them counts to both sites.
     """
 
     edit: Edit
@@ -197,8 +197,8 @@ class Engine(Protocol):
     def infill(self, request: InfillRequest) -> TextStream:
         """Fill in the middle, streamed; `ModelUnsupported` when the model has no such tokens."""
 
-    def score(self, request: ScoreRequest) -> tuple[EditScore, ...]:
-        """Evaluate edits of a text, best ranked first."""
+    def score(self, request: ScoreRequest, timeout_s: float | None = None) -> tuple[EditScore, ...]:
+        """Evaluate edits of a text, best ranked first; `DeadlineExceeded` after `timeout_s`, loading included."""
 
     def close(self) -> None:
         """Give up the connection; the server stays."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -27,7 +28,7 @@ from dsassist_runtime.api import (
     ScoreRequest,
     TextStream,
 )
-from dsassist_runtime.errors import ServerUnavailable, error_from_wire
+from dsassist_runtime.errors import DeadlineExceeded, ServerUnavailable, error_from_wire
 from dsassist_runtime.launch import connect, log_path, server_is_up, try_connect
 from dsassist_runtime.version import VERSION_HEADER, __version__
 from dsassist_runtime.wire import from_wire, to_wire
@@ -35,6 +36,8 @@ from dsassist_runtime.wire import from_wire, to_wire
 __all__ = ["Client", "HttpTextStream", "server_health", "stop_server"]
 
 OnLoading = Callable[[float], None]
+
+_HEAD_LIMIT_S = 30.0
 
 
 class _Connection(http.client.HTTPConnection):
@@ -71,25 +74,44 @@ class Client:
         started = time.perf_counter()
         return HttpTextStream(self._post("/engine/infill", {"request": to_wire(request)}), started)
 
-    def score(self, request: ScoreRequest) -> tuple[EditScore, ...]:
-        """Evaluate edits of a text, best ranked first."""
-        scores = self._post("/engine/score", {"request": to_wire(request)}).last("scores")["value"]
+    def score(self, request: ScoreRequest, timeout_s: float | None = None) -> tuple[EditScore, ...]:
+        """Evaluate edits of a text, best ranked first; `DeadlineExceeded` after `timeout_s`, loading included."""
+        started = time.monotonic()
+        events = self._post("/engine/score", {"request": to_wire(request)}, timeout_s)
+        watch = threading.Timer(max(0.0, timeout_s - (time.monotonic() - started)), events.close) if timeout_s else None
+        if watch:
+            watch.daemon = True
+            watch.start()
+        try:
+            scores = events.last("scores")["value"]
+        except ServerUnavailable as error:
+            if events.closed:
+                raise DeadlineExceeded(f"no answer from the model within {timeout_s:.0f} s") from error
+            raise
+        finally:
+            if watch:
+                watch.cancel()
         return tuple(from_wire(EditScore, score, "score") for score in scores)
 
     def close(self) -> None:
         """Nothing is held between requests."""
 
-    def _post(self, path: str, body: dict[str, Any]) -> _Events:
+    def _post(self, path: str, body: dict[str, Any], timeout_s: float | None = None) -> _Events:
         data = json.dumps({"engine": to_wire(self._settings), **body}).encode()
         headers = {"Content-Type": "application/json", VERSION_HEADER: __version__}
         for _attempt in range(3):
-            connection = _Connection(connect(self._settings, self._idle_timeout_s, start=self._start))
+            connection = _Connection(
+                connect(self._settings, self._idle_timeout_s, start=self._start, limit_s=timeout_s)
+            )
+            # The head of the answer comes at once, whatever the engine does; the lines take as long as they take.
+            connection.sock.settimeout(timeout_s or _HEAD_LIMIT_S)
             try:
                 connection.request("POST", path, data, headers)
                 response = connection.getresponse()
             except (OSError, http.client.HTTPException):
                 connection.close()  # a server that is just leaving closes a new connection unanswered: ask the next one
                 continue
+            connection.sock.settimeout(None)
             if response.status != HTTPStatus.CONFLICT:
                 return _Events(connection, response, self._on_loading)
             connection.close()

@@ -7,6 +7,7 @@
     │   │   ├── ModelInvalid      no GGUF, truncated, a directory, damaged
     │   │   └── ModelUnsupported  llama.cpp cannot run it, or it lacks what the request needs
     │   ├── PullError             a download ended without a verified file
+    │   ├── DeadlineExceeded      the caller's time was up before the answer was there
     │   ├── EngineDied            the engine process ended in the middle of the request
     │   └── ServerUnavailable     no server could be reached or started
     └── RequestRefused            the request does not fit the model (too long, bad value)
@@ -18,6 +19,7 @@ wrapper per HTTP request, the language server's log) turns an error into words.
 from __future__ import annotations
 
 __all__ = [
+    "DeadlineExceeded",
     "DsassistError",
     "EngineDied",
     "ModelError",
@@ -65,6 +67,10 @@ class PullError(NotDone):
     """A download ended without a verified file on disk."""
 
 
+class DeadlineExceeded(NotDone):
+    """The time that the caller gave was up before the answer was there; the work was cancelled."""
+
+
 class EngineDied(NotDone):
     """The engine process ended while it worked on a request."""
 
@@ -87,6 +93,7 @@ _ON_THE_WIRE: dict[str, type[DsassistError]] = {
         ModelInvalid,
         ModelUnsupported,
         PullError,
+        DeadlineExceeded,
         EngineDied,
         ServerUnavailable,
         RequestRefused,

@@ -29,7 +29,9 @@ _LOG_LIMIT_BYTES = 1 << 20
 _started: list[subprocess.Popen[bytes]] = []
 
 
-def connect(settings: EngineSettings, idle_timeout_s: float, *, start: bool = True) -> socket.socket:
+def connect(
+    settings: EngineSettings, idle_timeout_s: float, *, start: bool = True, limit_s: float | None = None
+) -> socket.socket:
     """A connected socket to the server, which is started if need be and told to load `settings`.
 
     `ServerUnavailable` when there is none (`start` false) or none comes up; its message ends with the server's last
@@ -42,7 +44,7 @@ def connect(settings: EngineSettings, idle_timeout_s: float, *, start: bool = Tr
         raise ServerUnavailable("no dsassist server is running; start one with `dsassist serve`")
     make_private(runtime_dir())
     with _start_lock(path):
-        return _start(settings, idle_timeout_s)
+        return _start(settings, idle_timeout_s, min(_START_LIMIT_S, limit_s or _START_LIMIT_S))
 
 
 def server_is_up() -> bool:
@@ -76,8 +78,8 @@ def try_connect() -> socket.socket | None:
     return connection
 
 
-def _start(settings: EngineSettings, idle_timeout_s: float) -> socket.socket:
-    deadline = time.monotonic() + _START_LIMIT_S
+def _start(settings: EngineSettings, idle_timeout_s: float, limit_s: float) -> socket.socket:
+    deadline = time.monotonic() + limit_s
     server: subprocess.Popen[bytes] | None = None
     while time.monotonic() < deadline:
         if connection := try_connect():
@@ -89,7 +91,7 @@ def _start(settings: EngineSettings, idle_timeout_s: float) -> socket.socket:
                 raise ServerUnavailable(f"the dsassist server could not be started (code {code}): {_last_words()}")
             server = None  # one that was just leaving still held the lock
         time.sleep(0.01)
-    raise ServerUnavailable(f"the dsassist server did not come up within {_START_LIMIT_S:.0f} s: {_last_words()}")
+    raise ServerUnavailable(f"the dsassist server did not come up within {limit_s:.0f} s: {_last_words()}")
 
 
 def _spawn(settings: EngineSettings, idle_timeout_s: float) -> subprocess.Popen[bytes]:

@@ -38,6 +38,7 @@ class ScriptedEngine:
         self._score = score
         self._piece_s = piece_s
         self.requests: list[InfillRequest | ScoreRequest] = []
+        self.timeouts_s: list[float | None] = []
         self.streams: list[ScriptedStream] = []
 
     def facts(self) -> ModelFacts:
@@ -54,8 +55,9 @@ class ScriptedEngine:
         self.streams.append(stream)
         return stream
 
-    def score(self, request: ScoreRequest) -> tuple[EditScore, ...]:
-        """What the function makes of it."""
+    def score(self, request: ScoreRequest, timeout_s: float | None = None) -> tuple[EditScore, ...]:
+        """What the function makes of it; `timeouts_s` keeps the time that was given."""
+        self.timeouts_s.append(timeout_s)
         self.requests.append(request)
         return tuple(self._score(request))
 

@@ -52,7 +52,8 @@ def load_library() -> Any:
 
 def last_words() -> str:
     """The last error that llama.cpp logged, for a message; empty when there was none."""
-    return _log[-1] if _log else ""
+    # Each failure to load ends with this line; the reason stands in the one before.
+    return next((line for line in reversed(_log) if not line.endswith(": failed to load model")), "")
 
 
 def _check(version: str, library: Any) -> None:

@@ -18,7 +18,6 @@ import json
 import os
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
 
@@ -103,11 +102,6 @@ def create_app(supervisor: EngineSupervisor, activity: Activity, shut_down: Call
         shut_down()
         return JSONResponse({"status": "stopping"})
 
-    @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        yield
-        await supervisor.stop()
-
     return Starlette(
         routes=[
             Route("/engine/infill", infill, methods=["POST"]),
@@ -117,7 +111,6 @@ def create_app(supervisor: EngineSupervisor, activity: Activity, shut_down: Call
             Route("/shutdown", shutdown, methods=["POST"]),
         ],
         exception_handlers={DsassistError: _refuse},
-        lifespan=lifespan,
     )
 
 

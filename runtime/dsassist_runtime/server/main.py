@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import errno
 import fcntl
+import logging
 import os
+import signal
 import socket
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dsassist_runtime.api import EngineSettings
-from dsassist_runtime.errors import ServerUnavailable
+from dsassist_runtime.errors import NotDone, ServerUnavailable
 from dsassist_runtime.places import make_private, runtime_dir
 from dsassist_runtime.server.supervisor import EngineSupervisor
 
@@ -35,10 +38,18 @@ def lock_path() -> Path:
     return socket_path().with_suffix(".lock")
 
 
-def serve(idle_timeout_s: float, settings: EngineSettings | None = None) -> bool:
+def serve(
+    idle_timeout_s: float,
+    settings: EngineSettings | None = None,
+    *,
+    on_listening: Callable[[], None] | None = None,
+    must_load: bool = False,
+) -> bool:
     """Serve until idle for `idle_timeout_s` (0: for ever), a signal, or `/shutdown`.
 
-    False at once when another server of this user runs. `settings`: a model to load before the first request.
+    False at once when another server of this user runs. `settings`: a model to load before the first request; with
+    `must_load` its failure to load is raised, where else only requests are told of it. Raises `KeyboardInterrupt`
+    after a Ctrl-C, when all is put away.
     """
     make_private(runtime_dir())
     path = socket_path()
@@ -51,9 +62,14 @@ def serve(idle_timeout_s: float, settings: EngineSettings | None = None) -> bool
             if error.errno in (errno.EAGAIN, errno.EACCES):
                 return False
             raise
-        with _listen(path) as listener:
+        with _listen(path) as listener, _signals_noted() as signals:
+            if on_listening:
+                on_listening()
             # The engine loads in its own process while this one still imports its web framework.
-            asyncio.run(_run(EngineSupervisor(settings), listener, path, idle_timeout_s))
+            supervisor = EngineSupervisor(settings)
+            asyncio.run(_run(supervisor, listener, path, idle_timeout_s, signals, settings if must_load else None))
+        if signal.SIGINT in signals:
+            raise KeyboardInterrupt
         return True
     finally:
         os.close(lock)
@@ -72,11 +88,40 @@ def _listen(path: Path) -> socket.socket:
     return listener
 
 
-async def _run(supervisor: EngineSupervisor, listener: socket.socket, path: Path, idle_timeout_s: float) -> None:
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not the traceback of a request that was still running when the server was told to leave."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+
+
+@contextmanager
+def _signals_noted() -> Iterator[list[int]]:
+    """Ctrl-C and SIGTERM are only written down: they must neither break off the start nor leave the socket behind.
+
+    uvicorn ends for them in an orderly way, and then raises them once more for the handler that was there before.
+    """
+    noted: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda number, _frame: noted.append(number)) for number in numbers]
+    try:
+        yield noted
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+async def _run(
+    supervisor: EngineSupervisor,
+    listener: socket.socket,
+    path: Path,
+    idle_timeout_s: float,
+    signals: list[int],
+    required: EngineSettings | None,
+) -> None:
     import uvicorn
 
     from dsassist_runtime.server.app import Activity, create_app
 
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     activity = Activity()
     config = uvicorn.Config(
         create_app(supervisor, activity, lambda: setattr(server, "should_exit", True)),
@@ -85,6 +130,7 @@ async def _run(supervisor: EngineSupervisor, listener: socket.socket, path: Path
         ws="none",
         loop="asyncio",
         http="h11",
+        lifespan="off",
         timeout_graceful_shutdown=5,
     )
     server = uvicorn.Server(config)
@@ -98,11 +144,27 @@ async def _run(supervisor: EngineSupervisor, listener: socket.socket, path: Path
                 server.should_exit = True
                 return
 
-    watch = asyncio.create_task(leave_when_idle())
+    failures: list[NotDone] = []
+
+    async def load(settings: EngineSettings) -> None:
+        try:
+            async for _event in supervisor.load(settings):
+                pass
+        except NotDone as error:
+            failures.append(error)
+            server.should_exit = True
+
+    tasks = [asyncio.create_task(leave_when_idle())]
+    if required:
+        tasks.append(asyncio.create_task(load(required)))
     try:
-        await server.serve(sockets=[listener])
+        if not signals:
+            await server.serve(sockets=[listener])
     finally:
-        watch.cancel()
+        for task in tasks:
+            task.cancel()
         await supervisor.stop()
         with suppress(FileNotFoundError):
             path.unlink()
+    if failures:
+        raise failures[0]

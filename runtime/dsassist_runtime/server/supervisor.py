@@ -19,7 +19,7 @@ from contextlib import suppress
 from typing import Any
 
 from dsassist_runtime.api import EngineSettings
-from dsassist_runtime.errors import EngineDied, error_from_wire
+from dsassist_runtime.errors import EngineDied, ServerUnavailable, error_from_wire
 from dsassist_runtime.wire import to_wire
 
 __all__ = ["EngineSupervisor", "spawn_engine"]
@@ -156,13 +156,17 @@ class EngineSupervisor:
         assert self._reader is not None
         line = await self._reader.readline()
         if not line.endswith(b"\n"):
+            if self._process is None:  # stopped while this request waited
+                raise ServerUnavailable(
+                    "the dsassist server was told to leave in the middle of this request; ask again"
+                )
             raise await self._died()
         message: dict[str, Any] = json.loads(line)
         return message
 
     async def _cancel(self, request_id: int) -> None:
         self._send(id=request_id, op="cancel")
-        with suppress(EngineDied):
+        with suppress(EngineDied, ServerUnavailable):
             try:
                 await asyncio.wait_for(self._drain(request_id), _CANCEL_PATIENCE_S)
             except asyncio.TimeoutError:
