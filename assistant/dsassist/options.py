@@ -49,8 +49,8 @@ class EngineConfig:
     )
     idle_timeout_s: float = declare(
         900.0,
-        "Seconds without a request after which the server leaves the memory",
-        minimum=0.1,
+        "Seconds without a request after which the server leaves the memory; 0 keeps it",
+        minimum=0.0,
         maximum=30 * 86_400.0,
         flag="--idle-timeout",
         repository_may_set=False,

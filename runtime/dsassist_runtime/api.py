@@ -177,8 +177,9 @@ class ScoreRequest:
 class EditScore:
     """Log-probabilities per token of one rescored edit, for the text as written and for the alternative.
 
-    `site_*` are the tokens that differ; `suffix_*` are the identical tokens behind them, equally many. Where the edit only
-    adds tokens `site_original` is empty; where it only removes some, the first token behind them counts to both sites.
+    `site_*` are the tokens that differ; `suffix_*` are the identical tokens behind them, equally many. Where the edit
+    only adds tokens `site_original` is empty; where it only removes some, the first token behind them counts to both
+    sites.
     """
 
     edit: Edit

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 import threading
 import time
@@ -115,7 +116,7 @@ class Client:
             if response.status != HTTPStatus.CONFLICT:
                 return _Events(connection, response, self._on_loading)
             connection.close()
-            stop_server()  # one of another version, from before an upgrade
+            _make_room(response.getheader(VERSION_HEADER, ""))
         raise ServerUnavailable(f"the dsassist server closes every connection; see {log_path()}")
 
 
@@ -128,6 +129,7 @@ class _Events:
         self._connection = connection
         self._response = response
         self._on_loading = on_loading
+        self._socket = connection.sock  # http.client forgets it once it has the answer's head
         self._reading = False
         self.closed = False
 
@@ -156,8 +158,8 @@ class _Events:
     def close(self) -> None:
         self.closed = True
         if self._reading:  # in another thread, which this wakes, and which then releases the connection
-            with suppress(OSError, AttributeError):
-                self._connection.sock.shutdown(socket.SHUT_RDWR)
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
         else:
             self._release()
 
@@ -188,12 +190,6 @@ class HttpTextStream:
     @property
     def end(self) -> GenerationEnd | None:
         """The figures once the iteration is over; after a `close` those until then, as `cancelled`; before, None."""
-        if self._end is None and self._events.closed:
-            self._end = self._with_client_times(
-                GenerationEnd(
-                    "cancelled", self._prompt.prompt_tokens, self._prompt.cached_tokens, self._n_written, 0.0, 0.0
-                )
-            )
         return self._end
 
     def __iter__(self) -> Iterator[str]:
@@ -213,6 +209,10 @@ class HttpTextStream:
 
     def close(self) -> None:
         """Stop the decode; a running iteration ends without an error."""
+        if self._end is None:  # before the thread that reads wakes up and looks
+            prompt = self._prompt
+            figures = GenerationEnd("cancelled", prompt.prompt_tokens, prompt.cached_tokens, self._n_written, 0.0, 0.0)
+            self._end = self._with_client_times(figures)
         self._events.close()
 
     def __enter__(self) -> TextStream:
@@ -227,6 +227,20 @@ class HttpTextStream:
         now = time.perf_counter()
         first_at = self._first_at or now
         return replace(end, ttft_ms=1000 * (first_at - self._started), total_ms=1000 * (now - self._started))
+
+
+def _make_room(version: str) -> None:
+    """Let a server of another version leave, unless it is a newer one: then it is this process that is out of date."""
+    if _as_numbers(version) > _as_numbers(__version__):
+        raise ServerUnavailable(
+            f"dsassist {version} is installed by now and this program is still {__version__}: start it again "
+            "(in an editor: restart the language server)"
+        )
+    stop_server()
+
+
+def _as_numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version))
 
 
 def server_health() -> dict[str, Any] | None:

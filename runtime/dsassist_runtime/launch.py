@@ -24,8 +24,8 @@ __all__ = ["connect", "log_path", "server_is_up", "try_connect"]
 _START_LIMIT_S = 30.0
 _LOG_LIMIT_BYTES = 1 << 20
 
-# Servers that this process started. They outlive it; one that ended is waited for, or a long-lived client, such as the
-# language server, would keep it as a zombie.
+# Servers that this process started, and which outlive it. One that ended is waited for when the next is started, so
+# that a long-lived client, such as the language server, has one zombie at most.
 _started: list[subprocess.Popen[bytes]] = []
 
 
@@ -68,18 +68,25 @@ def log_path() -> Path:
 
 
 def try_connect() -> socket.socket | None:
-    """A connected socket if a server answers, else None."""
+    """A connected socket if a server of this user answers, else None."""
+    path = socket_path()
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        connection.connect(os.fspath(socket_path()))
+        if path.lstat().st_uid != os.getuid():
+            raise ServerUnavailable(f"{path} belongs to somebody else; remove it, or set DSASSIST_HOME")
+        connection.connect(os.fspath(path))
     except OSError:  # no socket, or a stale one that a killed server left: the next server replaces it
         connection.close()
         return None
+    except ServerUnavailable:
+        connection.close()
+        raise
     return connection
 
 
 def _start(settings: EngineSettings, idle_timeout_s: float, limit_s: float) -> socket.socket:
     deadline = time.monotonic() + limit_s
+    log_start = _log_bytes()
     server: subprocess.Popen[bytes] | None = None
     while time.monotonic() < deadline:
         if connection := try_connect():
@@ -88,10 +95,12 @@ def _start(settings: EngineSettings, idle_timeout_s: float, limit_s: float) -> s
             server = _spawn(settings, idle_timeout_s)
         elif (code := server.poll()) is not None:
             if code != 0:
-                raise ServerUnavailable(f"the dsassist server could not be started (code {code}): {_last_words()}")
+                raise ServerUnavailable(
+                    f"the dsassist server could not be started (code {code}): {_last_words(log_start)}"
+                )
             server = None  # one that was just leaving still held the lock
         time.sleep(0.01)
-    raise ServerUnavailable(f"the dsassist server did not come up within {limit_s:.0f} s: {_last_words()}")
+    raise ServerUnavailable(f"the dsassist server did not come up within {limit_s:.0f} s: {_last_words(log_start)}")
 
 
 def _spawn(settings: EngineSettings, idle_timeout_s: float) -> subprocess.Popen[bytes]:
@@ -111,7 +120,7 @@ def _spawn(settings: EngineSettings, idle_timeout_s: float) -> subprocess.Popen[
 
 
 def _server_environment() -> dict[str, str]:
-    # Started from a git hook it would inherit GIT_DIR and the like, and from an editor that editor's Python path.
+    # Started from a git hook it would inherit GIT_DIR and the like.
     return {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
 
 
@@ -139,9 +148,18 @@ def _open_log() -> Iterator[int]:
         os.close(log)
 
 
-def _last_words() -> str:
+def _log_bytes() -> int:
     try:
-        lines = log_path().read_text("utf-8", "replace").splitlines()
+        return log_path().stat().st_size
+    except OSError:
+        return 0
+
+
+def _last_words(start: int) -> str:
+    """The last line that was logged behind the first `start` bytes, which are an earlier server's."""
+    try:
+        data = log_path().read_bytes()
     except OSError:
         return "it left no log"
-    return next((line.strip() for line in reversed(lines) if line.strip()), "it left no log")
+    lines = (data[start:] if len(data) >= start else data).decode("utf-8", "replace").splitlines()
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it left no word in its log")

@@ -28,10 +28,23 @@ def _place(kind: str) -> Path:
         return dirs.user_state_path
     if kind == "models":
         return dirs.user_cache_path / "models"
-    if sys.platform == "linux" and not (os.environ.get("XDG_RUNTIME_DIR") or Path(f"/run/user/{os.getuid()}").exists()):
-        # platformdirs falls back to a folder in /tmp, whose name anybody could have taken.
-        return dirs.user_state_path / "run"
-    return dirs.user_runtime_path
+    if sys.platform != "linux":
+        return dirs.user_runtime_path
+    return next((base / "dsassist" for base in _runtime_bases() if _is_private(base)), dirs.user_state_path / "run")
+
+
+def _runtime_bases() -> list[Path]:
+    """The system's runtime directories; not platformdirs' last resort, a name in /tmp that anybody could take."""
+    named = os.environ.get("XDG_RUNTIME_DIR")
+    return [*([Path(named)] if named else []), Path(f"/run/user/{os.getuid()}")]
+
+
+def _is_private(directory: Path) -> bool:
+    try:
+        found = directory.stat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and stat.S_IMODE(found.st_mode) == 0o700
 
 
 def config_dir() -> Path:
@@ -50,7 +63,7 @@ def models_dir() -> Path:
 
 
 def runtime_dir() -> Path:
-    """The socket and the locks; gone after a restart of the machine."""
+    """The socket and the locks."""
     return _place("run")
 
 

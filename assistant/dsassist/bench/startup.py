@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from dsassist.bench.report import Figure, Report
@@ -30,27 +31,25 @@ _ENDLESS = "x = {\n"
 _TOKENS = 32
 
 
-def startup(report_progress: Callable[[str], None]) -> Report:
+def startup(progress: Callable[[str], None]) -> Report:
     """Measure every figure five times and take the median."""
     left_out = []
-    with tempfile.TemporaryDirectory(prefix="dsa-") as folder:
-        bench = _Bench(Path(folder))
+    with tempfile.TemporaryDirectory(prefix="dsa-") as folder, closing(_Bench(Path(folder))) as bench:
         figures = [
-            bench.figure("dsassist --version", bench.version, 0.15, report_progress),
-            bench.figure("dsassist review, nothing staged", bench.review, 0.35, report_progress),
-            bench.figure("server start to first token, builtin", bench.first_token(BUILTIN_PATH), 1.5, report_progress),
+            bench.figure("dsassist --version", bench.version, 0.15, progress),
+            bench.figure("dsassist review, nothing staged", bench.review, 0.35, progress),
+            bench.figure("server start to first token, builtin", bench.first_token(BUILTIN_PATH), 1.5, progress),
         ]
         entry = catalogue.entry_of(_REAL)
         if is_installed(entry):
             first_token = bench.first_token(installed_path(entry))
-            figures.append(bench.figure(f"server start to first token, {_REAL}", first_token, 3.0, report_progress))
+            figures.append(bench.figure(f"server start to first token, {_REAL}", first_token, 3.0, progress))
         else:
             left_out.append(f"server start with {_REAL}: not on this disk (dsassist model pull {_REAL})")
         figures += [
-            bench.figure(f"{_TOKENS} tokens, builtin, warm server", bench.completion, 0.4, report_progress),
-            bench.figure("dsassist lsp answers initialize", bench.initialize, 1.5, report_progress),
+            bench.figure(f"{_TOKENS} tokens, builtin, warm server", bench.completion, 0.4, progress),
+            bench.figure("dsassist lsp answers initialize", bench.initialize, 1.5, progress),
         ]
-        bench.stop_server()
     return Report("startup", {"runs": _RUNS, "what": "medians of whole processes, in seconds"}, figures, left_out)
 
 
@@ -106,6 +105,7 @@ class _Bench:
                 input=_ENDLESS.encode(),
                 capture_output=True,
                 env=self._environment,
+                cwd=self._repository,
                 check=False,
             )
             waited = time.perf_counter() - started
@@ -130,6 +130,10 @@ class _Bench:
             waited = time.perf_counter() - started
             process.kill()
         return waited
+
+    def close(self) -> None:
+        """Leave no server behind."""
+        self.stop_server()
 
     def stop_server(self) -> None:
         self._call(*_DSASSIST, "serve", "--stop")

@@ -117,6 +117,8 @@ class LocalEngine:
             raise ModelUnsupported(
                 f"{self._facts.name} has no fill-in-the-middle tokens, so it cannot complete code; choose another model"
             )
+        if request.max_tokens < 1 or request.max_prompt_tokens < 0 or request.sampling.temperature < 0:
+            raise RequestRefused("max_tokens must be 1 or more, max_prompt_tokens and temperature 0 or more")
         room = self._context.n_ctx - request.max_tokens - 4  # BOS and three marks
         if room < 8:
             raise RequestRefused(
@@ -176,7 +178,10 @@ class LocalEngine:
 
 
 def default_threads() -> int:
-    """The physical cores that this process may use: a second thread on the same core slows decoding down."""
+    """The physical cores that this process may use, as far as the system tells (macOS: all cores).
+
+    A second thread on the same core slows decoding down.
+    """
     allowed = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
     topology = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
     try:

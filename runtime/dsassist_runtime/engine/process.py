@@ -20,11 +20,12 @@ import os
 import queue
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from typing import Any, TextIO
 
 from dsassist_runtime.api import EngineSettings, GenerationEnd, InfillRequest, PromptRead, ScoreRequest, TextPiece
-from dsassist_runtime.errors import DsassistError, RequestRefused, error_to_wire
+from dsassist_runtime.errors import DsassistError, NotDone, RequestRefused, error_to_wire
 from dsassist_runtime.wire import from_wire, to_wire
 
 __all__ = ["main"]
@@ -45,13 +46,15 @@ class _Inbox(threading.Thread):
         self.requests: queue.Queue[dict[str, Any]] = queue.Queue()
 
     def run(self) -> None:
-        for line in self._source:
-            message = json.loads(line)
-            if message["op"] == "cancel":
-                self._cancel(message["id"])
-            else:
-                self.requests.put(message)
-        os._exit(0)  # the server is gone; a decode in flight is of no use to anybody
+        try:
+            for line in self._source:
+                message = json.loads(line)
+                if message["op"] == "cancel":
+                    self._cancel(message["id"])
+                else:
+                    self.requests.put(message)
+        finally:  # the server is gone, maybe in the middle of a line; a decode in flight is of no use to anybody
+            os._exit(0)
 
     def begin(self, request_id: int, engine: Any) -> bool:
         """Mark the request as running; False when it was cancelled before."""
@@ -88,8 +91,8 @@ def main() -> int:
     try:
         settings = from_wire(EngineSettings, json.loads(sys.argv[1]), "engine")
         engine = _load(settings, _in_steps(lambda share: emit(event="loading", progress=share)))
-    except DsassistError as error:
-        emit(event="failed", error=error_to_wire(error))
+    except Exception as error:
+        emit(event="failed", error=_reported(error))
         return 1
     emit(event="ready", facts=to_wire(engine.facts()))
     while True:
@@ -100,10 +103,18 @@ def main() -> int:
             continue
         try:
             _serve(engine, message, lambda **fields: emit(id=request_id, **fields))  # noqa: B023  (used at once)
-        except DsassistError as error:
-            emit(id=request_id, event="error", error=error_to_wire(error))
+        except Exception as error:
+            emit(id=request_id, event="error", error=_reported(error))
         finally:
             inbox.finish(request_id)
+
+
+def _reported(error: Exception) -> dict[str, str]:
+    """The error for the client; one of our own making goes to the log with its traceback."""
+    if isinstance(error, DsassistError):
+        return error_to_wire(error)
+    traceback.print_exception(type(error), error, error.__traceback__)
+    return error_to_wire(NotDone(f"internal error in the engine ({error!r}); the server's log has more"))
 
 
 def _in_steps(report: Callable[[float], None]) -> Callable[[float], None]:

@@ -40,6 +40,8 @@ def score_edits(
     context: Context, cache: CachedSequence, vocabulary: Vocabulary, request: ScoreRequest
 ) -> tuple[EditScore, ...]:
     """Rank and rescore as `ScoreRequest` says; `Aborted` when the flag is raised, `RequestRefused` when too long."""
+    # The first token needs something before it, and a text's beginning is what BOS stands for, also where the model's
+    # own prompts go without.
     head = ([] if vocabulary.bos is None else [vocabulary.bos]) + vocabulary.tokenize(request.context)
     text = vocabulary.tokenize(request.text)
     if not text or not request.edits:

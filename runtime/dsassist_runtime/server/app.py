@@ -4,7 +4,7 @@
     POST /engine/score    {"engine": EngineSettings, "request": ScoreRequest}
     POST /engine/facts    {"engine": EngineSettings}
     GET  /health          version, process ids, the loaded model, seconds idle
-    POST /shutdown        stop after the requests in flight
+    POST /shutdown        leave; requests in flight end with an error that says so
 
 Each request names the client's version; another than ours is answered with 409, and the client starts a server of its
 own after asking this one to leave. An answer's lines are the engine's events (see `engine.process`), always ended by a
@@ -14,26 +14,32 @@ connection cancels its request.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import socket
 import time
-from collections.abc import AsyncIterator, Callable
+import traceback
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from http import HTTPStatus
 from typing import Any
 
+import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from dsassist_runtime.api import EngineSettings, InfillRequest, ScoreRequest
-from dsassist_runtime.errors import DsassistError, RequestRefused, error_to_wire
+from dsassist_runtime.errors import DsassistError, NotDone, RequestRefused, error_to_wire
 from dsassist_runtime.server.supervisor import EngineSupervisor
 from dsassist_runtime.version import VERSION_HEADER, __version__
 from dsassist_runtime.wire import from_wire, to_wire
 
-__all__ = ["Activity", "create_app"]
+__all__ = ["Activity", "create_app", "create_server"]
 
 
 class Activity:
@@ -56,26 +62,41 @@ class Activity:
         return 0.0 if self._in_flight else time.monotonic() - self._last
 
 
+class _Server(uvicorn.Server):
+    """Ends the engine first when it is told to leave, so that every request in flight gets its final event."""
+
+    def __init__(self, config: uvicorn.Config, supervisor: EngineSupervisor) -> None:
+        super().__init__(config)
+        self._supervisor = supervisor
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._supervisor.leave()
+        await super().shutdown(sockets)
+
+
+def create_server(supervisor: EngineSupervisor, activity: Activity) -> uvicorn.Server:
+    """The HTTP server, to be run by `serve(sockets=[...])`; `should_exit` makes it leave."""
+    config = uvicorn.Config(
+        create_app(supervisor, activity, lambda: setattr(server, "should_exit", True)),
+        log_config=None,
+        access_log=False,
+        ws="none",
+        loop="asyncio",
+        http="h11",
+        lifespan="off",
+        timeout_graceful_shutdown=5,
+    )
+    server = _Server(config, supervisor)
+    return server
+
+
 def create_app(supervisor: EngineSupervisor, activity: Activity, shut_down: Callable[[], None]) -> Starlette:
     """The application; `shut_down` asks the process to end."""
-
-    def lines(events: AsyncIterator[dict[str, Any]]) -> Response:
-        async def body() -> AsyncIterator[bytes]:
-            with activity:
-                try:
-                    async for event in events:
-                        yield _line(event)
-                except DsassistError as error:
-                    yield _line({"event": "error", "error": error_to_wire(error)})
-                finally:
-                    await events.aclose()  # type: ignore[attr-defined]
-
-        return StreamingResponse(body(), media_type="application/x-ndjson")
 
     async def engine_answer(request: Request, op: str, kind: type[Any]) -> Response:
         body = await _body(request)
         settings, checked = _settings(body), from_wire(kind, body.get("request"))
-        return lines(supervisor.run(settings, op, to_wire(checked)))
+        return EventsResponse(activity, supervisor.run(settings, op, to_wire(checked)))
 
     async def infill(request: Request) -> Response:
         return await engine_answer(request, "infill", InfillRequest)
@@ -84,7 +105,7 @@ def create_app(supervisor: EngineSupervisor, activity: Activity, shut_down: Call
         return await engine_answer(request, "score", ScoreRequest)
 
     async def facts(request: Request) -> Response:
-        return lines(supervisor.load(_settings(await _body(request))))
+        return EventsResponse(activity, supervisor.load(_settings(await _body(request))))
 
     async def health(_request: Request) -> Response:
         return JSONResponse(
@@ -114,13 +135,60 @@ def create_app(supervisor: EngineSupervisor, activity: Activity, shut_down: Call
     )
 
 
+class EventsResponse(StreamingResponse):
+    """Sends events as JSON lines.
+
+    A task of its own takes them from the engine, so that a client that does not read holds up nobody; they are at most
+    as many as a context has tokens. When the response ends, for whatever reason, so does the task, and with it the
+    request.
+    """
+
+    def __init__(self, activity: Activity, events: AsyncGenerator[dict[str, Any]]) -> None:
+        super().__init__(self._lines(), media_type="application/x-ndjson")
+        self._activity = activity
+        self._events = events
+        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        task = asyncio.create_task(self._collect())
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            task.cancel()
+            _cancelled.add(task)  # the event loop itself keeps only a weak reference
+            task.add_done_callback(_cancelled.discard)
+
+    async def _collect(self) -> None:
+        with self._activity:
+            try:
+                async with aclosing(self._events):
+                    async for event in self._events:
+                        self._queue.put_nowait(_line(event))
+            except DsassistError as error:
+                self._queue.put_nowait(_line({"event": "error", "error": error_to_wire(error)}))
+            except Exception as error:
+                traceback.print_exc()
+                message = f"internal error in the server ({error!r}); its log has more"
+                self._queue.put_nowait(_line({"event": "error", "error": error_to_wire(NotDone(message))}))
+            finally:
+                self._queue.put_nowait(None)
+
+    async def _lines(self) -> AsyncIterator[bytes]:
+        while (line := await self._queue.get()) is not None:
+            yield line
+
+
+_cancelled: set[asyncio.Task[None]] = set()
+
+
 def _line(event: dict[str, Any]) -> bytes:
     return json.dumps(event, separators=(",", ":")).encode() + b"\n"
 
 
 async def _body(request: Request) -> dict[str, Any]:
     if (theirs := request.headers.get(VERSION_HEADER, __version__)) != __version__:
-        raise HTTPException(HTTPStatus.CONFLICT, f"this server is of version {__version__}, not {theirs}")
+        text = f"this server is of version {__version__}, not {theirs}"
+        raise HTTPException(HTTPStatus.CONFLICT, text, headers={VERSION_HEADER: __version__})
     try:
         body = json.loads(await request.body())
     except ValueError as error:

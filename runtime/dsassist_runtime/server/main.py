@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ from dsassist_runtime.server.supervisor import EngineSupervisor
 
 __all__ = ["lock_path", "serve", "socket_path"]
 
+_LOCK_ATTEMPTS = 10
 _SUN_PATH_BYTES = 104 if os.uname().sysname == "Darwin" else 108
 
 
@@ -55,13 +57,8 @@ def serve(
     path = socket_path()
     lock = os.open(lock_path(), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            # Held for life, and given back by the system however this process ends.
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno in (errno.EAGAIN, errno.EACCES):
-                return False
-            raise
+        if not _locked(lock):
+            return False
         with _listen(path) as listener, _signals_noted() as signals:
             if on_listening:
                 on_listening()
@@ -75,6 +72,21 @@ def serve(
         os.close(lock)
 
 
+def _locked(lock: int) -> bool:
+    """Lock the file for life; the system gives it back however this process ends. False when another server has it."""
+    for attempt in range(_LOCK_ATTEMPTS):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                raise
+            if attempt + 1 < _LOCK_ATTEMPTS:
+                time.sleep(0.05)  # `launch.server_is_up` holds it for a moment when it looks
+        else:
+            return True
+    return False
+
+
 def _listen(path: Path) -> socket.socket:
     with suppress(FileNotFoundError):
         path.unlink()  # we hold the lock: whoever left it there is gone
@@ -86,11 +98,6 @@ def _listen(path: Path) -> socket.socket:
         os.umask(mask)
     listener.listen(64)
     return listener
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    """Not the traceback of a request that was still running when the server was told to leave."""
-    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 @contextmanager
@@ -117,23 +124,12 @@ async def _run(
     signals: list[int],
     required: EngineSettings | None,
 ) -> None:
-    import uvicorn
+    from dsassist_runtime.server.app import Activity, create_server
 
-    from dsassist_runtime.server.app import Activity, create_app
-
-    logging.getLogger("uvicorn.error").addFilter(_is_news)
+    # Each client that cancels would leave a line there: "socket.send() raised exception."
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     activity = Activity()
-    config = uvicorn.Config(
-        create_app(supervisor, activity, lambda: setattr(server, "should_exit", True)),
-        log_config=None,
-        access_log=False,
-        ws="none",
-        loop="asyncio",
-        http="h11",
-        lifespan="off",
-        timeout_graceful_shutdown=5,
-    )
-    server = uvicorn.Server(config)
+    server = create_server(supervisor, activity)
 
     async def leave_when_idle() -> None:
         while idle_timeout_s > 0:
@@ -151,7 +147,8 @@ async def _run(
             async for _event in supervisor.load(settings):
                 pass
         except NotDone as error:
-            failures.append(error)
+            if not server.should_exit:
+                failures.append(error)
             server.should_exit = True
 
     tasks = [asyncio.create_task(leave_when_idle())]

@@ -14,8 +14,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
 from typing import Any
 
 from dsassist_runtime.api import EngineSettings
@@ -37,6 +37,9 @@ def spawn_engine(settings: EngineSettings) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         # Before the library loads: see `llama.library`.
         env={**os.environ, "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "passive")},
+        # With `-m` the working directory is searched first: the server may stand in a repository with a `queue.py` of
+        # its own.
+        cwd="/",
         # A Ctrl-C in the server's terminal is the server's to handle.
         start_new_session=True,
     )
@@ -53,6 +56,7 @@ class EngineSupervisor:
         self._transport: asyncio.ReadTransport | None = None
         self._facts: dict[str, Any] | None = None
         self._turn = asyncio.Lock()
+        self._leaving = False
         self._ids = itertools.count(1)
 
     @property
@@ -65,14 +69,15 @@ class EngineSupervisor:
         """The engine's process id, or None."""
         return self._process.pid if self._process else None
 
-    async def load(self, settings: EngineSettings) -> AsyncIterator[dict[str, Any]]:
+    async def load(self, settings: EngineSettings) -> AsyncGenerator[dict[str, Any]]:
         """Have the engine ready for `settings`; yields its `loading` events, then one `ready` with the facts."""
         async with self._turn:
-            async for event in self._ensure(settings):
-                yield event
+            async with aclosing(self._ensure(settings)) as events:
+                async for event in events:
+                    yield event
             yield {"event": "ready", "facts": self._facts}
 
-    async def run(self, settings: EngineSettings, op: str, request: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    async def run(self, settings: EngineSettings, op: str, request: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
         """Pass a request on and yield its events, the final one last. Closing the iterator cancels the request.
 
         An engine that dies before it answered anything, maybe while it was idle, is replaced and asked again, once.
@@ -81,17 +86,19 @@ class EngineSupervisor:
             for attempt in (1, 2):
                 answered = False
                 try:
-                    async for event in self._ask(settings, op, request):
-                        answered = answered or event["event"] != "loading"
-                        yield event
+                    async with aclosing(self._ask(settings, op, request)) as events:
+                        async for event in events:
+                            answered = answered or event["event"] != "loading"
+                            yield event
                     return
                 except EngineDied:
                     if answered or attempt == 2:
                         raise
 
-    async def _ask(self, settings: EngineSettings, op: str, request: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
-        async for event in self._ensure(settings):
-            yield event
+    async def _ask(self, settings: EngineSettings, op: str, request: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
+        async with aclosing(self._ensure(settings)) as events:
+            async for event in events:
+                yield event
         request_id = next(self._ids)
         finished = False
         try:
@@ -104,6 +111,11 @@ class EngineSupervisor:
         finally:
             if not finished and self._process is not None:
                 await self._cancel(request_id)
+
+    async def leave(self) -> None:
+        """End the engine for good: requests in flight and in waiting end with an error that says so."""
+        self._leaving = True
+        await self.stop()
 
     async def stop(self) -> None:
         """End the engine process, if there is one, and wait for it."""
@@ -123,16 +135,15 @@ class EngineSupervisor:
             process.stdout.close()
         await asyncio.to_thread(process.wait)
 
-    async def _ensure(self, settings: EngineSettings) -> AsyncIterator[dict[str, Any]]:
+    async def _ensure(self, settings: EngineSettings) -> AsyncGenerator[dict[str, Any]]:
+        if self._leaving:
+            raise _leaving_error()
         if self._process is not None and (settings != self._settings or self._process.poll() is not None):
             await self.stop()
         if self._process is None:
             self._settings, self._process = settings, spawn_engine(settings)
         if self._reader is None:
-            reader = self._reader = asyncio.StreamReader(limit=_LINE_LIMIT_BYTES)
-            self._transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-                lambda: asyncio.StreamReaderProtocol(reader), self._process.stdout
-            )
+            await self._connect(self._process)
         while self._facts is None:
             event = await self._receive()
             if event["event"] == "failed":
@@ -142,6 +153,17 @@ class EngineSupervisor:
                 self._facts = event["facts"]
             else:
                 yield event
+
+    async def _connect(self, process: subprocess.Popen[bytes]) -> None:
+        reader = asyncio.StreamReader(limit=_LINE_LIMIT_BYTES)
+        try:
+            self._transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(reader), process.stdout
+            )
+        except BaseException:  # a cancel above all: a pipe that is half connected serves nobody
+            await self.stop()
+            raise
+        self._reader = reader
 
     def _send(self, **message: Any) -> None:
         assert self._process is not None
@@ -156,10 +178,8 @@ class EngineSupervisor:
         assert self._reader is not None
         line = await self._reader.readline()
         if not line.endswith(b"\n"):
-            if self._process is None:  # stopped while this request waited
-                raise ServerUnavailable(
-                    "the dsassist server was told to leave in the middle of this request; ask again"
-                )
+            if self._leaving:
+                raise _leaving_error()
             raise await self._died()
         message: dict[str, Any] = json.loads(line)
         return message
@@ -181,7 +201,13 @@ class EngineSupervisor:
     async def _died(self) -> EngineDied:
         process = self._process
         assert process is not None
+        with suppress(subprocess.TimeoutExpired):  # its output ends a moment before it does
+            await asyncio.to_thread(process.wait, 1.0)
         await self.stop()
         code = process.returncode
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
         return EngineDied(f"the engine process {how} while it worked on this request; the next request starts another")
+
+
+def _leaving_error() -> ServerUnavailable:
+    return ServerUnavailable("the dsassist server was told to leave in the middle of this request; ask again")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import stat
@@ -11,15 +12,25 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from dsassist_runtime.api import Edit, EngineSettings, InfillRequest, Sampling, ScoreRequest
 from dsassist_runtime.client import Client, server_health, stop_server
-from dsassist_runtime.errors import EngineDied, ModelInvalid, ModelMissing, NotDone, RequestRefused, ServerUnavailable
+from dsassist_runtime.errors import (
+    DeadlineExceeded,
+    EngineDied,
+    ModelInvalid,
+    ModelMissing,
+    NotDone,
+    RequestRefused,
+    ServerUnavailable,
+)
 from dsassist_runtime.launch import server_is_up, try_connect
+from dsassist_runtime.server.supervisor import spawn_engine
 from dsassist_runtime.version import VERSION_HEADER
 
 SHORT = InfillRequest("def add(a, b):\n    return ", "\n", max_tokens=5, sampling=Sampling(seed=1))
@@ -87,7 +98,8 @@ def test_a_second_server_says_that_one_runs(client: Client) -> None:
 
 def test_closing_a_stream_leaves_the_engine_free_at_once(client: Client) -> None:
     with client.infill(LONG) as stream:
-        next(iter(stream))
+        pieces = iter(stream)
+        next(pieces)
     started = time.perf_counter()
     list(client.infill(SHORT))
     assert time.perf_counter() - started < 5
@@ -107,10 +119,12 @@ def test_a_stream_can_be_closed_from_another_thread(client: Client) -> None:
 
 def test_a_request_that_waits_can_be_cancelled(client: Client) -> None:
     first = client.infill(LONG)
-    next(iter(first))
+    pieces = iter(first)
+    next(pieces)
     waiting = client.infill(SHORT)
     waiting.close()
     assert list(waiting) == []
+    assert next(pieces), "the one before it goes on"
     first.close()
     assert len(list(client.infill(SHORT))) > 1
 
@@ -228,6 +242,118 @@ def test_scores_come_back_over_the_socket(client: Client) -> None:
     (score,) = client.score(ScoreRequest("", "if a < b:\n    return a\n", (Edit(5, 6, ">"),)))
     assert score.edit == Edit(5, 6, ">")
     assert score.suffix_original
+
+
+@contextmanager
+def frozen_engine() -> Iterator[int]:
+    """An engine that does nothing more, as one that waits for a slow disk."""
+    pid = int(str(health()["engine_pid"]))
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield pid
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_a_score_ends_at_its_time_limit_though_the_engine_does_not_answer(client: Client) -> None:
+    client.facts()
+    request = ScoreRequest("", "if a < b:\n    return a\n", (Edit(5, 6, ">"),))
+    with frozen_engine(), pytest.raises(DeadlineExceeded, match="no answer from the model within"):
+        client.score(request, timeout_s=0.2)
+    assert client.score(request, timeout_s=60)
+
+
+def test_an_engine_that_does_not_obey_a_cancel_is_replaced(client: Client) -> None:
+    stream = client.infill(LONG)
+    pieces = iter(stream)
+    next(pieces)
+    with frozen_engine() as pid:
+        stream.close()
+        assert len(list(client.infill(SHORT))) > 1
+        assert health()["engine_pid"] != pid
+
+
+def test_a_client_that_does_not_read_holds_up_nobody(client: Client, builtin_model: Path) -> None:
+    """It once did: the engine's turn was held until the socket took the last line."""
+    settings = {"model_path": str(builtin_model), "n_threads": 1}
+    request = {"prefix": "values = [1, ", "suffix": "", "max_tokens": 900}
+    body = json.dumps(
+        {"engine": settings, "request": {**request, "sampling": {"temperature": 1.8, "seed": 3}}}
+    ).encode()
+    client.facts()
+    connection = try_connect()
+    assert connection is not None
+    with connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+        head = b"POST /engine/infill HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
+        connection.sendall(head + body)
+        wait_for(lambda: health()["idle_s"] == 0)
+        assert len(list(client.infill(SHORT))) > 1
+
+
+def test_a_server_that_is_told_to_leave_ends_every_request_in_words(client: Client) -> None:
+    running = iter(client.infill(LONG))
+    next(running)
+    waiting = client.infill(SHORT)
+    assert stop_server()
+    for stream in (running, waiting):
+        with pytest.raises(ServerUnavailable, match="was told to leave in the middle of this request; ask again"):
+            list(stream)
+    assert len(list(client.infill(SHORT))) > 1
+
+
+def test_cancels_at_any_moment_leave_the_engine_usable(client: Client) -> None:
+    draw = random.Random(5)
+    client.facts()
+    for _ in range(40):
+        stream = client.infill(LONG if draw.random() < 0.7 else SHORT)
+        pieces = iter(stream)
+        for _piece in range(draw.randrange(4)):
+            next(pieces, None)
+        time.sleep(draw.random() * 0.02)
+        stream.close()
+        list(pieces)
+    assert len(list(client.infill(SHORT))) > 1
+
+
+def test_a_program_from_before_an_upgrade_is_told_to_start_again_and_stops_nothing(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.facts()
+    pid = health()["pid"]
+    old = "import sys, dsassist_runtime.client as c; c.__version__ = '0.0.9'; from pathlib import Path;"
+    old += "from dsassist_runtime.api import EngineSettings; c.Client(EngineSettings(Path(sys.argv[1]))).facts()"
+    done = subprocess.run(
+        [sys.executable, "-c", old, str(client._settings.model_path)], capture_output=True, text=True, check=False
+    )
+    assert "is installed by now and this program is still 0.0.9: start it again" in done.stderr
+    assert health()["pid"] == pid
+
+
+def test_the_engine_ends_with_its_server_even_in_the_middle_of_a_line(builtin_model: Path) -> None:
+    engine = spawn_engine(EngineSettings(builtin_model))
+    with engine:
+        assert engine.stdin is not None
+        assert engine.stdout is not None
+        while b"ready" not in engine.stdout.readline():
+            pass
+        engine.stdin.write(b'{"id": 1, "op": "inf')
+        engine.stdin.close()
+        assert engine.wait(20) == 0
+
+
+def test_the_working_directory_is_no_place_to_import_from(
+    server: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With `-m` Python looks there first: a repository's own `queue.py` ran in the engine."""
+    (tmp_path / "queue.py").write_text("raise SystemExit('the repository took over')")
+    foreground = subprocess.Popen(["dsassist", "serve"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    try:
+        wait_for(lambda: (server_health() or {}).get("model"))
+    finally:
+        foreground.terminate()
+        assert "took over" not in foreground.communicate()[1]
 
 
 def raw(request: bytes) -> bytes:
