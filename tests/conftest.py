@@ -6,9 +6,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+
+from dsassist_runtime.api import EngineSettings, GenerationEnd, InfillRequest, Sampling
 
 # Read before the fixture below hides it.
 _REAL_MODEL = os.environ.get("DSASSIST_TEST_MODEL")
@@ -48,6 +51,20 @@ def builtin_model() -> Path:
     from dsassist_runtime.models.store import BUILTIN_PATH
 
     return BUILTIN_PATH
+
+
+@pytest.fixture(scope="session")
+def endless(builtin_model: Path) -> InfillRequest:
+    """A request that the builtin model works on for a second or more: a loop that it falls into at temperature 0."""
+    from dsassist_runtime.engine.local import LocalEngine
+
+    with closing(LocalEngine(EngineSettings(builtin_model))) as engine:
+        for prefix in ("x = {\n", "x = [1, ", "names = ['a', ", "def f(a, ", "import ", "a, b, "):
+            request = InfillRequest(prefix, "", max_tokens=900, sampling=Sampling(temperature=0.0))
+            *_, end = engine.infill(request)
+            if isinstance(end, GenerationEnd) and end.completion_tokens == request.max_tokens:
+                return request
+    pytest.fail("the builtin model ends every text by itself; find one that it does not")
 
 
 @pytest.fixture(scope="session")

@@ -101,20 +101,19 @@ class Client:
         data = json.dumps({"engine": to_wire(self._settings), **body}).encode()
         headers = {"Content-Type": "application/json", VERSION_HEADER: __version__}
         for _attempt in range(3):
-            connection = _Connection(
-                connect(self._settings, self._idle_timeout_s, start=self._start, limit_s=timeout_s)
-            )
+            connected = connect(self._settings, self._idle_timeout_s, start=self._start, limit_s=timeout_s)
+            connection = _Connection(connected)
             # The head of the answer comes at once, whatever the engine does; the lines take as long as they take.
-            connection.sock.settimeout(timeout_s or _HEAD_LIMIT_S)
+            connected.settimeout(timeout_s or _HEAD_LIMIT_S)
             try:
                 connection.request("POST", path, data, headers)
                 response = connection.getresponse()
             except (OSError, http.client.HTTPException):
                 connection.close()  # a server that is just leaving closes a new connection unanswered: ask the next one
                 continue
-            connection.sock.settimeout(None)
+            connected.settimeout(None)
             if response.status != HTTPStatus.CONFLICT:
-                return _Events(connection, response, self._on_loading)
+                return _Events(connected, response, self._on_loading)
             connection.close()
             _make_room(response.getheader(VERSION_HEADER, ""))
         raise ServerUnavailable(f"the dsassist server closes every connection; see {log_path()}")
@@ -124,12 +123,11 @@ class _Events:
     """The lines of one answer, to be read once. An `error` event is raised; `close` cancels, from any thread."""
 
     def __init__(
-        self, connection: _Connection, response: http.client.HTTPResponse, on_loading: OnLoading | None
+        self, connected: socket.socket, response: http.client.HTTPResponse, on_loading: OnLoading | None
     ) -> None:
-        self._connection = connection
+        self._socket = connected
         self._response = response
         self._on_loading = on_loading
-        self._socket = connection.sock  # http.client forgets it once it has the answer's head
         self._reading = False
         self.closed = False
 
@@ -165,7 +163,7 @@ class _Events:
 
     def _release(self) -> None:
         self._response.close()
-        self._connection.close()
+        self._socket.close()
 
     def _read_line(self) -> bytes:
         if self.closed:

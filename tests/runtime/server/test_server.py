@@ -32,10 +32,9 @@ from dsassist_runtime.errors import (
 from dsassist_runtime.launch import server_is_up, try_connect
 from dsassist_runtime.server.supervisor import spawn_engine
 from dsassist_runtime.version import VERSION_HEADER
+from dsassist_runtime.wire import to_wire
 
 SHORT = InfillRequest("def add(a, b):\n    return ", "\n", max_tokens=5, sampling=Sampling(seed=1))
-# At this temperature the builtin model writes on and on; 900 tokens take it a second or more.
-LONG = InfillRequest("values = [1, ", "", max_tokens=900, sampling=Sampling(temperature=1.8, min_p=0.0, seed=3))
 
 
 @pytest.fixture
@@ -96,8 +95,8 @@ def test_a_second_server_says_that_one_runs(client: Client) -> None:
     assert "a dsassist server runs already" in second.stderr
 
 
-def test_closing_a_stream_leaves_the_engine_free_at_once(client: Client) -> None:
-    with client.infill(LONG) as stream:
+def test_closing_a_stream_leaves_the_engine_free_at_once(client: Client, endless: InfillRequest) -> None:
+    with client.infill(endless) as stream:
         pieces = iter(stream)
         next(pieces)
     started = time.perf_counter()
@@ -109,16 +108,16 @@ def test_closing_a_stream_leaves_the_engine_free_at_once(client: Client) -> None
     assert stream.end.prompt_tokens > 0
 
 
-def test_a_stream_can_be_closed_from_another_thread(client: Client) -> None:
-    stream = client.infill(LONG)
+def test_a_stream_can_be_closed_from_another_thread(client: Client, endless: InfillRequest) -> None:
+    stream = client.infill(endless)
     threading.Timer(0.1, stream.close).start()
     list(stream)
     assert stream.end is not None
     assert stream.end.finish_reason == "cancelled"
 
 
-def test_a_request_that_waits_can_be_cancelled(client: Client) -> None:
-    first = client.infill(LONG)
+def test_a_request_that_waits_can_be_cancelled(client: Client, endless: InfillRequest) -> None:
+    first = client.infill(endless)
     pieces = iter(first)
     next(pieces)
     waiting = client.infill(SHORT)
@@ -147,8 +146,10 @@ def test_requests_wait_for_their_turn(client: Client) -> None:
     assert lengths == [5] * 8
 
 
-def test_an_engine_killed_in_the_middle_of_a_stream_is_a_clear_error_and_the_next_request_works(client: Client) -> None:
-    pieces = iter(client.infill(LONG))
+def test_an_engine_killed_in_mid_stream_is_a_clear_error_and_the_next_request_works(
+    client: Client, endless: InfillRequest
+) -> None:
+    pieces = iter(client.infill(endless))
     next(pieces)
     os.kill(int(str(health()["engine_pid"])), signal.SIGKILL)
     with pytest.raises(EngineDied, match="the engine process was killed by SIGKILL while it worked on this request"):
@@ -164,10 +165,10 @@ def test_an_engine_killed_while_idle_is_not_noticed(client: Client) -> None:
 
 
 def test_a_server_killed_in_the_middle_of_a_stream_is_a_clear_error_and_the_next_request_starts_another(
-    client: Client, server: Path
+    client: Client, server: Path, endless: InfillRequest
 ) -> None:
     """Its socket stays behind: a stale one must not stop the next server."""
-    pieces = iter(client.infill(LONG))
+    pieces = iter(client.infill(endless))
     next(pieces)
     engine_pid = int(str(health()["engine_pid"]))
     os.kill(int(str(health()["pid"])), signal.SIGKILL)
@@ -189,9 +190,9 @@ def test_the_server_leaves_when_idle_and_takes_the_engine_along(server: Path, bu
     assert client.facts().architecture == "deepseek2"
 
 
-def test_a_running_request_is_not_idleness(server: Path, builtin_model: Path) -> None:
+def test_a_running_request_is_not_idleness(server: Path, builtin_model: Path, endless: InfillRequest) -> None:
     client = Client(EngineSettings(builtin_model, n_threads=1), idle_timeout_s=0.2)
-    stream = client.infill(LONG)
+    stream = client.infill(endless)
     list(stream)
     assert stream.end is not None
     assert stream.end.finish_reason != "cancelled"
@@ -264,8 +265,8 @@ def test_a_score_ends_at_its_time_limit_though_the_engine_does_not_answer(client
     assert client.score(request, timeout_s=60)
 
 
-def test_an_engine_that_does_not_obey_a_cancel_is_replaced(client: Client) -> None:
-    stream = client.infill(LONG)
+def test_an_engine_that_does_not_obey_a_cancel_is_replaced(client: Client, endless: InfillRequest) -> None:
+    stream = client.infill(endless)
     pieces = iter(stream)
     next(pieces)
     with frozen_engine() as pid:
@@ -274,13 +275,12 @@ def test_an_engine_that_does_not_obey_a_cancel_is_replaced(client: Client) -> No
         assert health()["engine_pid"] != pid
 
 
-def test_a_client_that_does_not_read_holds_up_nobody(client: Client, builtin_model: Path) -> None:
+def test_a_client_that_does_not_read_holds_up_nobody(
+    client: Client, builtin_model: Path, endless: InfillRequest
+) -> None:
     """It once did: the engine's turn was held until the socket took the last line."""
     settings = {"model_path": str(builtin_model), "n_threads": 1}
-    request = {"prefix": "values = [1, ", "suffix": "", "max_tokens": 900}
-    body = json.dumps(
-        {"engine": settings, "request": {**request, "sampling": {"temperature": 1.8, "seed": 3}}}
-    ).encode()
+    body = json.dumps({"engine": settings, "request": to_wire(endless)}).encode()
     client.facts()
     connection = try_connect()
     assert connection is not None
@@ -292,8 +292,8 @@ def test_a_client_that_does_not_read_holds_up_nobody(client: Client, builtin_mod
         assert len(list(client.infill(SHORT))) > 1
 
 
-def test_a_server_that_is_told_to_leave_ends_every_request_in_words(client: Client) -> None:
-    running = iter(client.infill(LONG))
+def test_a_server_that_is_told_to_leave_ends_every_request_in_words(client: Client, endless: InfillRequest) -> None:
+    running = iter(client.infill(endless))
     next(running)
     waiting = client.infill(SHORT)
     assert stop_server()
@@ -303,11 +303,11 @@ def test_a_server_that_is_told_to_leave_ends_every_request_in_words(client: Clie
     assert len(list(client.infill(SHORT))) > 1
 
 
-def test_cancels_at_any_moment_leave_the_engine_usable(client: Client) -> None:
+def test_cancels_at_any_moment_leave_the_engine_usable(client: Client, endless: InfillRequest) -> None:
     draw = random.Random(5)
     client.facts()
     for _ in range(40):
-        stream = client.infill(LONG if draw.random() < 0.7 else SHORT)
+        stream = client.infill(endless if draw.random() < 0.7 else SHORT)
         pieces = iter(stream)
         for _piece in range(draw.randrange(4)):
             next(pieces, None)
