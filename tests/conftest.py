@@ -75,6 +75,11 @@ def real_model() -> Path:
     return Path(_REAL_MODEL)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """End-to-end tests run last: when a small test fails too, it says more."""
+    items.sort(key=lambda item: "tests/e2e/" in item.nodeid)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     left_out = [
         report.nodeid for report in terminalreporter.stats.get("skipped", []) if _NO_REAL_MODEL in str(report.longrepr)

@@ -62,7 +62,7 @@ class LocalEngine:
             n_experts=int(self._model.metadata(f"{architecture}.expert_count") or 0),
             n_experts_used=int(self._model.metadata(f"{architecture}.expert_used_count") or 0),
             fim_orders=fim_orders(header) if vocabulary.fim else (),
-            has_chat_template=self._model.has_chat_template,
+            has_chat_template=self._model.chat_template is not None,
         )
 
     def facts(self) -> ModelFacts:

@@ -104,7 +104,8 @@ class Model:
             raise _load_error(path, last_words())
         self.vocabulary = Vocabulary(self._library.llama_model_get_vocab(self.pointer))
         self.n_ctx_train: int = self._library.llama_model_n_ctx_train(self.pointer)
-        self.has_chat_template = bool(self._library.llama_model_chat_template(self.pointer, None))
+        template = self._library.llama_model_chat_template(self.pointer, None)
+        self.chat_template: str | None = template.decode("utf-8", "replace") if template else None
 
     def metadata(self, key: str) -> str | None:
         """A scalar of the GGUF's metadata as text, or None."""
