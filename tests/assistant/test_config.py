@@ -499,3 +499,36 @@ def test_document_has_the_table_of_all_options(capsys: pytest.CaptureFixture[str
     document = (ROOT / "docs" / "configuration.md").read_text()
     assert option_table() in document, "renew the table with `dsassist config --docs`"
     assert option_table().count("\n| `") == len(OPTIONS)
+
+
+# -- lenient
+
+
+def test_lenient_loading_leaves_out_single_values_and_names_them(repository: Path) -> None:
+    file = repository / "dsassist.toml"
+    file.write_text("[review]\nmax_findings = 0\nthreshold_nats = 7.0\n")
+    user = write_user_file("model = 3\n[hook]\nstrict = true\n")
+    environ = {"DSASSIST_COMPLETION_MAX_TOKENS": "many", "DSASSIST_COMPLETION_TEMPERATURE": "0.1"}
+    flags = {"review.deadline_s": -1.0, "review.fail_level": "never"}
+    loaded = config.load(repository, flags, environ, lenient=True)
+    assert loaded.config.review.max_findings == Config().review.max_findings
+    assert (loaded.config.review.threshold_nats, loaded.config.hook.strict) == (7.0, True)
+    assert (loaded.config.completion.temperature, loaded.config.review.fail_level) == (0.1, "never")
+    assert loaded.origins["review.max_findings"] == "default"
+    beginnings = (f"{file}: review.max_findings", f"{user}: model", "DSASSIST_COMPLETION_MAX_TOKENS=many", "--deadline")
+    assert len(loaded.notices) == len(beginnings)
+    for notice, beginning in zip(loaded.notices, beginnings, strict=True):
+        assert notice.startswith(beginning)
+        assert notice.endswith("; it is left out")
+
+
+@pytest.mark.parametrize("broken", ["repository", "user"])
+def test_lenient_loading_leaves_out_a_file_that_is_no_toml_and_keeps_the_other(repository: Path, broken: str) -> None:
+    texts = {"repository": "[review]\nmax_findings = 3\n", "user": "[hook]\nstrict = true\n"} | {broken: "[[["}
+    (repository / "dsassist.toml").write_text(texts["repository"])
+    write_user_file(texts["user"])
+    loaded = config.load(repository, {}, {}, lenient=True)
+    assert loaded.config.hook.strict is (broken != "user")
+    assert (loaded.config.review.max_findings == 3) is (broken != "repository")
+    [notice] = loaded.notices
+    assert "is not valid TOML" in notice

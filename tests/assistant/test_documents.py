@@ -82,6 +82,14 @@ def test_file_of_the_largest_size_is_read(tmp_path: Path) -> None:
     assert len(read_text(path)) == LIMIT_BYTES
 
 
+def test_another_limit_may_be_set_and_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "big.py"
+    path.write_bytes(b"x" * (2 * 1024 * 1024))
+    with pytest.raises(DocumentError, match="above 1 MB") as caught:
+        read_text(path, 1024 * 1024)
+    assert caught.value.reason == "above 1 MB"
+
+
 def test_standard_input_obeys_the_same_rules() -> None:
     assert decode_text(b"\xef\xbb\xbfx", "standard input") == "x"
     with pytest.raises(DocumentError, match="standard input is not UTF-8"):

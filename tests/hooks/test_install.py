@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from dsassist_hooks.install import HookError, install, uninstall
 from dsassist_hooks.script import KEPT_NAME
 from hook_repositories import commit, git, write_program
 
+ROOT = Path(__file__).parents[2]
 PRE_COMMIT = str(Path(sys.executable).parent / "pre-commit")
 
 
@@ -85,6 +87,13 @@ def test_hook_is_installed_from_a_folder_below(repository: Path, monkeypatch: py
     monkeypatch.chdir(repository / "src")
     assert main(["hook", "install"]) == 0
     assert "pre-commit" in hooks(repository)
+
+
+def test_repository_whose_name_ends_in_a_line_feed_is_found(tmp_path: Path) -> None:
+    root = tmp_path / "odd\n"
+    root.mkdir()
+    git("init", "-q", cwd=root)
+    assert install(root).path == root / ".git" / "hooks" / "pre-commit"
 
 
 def test_outside_a_repository_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -272,7 +281,7 @@ def test_hook_whose_python_has_no_dsassist_lets_the_commit_pass(repository: Path
     install(repository, python=python)
     done = commit(repository)
     assert done.returncode == 0
-    assert done.stderr.startswith(f"dsassist: not reviewed: {python} has no dsassist any more; the commit goes on")
+    assert done.stderr.startswith(f"dsassist: not reviewed: {python} cannot load dsassist any more; the commit goes on")
 
 
 def test_hook_whose_review_dies_of_a_signal_lets_the_commit_pass(repository: Path) -> None:
@@ -282,10 +291,69 @@ def test_hook_whose_review_dies_of_a_signal_lets_the_commit_pass(repository: Pat
     assert "not reviewed: the review ended with exit status 139; the commit goes on" in done.stderr
 
 
-@pytest.mark.parametrize("code", [1, 130])
-def test_findings_and_an_interrupt_stop_the_commit(repository: Path, code: int) -> None:
+@pytest.mark.parametrize("code", [10, 11, 130])
+def test_findings_and_strictness_and_an_interrupt_stop_the_commit(repository: Path, code: int) -> None:
     install(repository, python=python_that(repository.parent / "bin", f"exit {code}"))
-    assert commit(repository).returncode != 0
+    done = commit(repository)
+    assert done.returncode != 0
+    assert "not reviewed" not in done.stderr
+
+
+@pytest.mark.parametrize("code", [1, 2, 3, 97, 120, 141])
+def test_codes_that_others_leave_too_let_the_commit_pass_unless_it_is_strict(repository: Path, code: int) -> None:
+    python = python_that(repository.parent / "bin", f"exit {code}")
+    install(repository, python=python)
+    assert commit(repository).returncode == 0
+    install(repository, python=python, strict=True)
+    done = commit(repository)
+    assert done.returncode != 0
+    assert "the commit is stopped (strict)" in done.stderr
+
+
+def test_hook_whose_python_finds_no_library_lets_the_commit_pass(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(repository)
+    monkeypatch.setenv("PYTHONHOME", "/nonexistent")
+    done = commit(repository)
+    assert done.returncode == 0
+    assert "not reviewed: the review ended with exit status 1; the commit goes on" in done.stderr
+
+
+@pytest.fixture
+def other_python(repository: Path, tmp_path: Path) -> Path:
+    """The folder of a Python that finds copies of our packages first; gives the folder of the copies."""
+    copies = tmp_path / "copies"
+    for package in ("assistant/dsassist", "hooks/dsassist_hooks"):
+        shutil.copytree(ROOT / package, copies / Path(package).name)
+    command = f'PYTHONPATH={shlex.quote(str(copies))} exec {shlex.quote(sys.executable)} "$@"'
+    install(repository, python=python_that(tmp_path / "bin", command))
+    return copies
+
+
+def test_copies_of_our_packages_review_as_the_originals_do(repository: Path, other_python: Path) -> None:
+    assert commit(repository).stderr == "dsassist: review skipped, as the environment asks\n"
+
+
+@pytest.mark.parametrize(
+    ("module", "content"),
+    [
+        ("dsassist/cli.py", "def main(:\n"),
+        ("dsassist/output.py", "raise ValueError('half an upgrade')\n"),
+        ("dsassist_hooks/command.py", "raise ValueError('half an upgrade')\n"),
+        ("dsassist_hooks/command.py", "def (:\n"),
+        ("dsassist_hooks/pre_commit.py", "import a_module_that_is_gone\n"),
+        ("dsassist_hooks/script.py", "FOR_SCRIPT = \n"),
+    ],
+)
+def test_hook_of_a_damaged_installation_lets_the_commit_pass(
+    repository: Path, other_python: Path, module: str, content: str
+) -> None:
+    (other_python / module).write_text(content)
+    done = commit(repository)
+    assert done.returncode == 0
+    assert "dsassist: not reviewed: " in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_modules_of_the_repository_are_not_run_in_place_of_ours(repository: Path) -> None:

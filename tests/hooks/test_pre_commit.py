@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from dsassist import config
 from dsassist.cli import main
 from dsassist_hooks.install import install
 from dsassist_runtime import places
@@ -121,6 +122,47 @@ def test_broken_configuration_lets_the_commit_pass(repository: Path, capsys: pyt
     printed = capsys.readouterr().err
     assert printed.startswith(f"dsassist: not reviewed: {repository / 'dsassist.toml'}: review.max_findings = 0 is not")
     assert printed.count("\n") == 1
+
+
+@pytest.mark.parametrize("broken", ["[review]\nmax_findings = 0\n", "[[["])
+def test_broken_configuration_of_a_repository_leaves_the_users_strictness(
+    repository: Path, broken: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.user_file().parent.mkdir(parents=True)
+    config.user_file().write_text("[hook]\nstrict = true\n")
+    stage(repository)
+    (repository / "dsassist.toml").write_text(broken)
+    assert main(["hook", "pre-commit"]) == 2
+    assert capsys.readouterr().err.endswith("; the commit is stopped (strict)\n")
+
+
+def test_options_that_cannot_be_understood_let_the_commit_pass(
+    review: None, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["hook", "pre-commit", "--strict=x"]) == 0
+    said = capsys.readouterr().err
+    assert said.startswith("dsassist: not reviewed: argument --strict: ignored explicit argument 'x'")
+    assert said.count("\n") == 1
+    assert main(["hook", "pre-commit", "--strict", "--strict=x"]) == 2
+    (repository / "dsassist.toml").write_text("[hook]\nstrict = true\n")
+    assert main(["hook", "pre-commit", "--strict=x"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--kind", "clean"], 0),
+        (["--kind", "findings"], 10),
+        (["--strict", "--kind", "findings"], 10),
+        (["--kind", "model"], 0),
+        (["--strict", "--kind", "model"], 11),
+        (["--strict", "--kind", "usage"], 11),
+        (["--strict", "--strict=x"], 11),
+        (["--kind", "interrupt"], 130),
+    ],
+)
+def test_the_script_is_told_by_codes_that_nothing_else_leaves(review: None, arguments: list[str], code: int) -> None:
+    assert main(["hook", "pre-commit", "--for-script", *arguments]) == code
 
 
 def test_missing_model_lets_the_commit_pass(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:

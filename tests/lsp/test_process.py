@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shlex
 import signal
 import sys
 import time
@@ -186,5 +187,17 @@ def test_what_is_printed_meanwhile_does_not_reach_the_client(tmp_path: Path) -> 
         assert client.leave() == 0
         assert client.has_ended()
         assert client.stderr() == "stray\nstray too\nprinted\n"
+    finally:
+        client.close()
+
+
+def test_a_server_without_standard_error_works(tmp_path: Path) -> None:
+    command = f"exec {shlex.quote(sys.executable)} -m dsassist lsp 2>&-"
+    client = ProcessClient(tmp_path, ["sh", "-c", command])
+    try:
+        client.initialize({}, {"completion": {"enabled": False}})
+        client.open(DOCUMENT)
+        assert client.inline(1, 11) == []
+        assert client.leave() == 0
     finally:
         client.close()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dsassist.config import LoadedConfig
+from dsassist.config import LoadedConfig, user_file
 from dsassist_lsp.settings import Settings
 from dsassist_runtime.api import InfillRequest
 from dsassist_runtime.testing import ScriptedEngine
@@ -107,7 +107,7 @@ def test_the_workspace_file_holds_below_the_editors_settings(serve: Serve, tmp_p
     assert (request.max_tokens, request.sampling.temperature) == (7, 0.0)
 
 
-def test_a_broken_file_is_reported_and_the_defaults_used(serve: Serve, tmp_path: Path) -> None:
+def test_a_bad_value_in_a_file_is_reported_and_left_out(serve: Serve, tmp_path: Path) -> None:
     (tmp_path / "dsassist.toml").write_text("[completion]\nmax_tokens = 'many'\n")
     engine = ScriptedEngine(["1"])
     client = serve(engine)
@@ -117,7 +117,20 @@ def test_a_broken_file_is_reported_and_the_defaults_used(serve: Serve, tmp_path:
     assert max_tokens(engine) == 200
     [message] = client.shown()
     assert 'max_tokens = "many" is not allowed' in message["message"]
-    assert message["message"].endswith("the defaults are used")
+    assert message["message"].endswith("it is left out")
+
+
+@pytest.mark.parametrize("broken", ["[completion]\nmax_tokens = 'many'\n", "[completion\n", "completion = 3\n"])
+def test_a_typo_in_a_repository_leaves_the_users_own_settings_as_they_are(tmp_path: Path, broken: str) -> None:
+    user_file().parent.mkdir(parents=True)
+    user_file().write_text('model = "qwen2.5-coder-1.5b"\n')
+    (tmp_path / "dsassist.toml").write_text(broken)
+    loaded = Settings().loaded(tmp_path)
+    assert loaded.config.model == "qwen2.5-coder-1.5b"
+    assert loaded.config.completion.max_tokens == 200
+    [notice] = loaded.notices
+    assert notice.startswith(str(tmp_path / "dsassist.toml"))
+    assert notice.endswith("; it is left out")
 
 
 def test_files_are_read_again_after_two_seconds(tmp_path: Path) -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import textwrap
+import tracemalloc
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from dsassist.review.candidates import CODES, find_candidates
+from dsassist.review.candidates import CODES, MOST_CANDIDATES, _smallest, find_candidates
 from dsassist.review.evidence import LEAST_EVIDENCE
 from dsassist.review.functions import Function, changed_functions
 from dsassist.review.site import Candidate
 from dsassist.review.source import Source
+from dsassist_runtime.api import Edit
 
 ALL = frozenset(range(1, 100))
 FunctionOf = Callable[[str], Function]
@@ -233,3 +238,55 @@ def test_an_argument_on_a_changed_line_of_a_call_that_began_before(function_of: 
 def test_each_family_has_a_code_and_a_threshold() -> None:
     assert CODES.keys() == LEAST_EVIDENCE.keys()
     assert len(set(CODES.values())) == len(CODES)
+
+
+# -- no more than the engine can be asked
+
+
+@given(st.text("ab", max_size=8), st.data())
+def test_edits_with_the_same_result_are_the_same_when_made_smallest(text: str, data: st.DataObject) -> None:
+    def drawn() -> Edit:
+        start = data.draw(st.integers(0, len(text)))
+        return Edit(start, data.draw(st.integers(start, len(text))), data.draw(st.text("ab", max_size=3)))
+
+    def result(edit: Edit) -> str:
+        return text[: edit.start] + edit.replacement + text[edit.end :]
+
+    one, two = drawn(), drawn()
+    assert result(_smallest(one, text)) == result(one)
+    if text not in (result(one), result(two)):
+        assert (_smallest(one, text) == _smallest(two, text)) == (result(one) == result(two))
+
+
+def many(names: int, calls: int) -> str:
+    assigned = "".join(f"    local_{i} = {i}\n" for i in range(names))
+    called = "".join(f"    call(local_{i % names}, local_{(i * 7) % names})\n" for i in range(calls))
+    return f"def f():\n{assigned}{called}    if local_0 < local_1 and local_2:\n        return local_1\n"
+
+
+def test_hundreds_of_names_in_hundreds_of_calls_take_little_memory(function_of: FunctionOf) -> None:
+    function = function_of(many(300, 300))
+    tracemalloc.start()
+    found = find_candidates(function, frozenset(range(1, 1000)))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(found) == MOST_CANDIDATES
+    assert peak < 50e6
+
+
+def test_where_there_are_too_many_every_place_and_family_keeps_some(function_of: FunctionOf) -> None:
+    function = function_of(many(60, 60))
+    found = find_candidates(function, frozenset(range(1, 1000)))
+    assert len(found) == MOST_CANDIDATES
+    # All calls have names in them; those of the first line could have filled the whole list by themselves.
+    per_line = Counter(candidate.line for candidate in found)
+    assert set(range(62, 123)) <= per_line.keys()
+    assert {candidate.family for candidate in found} >= {"name", "comparison", "boolean", "missing-not"}
+
+
+def test_the_nearest_names_are_kept(function_of: FunctionOf) -> None:
+    function = function_of(many(700, 1))
+    names = [c.alternative for c in find_candidates(function, frozenset({702})) if c.family == "name"]
+    kept = {int(name.removeprefix("local_")) for name in names}
+    assert 699 in kept
+    assert min(kept - {0}) > 300

@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from dsassist import git
-from dsassist.review.changes import LIMIT_BYTES, ChangedFile, Changes, changed_lines, staged_changes, whole_files
+from dsassist.review.changes import (
+    LIMIT_BYTES,
+    ChangedFile,
+    Changes,
+    Skipped,
+    changed_lines,
+    staged_changes,
+    whole_files,
+)
 from dsassist_runtime.errors import DsassistError
 
 
@@ -34,13 +42,22 @@ def staged(root: Path, exclude: tuple[str, ...] = ()) -> Changes:
     return staged_changes(git.staged_entries(root), root, exclude)
 
 
+def read(changes: Changes) -> list[ChangedFile | Skipped]:
+    return [file.read() for file in changes.pending]
+
+
+def files(changes: Changes) -> list[ChangedFile]:
+    return [file for file in read(changes) if isinstance(file, ChangedFile)]
+
+
 def only(changes: Changes) -> ChangedFile:
-    (file,) = changes.files
+    (file,) = files(changes)
     return file
 
 
 def reasons(changes: Changes) -> dict[str, str]:
-    return {skipped.what: skipped.reason for skipped in changes.skipped}
+    skipped = [*changes.skipped, *(each for each in read(changes) if isinstance(each, Skipped))]
+    return {each.what: each.reason for each in skipped}
 
 
 @pytest.mark.parametrize(
@@ -120,12 +137,12 @@ def test_what_cannot_be_reviewed_is_named_with_its_reason(repository: Path) -> N
     (repository / "link.py").symlink_to("a.py")
     sh(repository, "add", ".")
     changes = staged(repository, ("vendor/",))
-    assert changes.files == ()
+    assert files(changes) == []
     assert reasons(changes) == {
         "page.js": "not Python",
         "bytes.py": "binary",
         "latin.py": "not UTF-8 at byte 31",
-        "huge.py": "1.0 MB, above the limit of 1.0 MB",
+        "huge.py": "above 1 MB",
         "vendor/lib.py": "excluded",
         "link.py": "symbolic link",
     }
@@ -200,7 +217,7 @@ def test_a_glob_excludes_paths_names_and_folders(tmp_path: Path, glob: str, excl
     (tmp_path / "src" / "a.py").write_text("x = 1\n")
     sh(tmp_path, "init", "--quiet")
     sh(tmp_path, "add", ".")
-    assert (staged(tmp_path, (glob,)).files == ()) is excluded
+    assert (files(staged(tmp_path, (glob,))) == []) is excluded
 
 
 def test_whole_files_have_all_their_lines(tmp_path: Path) -> None:
@@ -213,9 +230,8 @@ def test_a_folder_stands_for_the_python_files_below_it(tmp_path: Path) -> None:
     for name in ("b.py", "a.py", "note.txt", ".hidden/c.py", "env/pyvenv.cfg", "env/d.py", "sub/e.pyi"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x = 1\n")
-    found = [
-        Path(file.path).relative_to(tmp_path) for file in whole_files([str(tmp_path), str(tmp_path / "a.py")]).files
-    ]
+    changes = whole_files([str(tmp_path), str(tmp_path / "a.py")])
+    found = [Path(file.path).relative_to(tmp_path) for file in files(changes)]
     assert found == [Path("a.py"), Path("b.py"), Path("sub/e.pyi")]
 
 
@@ -230,3 +246,55 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "b.md").write_text("x")
     changes = whole_files([str(tmp_path / "a.py"), str(tmp_path / "b.md")])
     assert sorted(reasons(changes).values()) == ["not Python", "not UTF-8 at byte 0"]
+
+
+@pytest.mark.parametrize("name", ["gone.py", "gone.md"])
+def test_a_path_is_looked_for_before_its_language_is_told(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DsassistError, match=r"there is no file .*gone") as caught:
+        whole_files([str(tmp_path), str(tmp_path / name)])
+    assert caught.value.exit_code == 2
+
+
+def test_a_pipe_that_nobody_writes_to_is_named_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.py")
+    assert list(reasons(whole_files([str(tmp_path / "pipe.py")])).values()) == ["a pipe, not a file"]
+
+
+def test_a_large_file_on_disk_is_named(tmp_path: Path) -> None:
+    (tmp_path / "huge.py").write_text("x = 1\n" * (LIMIT_BYTES // 6 + 1))
+    assert list(reasons(whole_files([str(tmp_path / "huge.py")])).values()) == ["above 1 MB"]
+
+
+@pytest.mark.parametrize(
+    ("where", "path"), [(".", "src/a.py"), (".", "src"), ("src", "a.py"), ("src", "../src/a.py"), ("other", "../src")]
+)
+def test_a_glob_counts_from_the_root_however_the_path_is_typed(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, where: str, path: str
+) -> None:
+    for name in ("src", "other"):
+        (repository / name).mkdir()
+    (repository / "src" / "a.py").write_text("x = 1\n")
+    monkeypatch.chdir(repository / where)
+    for typed in (path, str(Path(path).absolute())):
+        assert files(whole_files([typed], ("src/*.py",), repository)) == []
+        assert len(files(whole_files([typed], ("other/*.py",), repository))) == 1
+
+
+def test_a_glob_counts_from_the_working_directory_where_there_is_no_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "a.py").write_text("x = 1\n")
+    monkeypatch.chdir(tmp_path)
+    assert files(whole_files([str(tmp_path / "src")], ("src/",))) == []
+
+
+def test_staged_files_are_read_some_ahead_and_each_gets_its_own_content(repository: Path) -> None:
+    for number in range(40):
+        (repository / f"f{number:02}.py").write_text(f"number = {number}\n")
+    sh(repository, "add", ".")
+    changes = staged(repository)
+    for file in (*changes.pending, *reversed(changes.pending)):
+        read = file.read()
+        assert isinstance(read, ChangedFile)
+        assert read.source.text == f"number = {int(file.path[1:3])}\n"

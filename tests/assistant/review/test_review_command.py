@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 
 from dsassist.commands.review import COMMAND, run
 from dsassist_runtime.api import EditScore, ScoreRequest
-from dsassist_runtime.errors import DsassistError, EngineDied, ModelMissing, NotDone
+from dsassist_runtime.errors import DeadlineExceeded, DsassistError, EngineDied, ModelMissing, NotDone
 from dsassist_runtime.testing import ScriptedEngine
 
 Scorer = Callable[[ScoreRequest], Sequence[EditScore]]
@@ -249,3 +251,62 @@ def test_nothing_staged_imports_nothing_heavy(repository: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True)
     assert done.stdout == "0 []\n"
     assert done.stderr == "dsassist: nothing is staged\n"
+
+
+def test_the_model_is_given_the_deadline(repository: Path) -> None:
+    stage(repository)
+    engine = ScriptedEngine()
+    parser = argparse.ArgumentParser()
+    COMMAND.add_arguments(parser)
+    assert run(parser.parse_args(["--deadline", "7"]), lambda _: engine) == 0
+    (timeout_s,) = engine.timeouts_s
+    assert timeout_s is not None
+    assert 5.0 < timeout_s < 7.0
+
+
+def test_a_deadline_that_leaves_no_time_is_not_done(repository: Path) -> None:
+    stage(repository)
+
+    def hang(_: ScoreRequest) -> Sequence[EditScore]:
+        raise DeadlineExceeded("no answer from the model within 30 s")
+
+    with pytest.raises(NotDone, match="no function was reviewed: deadline; give it more time") as caught:
+        review(score=hang)
+    assert caught.value.exit_code == 3
+
+
+def test_many_staged_files_do_not_outlast_the_deadline(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "".join(
+        f"def clamp_{i}(value, low, high):\n    return value < low and value > high\n\n\n" for i in range(60)
+    )
+    for number in range(120):
+        (repository / f"f{number}.py").write_text(text)
+    sh(repository, "add", ".")
+    started_s = time.monotonic()
+    assert review("--deadline", "0.3") == 0
+    assert time.monotonic() - started_s < 2.0
+    assert "more (deadline)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("where", "path"), [(".", "src/a.py"), ("src", "a.py"), ("src", ".")])
+def test_exclude_counts_from_the_root_for_paths_too(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, where: str, path: str
+) -> None:
+    (repository / "dsassist.toml").write_text('[review]\nexclude = ["src/*.py"]\n')
+    (repository / "src").mkdir()
+    (repository / "src" / "a.py").write_text(CLAMP)
+    monkeypatch.chdir(repository / where)
+    with pytest.raises(NotDone, match=r"nothing was reviewed: .*a\.py \(excluded\)"):
+        review(path)
+
+
+def test_a_pipe_is_not_waited_for(repository: Path) -> None:
+    os.mkfifo(repository / "pipe.py")
+    with pytest.raises(NotDone, match=r"nothing was reviewed: pipe\.py \(a pipe, not a file\)"):
+        review("pipe.py")
+
+
+def test_a_path_that_does_not_exist_is_a_usage_error_in_any_language(repository: Path) -> None:
+    with pytest.raises(DsassistError, match=r"there is no file nope\.md") as caught:
+        review("nope.md")
+    assert caught.value.exit_code == 2

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from dsassist.review.changes import ChangedFile, Changes, Skipped
+from dsassist.review.changes import ChangedFile, Changes, PendingFile, Skipped
 from dsassist.review.findings import Review
-from dsassist.review.reviewer import plan, review
+from dsassist.review.reviewer import Judge, review
 from dsassist.review.source import Source
+from dsassist.review.tasks import Task, tasks_of
 from dsassist_runtime.api import EditScore, ScoreRequest
-from dsassist_runtime.errors import EngineDied, ModelMissing, NotDone, RequestRefused
+from dsassist_runtime.errors import DeadlineExceeded, EngineDied, ModelMissing, NotDone, RequestRefused
 from dsassist_runtime.testing import ScriptedEngine
 
 Scorer = Callable[[ScoreRequest], Sequence[EditScore]]
@@ -28,13 +29,37 @@ def clamp(value, low, high):
 """
 
 
-def changes(*texts: str, lines: frozenset[int] = frozenset(range(1, 2000))) -> Changes:
-    return Changes(tuple(ChangedFile(f"f{i}.py", Source(text), lines) for i, text in enumerate(texts)), ())
+ALL = frozenset(range(1, 2000))
 
 
-def reviewed(what: Changes, scorer: Scorer, **options: float) -> Review:
+def changes(*texts: str, lines: frozenset[int] = ALL) -> Changes:
+    def pending(path: str, text: str) -> PendingFile:
+        return PendingFile(path, lambda: ChangedFile(path, Source(text), lines))
+
+    return Changes(tuple(pending(f"f{i}.py", text) for i, text in enumerate(texts)), ())
+
+
+def tasks(text: str) -> list[Task | Skipped]:
+    return list(tasks_of(ChangedFile("f0.py", Source(text), ALL)))
+
+
+def reviewed(what: Changes, scorer: Scorer = lambda _: (), **options: object) -> Review:
+    return reviewed_by(ScriptedEngine(score=scorer), what, **options)
+
+
+def reviewed_by(engine: ScriptedEngine, what: Changes, **options: object) -> Review:
     settings = {"threshold_nats": 4.0, "deadline_s": 60.0, "max_findings": 10} | options
-    return review(plan(what), ScriptedEngine(score=scorer), **settings)  # type: ignore[arg-type]
+    return review(what, lambda: Judge(engine), **settings)  # type: ignore[arg-type]
+
+
+class Clock:
+    """A time that passes only when somebody says so."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
 
 
 def test_an_alternative_with_enough_evidence_is_a_finding(prefers: Prefers) -> None:
@@ -79,7 +104,9 @@ def test_a_line_has_one_finding_the_strongest() -> None:
     found = reviewed(changes(CLAMP), all_are_better)
     lines = [finding.line for finding in found.findings]
     assert lines == sorted(set(lines))
-    assert found.findings[-1].evidence_nats == 50.0 + len(plan(changes(CLAMP)).tasks[0].candidates) - 1
+    (task,) = tasks(CLAMP)
+    assert isinstance(task, Task)
+    assert found.findings[-1].evidence_nats == 50.0 + len(task.candidates) - 1
 
 
 def test_the_strongest_findings_are_kept_and_told_in_the_order_of_their_places(prefers: Prefers) -> None:
@@ -97,7 +124,7 @@ def test_the_strongest_findings_are_kept_and_told_in_the_order_of_their_places(p
 def test_the_model_reads_the_head_of_the_file_and_of_the_class_before_the_function() -> None:
     engine = ScriptedEngine()
     text = '"""Doc."""\nimport os\n\nclass A(B):\n    def f(self, a, b):\n        return a < b\n'
-    review(plan(changes(text)), engine, threshold_nats=4.0, deadline_s=60.0, max_findings=10)
+    reviewed_by(engine, changes(text))
     (request,) = engine.requests
     assert isinstance(request, ScoreRequest)
     assert request.context == "import os\n\n\nclass A(B):\n"
@@ -108,13 +135,14 @@ def test_a_long_function_is_read_in_pieces_and_every_line_is_asked_about() -> No
     lines = [f"    if a_{i} < b_{i}:\n        print('padding to make the function long')\n" for i in range(200)]
     text = "def long(a, b):\n" + "".join(lines)
     engine = ScriptedEngine(score=lambda request: [EditScore(e, (-1.0,), (-9.0,), (), ()) for e in request.edits])
-    tasks = plan(changes(text))
-    found = review(tasks, engine, threshold_nats=4.0, deadline_s=60.0, max_findings=10)
+    (task,) = tasks(text)
+    assert isinstance(task, Task)
+    found = reviewed_by(engine, changes(text))
     requests = [request for request in engine.requests if isinstance(request, ScoreRequest)]
     assert len(requests) > 3
     assert all(len(request.text) <= 4000 and request.text in text for request in requests)
     asked = [request.text[edit.start : edit.end] for request in requests for edit in request.edits]
-    assert asked == [text[c.edit.start : c.edit.end] for c in tasks.tasks[0].candidates]
+    assert asked == [text[c.edit.start : c.edit.end] for c in task.candidates]
     assert found.functions == 1
 
 
@@ -136,49 +164,143 @@ def test_a_model_with_a_short_context_is_asked_in_smaller_pieces() -> None:
 def test_a_line_that_is_longer_than_a_piece_is_still_read() -> None:
     text = "def long(a, b):\n    x = [" + "1, " * 3000 + "a < b]\n    return a < b\n"
     engine = ScriptedEngine(score=lambda request: [EditScore(e, (-9.0,), (-1.0,), (), ()) for e in request.edits])
-    found = review(plan(changes(text)), engine, threshold_nats=1.0, deadline_s=60.0, max_findings=10)
+    found = reviewed_by(engine, changes(text), threshold_nats=1.0)
     assert [finding.line for finding in found.findings] == [2, 3]
 
 
 def test_a_function_without_alternatives_needs_no_model() -> None:
-    tasks = plan(changes("def f():\n    return 1\n"))
-    assert not tasks.has_questions
-    assert review(tasks, None, threshold_nats=4.0, deadline_s=60.0, max_findings=10).functions == 1
+    def must_not_open() -> Judge:
+        raise AssertionError("there is nothing to ask")
+
+    what = changes("def f():\n    return 1\n")
+    assert review(what, must_not_open, threshold_nats=4.0, deadline_s=60.0, max_findings=10).functions == 1
 
 
 def test_a_function_that_does_not_parse_is_named() -> None:
     text = "def good(a, b):\n    return a < b\n\n\ndef bad(a, b):\n    return a < < b\n"
-    tasks = plan(changes(text))
-    assert [task.name for task in tasks.tasks] == ["f0.py: good"]
-    assert tasks.skipped == (Skipped("f0.py: bad", "syntax error"),)
+    found = reviewed(changes(text))
+    assert found.functions == 1
+    assert found.skipped == (Skipped("f0.py: bad", "syntax error"),)
 
 
 def test_a_change_outside_functions_is_named() -> None:
-    assert plan(changes("x = 1\n")).skipped == (Skipped("f0.py", "no function to review"),)
+    assert reviewed(changes("x = 1\n")).skipped == (Skipped("f0.py", "no function to review"),)
 
 
-def test_what_the_deadline_leaves_is_listed() -> None:
-    now = iter(range(100))
-    tasks = plan(changes(*[CLAMP.replace("clamp", f"clamp_{i}") for i in range(5)]))
-    engine = ScriptedEngine()
-    found = review(
-        tasks, engine, threshold_nats=4.0, deadline_s=3.0, max_findings=10, started_s=0.0, clock=lambda: next(now)
+def test_a_function_that_only_a_program_can_have_written_is_named(prefers: Prefers) -> None:
+    long = "def long(a, b):\n" + "    print(a < b)\n" * 7000
+    found = reviewed(changes(f"{CLAMP}\n\n{long}"), prefers("value > high", 9.0))
+    assert [finding.function for finding in found.findings] == ["clamp"]
+    assert found.skipped == (Skipped("f0.py: long", "above 100,000 characters"),)
+
+
+# -- what is nested deeper than anybody writes
+
+
+def test_a_sum_of_a_thousand_terms_beside_a_function_does_not_hide_it(prefers: Prefers) -> None:
+    text = f"total = {' + '.join(['term'] * 1200)}\n\n\n{CLAMP}"
+    assert len(reviewed(changes(text), prefers("value > high", 9.0)).findings) == 1
+
+
+@pytest.mark.parametrize("operator", [" or ", " + ", " < ", ".", " if a else "])
+def test_a_deep_expression_in_a_function_is_named_and_the_others_are_reviewed(prefers: Prefers, operator: str) -> None:
+    deep = f"def deep(a, b):\n    if {operator.join(['a'] * 1200)}:\n        return a\n    return b\n"
+    found = reviewed(changes(f"{deep}\n\n{CLAMP}"), prefers("value > high", 9.0))
+    assert [finding.function for finding in found.findings] == ["clamp"]
+    assert found.skipped in ((), (Skipped("f0.py: deep", "too deeply nested"),))
+
+
+def test_an_expression_of_two_hundred_terms_is_still_reviewed(prefers: Prefers) -> None:
+    text = f"def f(a, b):\n    if {' or '.join(['a', 'b'] * 100)} or a < b:\n        return a\n    return b\n"
+    assert len(reviewed(changes(text), prefers("a <= b", 20.0)).findings) == 1
+
+
+def test_a_thousand_nested_calls_and_functions_are_no_end_of_the_review(prefers: Prefers) -> None:
+    calls = f"def deep(f):\n    return {'f(' * 1200}{')' * 1200}\n"
+    lists = f"x = {'[' * 1500}{']' * 1500}\n"
+    found = reviewed(changes(calls + lists, lists + CLAMP), prefers("value > high", 9.0))
+    assert [finding.path for finding in found.findings] == ["f1.py"]
+
+
+# -- the deadline
+
+
+def test_the_engine_is_given_the_time_that_remains() -> None:
+    clock = Clock()
+
+    def take_a_second(_: ScoreRequest) -> list[EditScore]:
+        clock.now_s += 1.0
+        return []
+
+    engine = ScriptedEngine(score=take_a_second)
+    found = reviewed_by(engine, changes(*[CLAMP] * 5), deadline_s=3.0, started_s=-0.5, clock=clock)
+    assert engine.timeouts_s == [2.5, 1.5, 0.5]
+    assert found.functions == 3
+    assert found.skipped == (Skipped("f3.py", "deadline"), Skipped("f4.py", "deadline"))
+
+
+def test_each_piece_of_a_long_function_is_given_what_remains() -> None:
+    clock = Clock()
+
+    def take_a_second(_: ScoreRequest) -> list[EditScore]:
+        clock.now_s += 1.0
+        return []
+
+    text = "def long(a, b):\n" + "    if a < b:\n        print('padding to make it long')\n" * 300
+    engine = ScriptedEngine(score=take_a_second)
+    found = reviewed_by(engine, changes(CLAMP, text), deadline_s=3.0, clock=clock)
+    assert engine.timeouts_s == [3.0, 2.0, 1.0]
+    assert found.skipped == (Skipped("f1.py: long", "deadline"),)
+
+
+def test_an_engine_that_exceeds_the_deadline_ends_the_review_with_what_it_has(prefers: Prefers) -> None:
+    calls: list[int] = []
+
+    def hang(request: ScoreRequest) -> Sequence[EditScore]:
+        calls.append(1)
+        if len(calls) == 2:
+            raise DeadlineExceeded("no answer from the model")
+        return prefers("value > high", 9.0)(request)
+
+    found = reviewed(changes(CLAMP, CLAMP + CLAMP.replace("clamp", "other"), CLAMP), hang)
+    assert (len(found.findings), found.functions, found.failure, len(calls)) == (1, 1, "", 2)
+    assert found.skipped == (
+        Skipped("f1.py: clamp", "deadline"),
+        Skipped("f1.py: other", "deadline"),
+        Skipped("f2.py", "deadline"),
     )
-    assert (found.functions, len(engine.requests)) == (3, 3)
-    assert found.skipped == (Skipped("f3.py: clamp_3", "deadline"), Skipped("f4.py: clamp_4", "deadline"))
 
 
-def test_nothing_reviewed_before_the_deadline_is_an_error() -> None:
-    with pytest.raises(NotDone, match="no function was reviewed: deadline; give it more time with --deadline"):
-        review(
-            plan(changes(CLAMP)),
-            ScriptedEngine(),
-            threshold_nats=4.0,
-            deadline_s=1.0,
-            max_findings=10,
-            started_s=0.0,
-            clock=lambda: 1.0,
-        )
+def test_files_are_read_and_alternatives_sought_against_the_same_clock() -> None:
+    clock = Clock()
+    read: list[str] = []
+
+    def slow(path: str) -> PendingFile:
+        def read_slowly() -> ChangedFile:
+            read.append(path)
+            clock.now_s += 0.6
+            return ChangedFile(path, Source(CLAMP), ALL)
+
+        return PendingFile(path, read_slowly)
+
+    what = Changes(tuple(slow(f"f{i}.py") for i in range(300)), ())
+    found = reviewed_by(ScriptedEngine(), what, deadline_s=1.0, clock=clock)
+    assert read == ["f0.py", "f1.py"]
+    assert found.functions == 1
+    assert found.skipped[0] == Skipped("f1.py: clamp", "deadline")
+    assert {each.what for each in found.skipped[1:]} == {f"f{i}.py" for i in range(2, 300)}
+
+
+@pytest.mark.parametrize("is_late_from_the_start", [True, False])
+def test_nothing_reviewed_before_the_deadline_is_an_error(is_late_from_the_start: bool) -> None:
+    def hang(_: ScoreRequest) -> list[EditScore]:
+        raise DeadlineExceeded("no answer from the model")
+
+    with pytest.raises(
+        NotDone, match="no function was reviewed: deadline; give it more time with --deadline"
+    ) as caught:
+        reviewed(changes(CLAMP), hang, deadline_s=1.0, started_s=-1.0 if is_late_from_the_start else 0.0, clock=Clock())
+    assert caught.value.exit_code == 3
 
 
 def test_a_model_that_is_missing_is_the_error_when_nothing_was_reviewed() -> None:
@@ -201,7 +323,7 @@ def test_an_engine_that_dies_leaves_what_was_found_and_says_so(prefers: Prefers)
     found = reviewed(changes(CLAMP, CLAMP, CLAMP), die_later)
     assert len(found.findings) == 1
     assert found.failure == "the engine ended"
-    assert [skipped.what for skipped in found.skipped] == ["f1.py: clamp", "f2.py: clamp"]
+    assert [skipped.what for skipped in found.skipped] == ["f1.py: clamp", "f2.py"]
     assert len(calls) == 2
 
 
