@@ -52,8 +52,9 @@ class LoadedConfig:
 
 @dataclass
 class _Layers:
-    """What is known so far; each layer's values replace those before."""
+    """What is known so far; each layer's values replace those before. `is_lenient` as in `load`."""
 
+    is_lenient: bool = False
     values: dict[str, OptionValue] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=lambda: dict.fromkeys(OPTIONS, "default"))
     notices: list[str] = field(default_factory=list)
@@ -64,23 +65,41 @@ class _Layers:
         self.values[option.key] = _resolved(checked, base) if option.key == "model" else checked
         self.origins[option.key] = origin
 
+    @contextlib.contextmanager
+    def leaving_out(self) -> Iterator[None]:
+        """Do something of which a mistake leaves out that alone, if we are lenient."""
+        try:
+            yield
+        except ConfigError as error:
+            if not self.is_lenient:
+                raise
+            self.notices.append(f"{error}; it is left out")
+
 
 def load(
-    start: Path, flags: Mapping[str, object] | None = None, environ: Mapping[str, str] | None = None
+    start: Path,
+    flags: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    lenient: bool = False,
 ) -> LoadedConfig:
     """The configuration that holds in the folder `start`, or for the file `start`.
 
     `flags` has the options given on the command line by their keys (`options.flags_from`); `environ` is the process's
-    own when left out.
+    own when left out. `ConfigError` at the first mistake; when `lenient`, a bad value or a file that cannot be read is
+    left out and stands in the notices, and all else holds: a typo in a repository must not undo its reader's settings.
     """
-    layers = _Layers()
-    if (found := repository_file(start)) is not None:
-        _put_table(layers, found.table, found.path, _withheld_from(found))
-    if (table := user_table()) is not None:
-        _put_table(layers, table, user_file(), {})
+    layers = _Layers(lenient)
+    with layers.leaving_out():
+        if (found := repository_file(start)) is not None:
+            _put_table(layers, found.table, found.path, _withheld_from(found))
+    with layers.leaving_out():
+        if (table := user_table()) is not None:
+            _put_table(layers, table, user_file(), {})
     _put_environment(layers, os.environ if environ is None else environ)
     for key, value in (flags or {}).items():
-        layers.put(OPTIONS[key], value, OPTIONS[key].flag, Path.cwd())
+        with layers.leaving_out():
+            layers.put(OPTIONS[key], value, OPTIONS[key].flag, Path.cwd())
     return LoadedConfig(with_values(Config(), layers.values), layers.origins, layers.notices)
 
 
@@ -123,15 +142,16 @@ def is_path(model: str) -> bool:
 
 def _put_table(layers: _Layers, table: Mapping[str, Any], path: Path, withheld: Mapping[str, str]) -> None:
     for key, value in _entries(table):
-        option = OPTIONS.get(key)
-        if option is not None and key in withheld:
-            layers.notices.append(withheld[key])
-        elif option is not None:
-            layers.put(option, value, str(path), path.parent)
-        elif key in _SECTIONS:
-            raise ConfigError(f"{path}: {key} = {_shown(value)} is not allowed; allowed is a table, [{key}]")
-        else:
-            layers.notices.append(_unknown(str(path), key))
+        with layers.leaving_out():
+            option = OPTIONS.get(key)
+            if option is not None and key in withheld:
+                layers.notices.append(withheld[key])
+            elif option is not None:
+                layers.put(option, value, str(path), path.parent)
+            elif key in _SECTIONS:
+                raise ConfigError(f"{path}: {key} = {_shown(value)} is not allowed; allowed is a table, [{key}]")
+            else:
+                layers.notices.append(_unknown(str(path), key))
 
 
 def _put_environment(layers: _Layers, environ: Mapping[str, str]) -> None:
@@ -142,11 +162,15 @@ def _put_environment(layers: _Layers, environ: Mapping[str, str]) -> None:
         if option is None:
             layers.notices.append(f"unknown environment variable {name}{_hint(name, _BY_VARIABLE)}")
             continue
-        try:
-            value = option.parse(text)
-        except ValueError as error:
-            raise ConfigError(f"{name}={text} is not allowed; allowed is {error}") from None
-        layers.put(option, value, name, Path.cwd())
+        with layers.leaving_out():
+            layers.put(option, _parsed(option, name, text), name, Path.cwd())
+
+
+def _parsed(option: Option, name: str, text: str) -> OptionValue:
+    try:
+        return option.parse(text)
+    except ValueError as error:
+        raise ConfigError(f"{name}={text} is not allowed; allowed is {error}") from None
 
 
 def _withheld_from(found: RepositoryFile) -> dict[str, str]:

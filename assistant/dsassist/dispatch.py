@@ -14,8 +14,9 @@ from typing import NoReturn
 from dsassist import output
 from dsassist.command import Command
 from dsassist_runtime.errors import DsassistError, NotDone
+from dsassist_runtime.version import __version__
 
-__all__ = ["UsageError", "dispatch"]
+__all__ = ["Parser", "UsageError", "dispatch"]
 
 _GROUP = "dsassist.commands"
 _COLOR_MODES = ("auto", "always", "never")
@@ -31,7 +32,7 @@ def dispatch(argv: list[str]) -> int:
     parser = _main_parser()
     _apply_color(parser.parse_args(argv[:split]))
     if split == len(argv):
-        sys.stderr.write(parser.format_help())
+        parser.print_help(sys.stderr)
         return UsageError.exit_code
     command = _load(_find(argv[split]))
     return command.run(_parse_command(command, argv[split], argv[split + 1 :]))
@@ -46,7 +47,7 @@ def _command_index(argv: list[str]) -> int:
 
 
 def _parse_command(command: Command, name: str, argv: list[str]) -> argparse.Namespace:
-    parser = _Parser(
+    parser = Parser(
         prog=f"dsassist {name}",
         description=command.description or command.help,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -82,7 +83,7 @@ def _find(name: str) -> EntryPoint:
 def _load(found: EntryPoint) -> Command:
     try:
         command = found.load()
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # whatever a module of another package does when it is imported
         raise NotDone(f"the command {found.name!r} cannot be loaded from {found.value}: {error}") from error
     if not isinstance(command, Command):
         raise NotDone(f"the command {found.name!r} cannot be loaded: {found.value} is no dsassist.command.Command")
@@ -90,14 +91,15 @@ def _load(found: EntryPoint) -> Command:
 
 
 def _main_parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="dsassist",
         usage="dsassist [--color auto|always|never] COMMAND ...",
         description="Code completion and commit review from one model on your own machine.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("-V", "--version", action="store_true", help="print the version and exit")
+    version = f"dsassist {__version__}"
+    parser.add_argument("-V", "--version", action="version", version=version, help="print the version and exit")
     _add_color_option(parser)
     return parser
 
@@ -128,13 +130,15 @@ def _command_list() -> str:
     return "\n".join([*lines, "", "`dsassist COMMAND --help` tells more of each."])
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """argparse with our errors; the main parser's help lists the commands, which it loads only then."""
 
     def error(self, message: str) -> NoReturn:
+        """Refuse the command line."""
         raise UsageError(f"{message}; see `{self.prog} --help`")
 
     def format_help(self) -> str:
+        """The whole help."""
         if self.prog == "dsassist":
             self.epilog = _command_list()
         return super().format_help()

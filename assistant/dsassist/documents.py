@@ -9,12 +9,22 @@ from __future__ import annotations
 import os
 import re
 import stat
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from dsassist_runtime.errors import DsassistError
 
-__all__ = ["LIMIT_BYTES", "DocumentError", "Place", "decode_text", "offset_of", "parse_place", "read_text"]
+__all__ = [
+    "LIMIT_BYTES",
+    "DocumentError",
+    "Place",
+    "decode_text",
+    "offset_of",
+    "parse_place",
+    "read_standard_input",
+    "read_text",
+]
 
 LIMIT_BYTES = 4 * 1024 * 1024
 
@@ -23,7 +33,14 @@ _LINE_END = re.compile(r"\r\n|\n|\r")
 
 
 class DocumentError(DsassistError):
-    """A file that is no source text, or a place that is not in it."""
+    """A file that is no source text, or a place that is not in it.
+
+    `reason` is the message in a few words and without the name, for lists of files.
+    """
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason or message
 
 
 @dataclass(frozen=True)
@@ -36,35 +53,49 @@ class Place:
     is_stdin: bool = False
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, limit_bytes: int = LIMIT_BYTES) -> str:
     """The text of a source file, its line ends as they are."""
     try:
         # A pipe without a writer would block in a plain open().
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode):
-                raise DocumentError(f"{path} is {_kind(found.st_mode)}, not a file")
-            _refuse_large(found.st_size, str(path))
-            data = file.read(LIMIT_BYTES + 1)
+                kind = _kind(found.st_mode)
+                raise DocumentError(f"{path} is {kind}, not a file", f"{kind}, not a file")
+            _refuse_large(found.st_size, str(path), limit_bytes)
+            data = file.read(limit_bytes + 1)
     except FileNotFoundError:
-        raise DocumentError(f"{path} does not exist") from None
+        raise DocumentError(f"{path} does not exist", "does not exist") from None
     except IsADirectoryError:
-        raise DocumentError(f"{path} is a directory, not a file") from None
+        raise DocumentError(f"{path} is a directory, not a file", "a directory, not a file") from None
     except OSError as error:
-        raise DocumentError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
-    return decode_text(data, str(path))
+        reason = (error.strerror or str(error)).lower()
+        raise DocumentError(f"cannot read {path}: {reason}", reason) from error
+    return decode_text(data, str(path), limit_bytes)
 
 
-def decode_text(data: bytes, name: str) -> str:
+def read_standard_input(name: str) -> str:
+    """The text on standard input up to its end; `name` stands in the errors."""
+    if sys.stdin is None:
+        raise DocumentError("standard input is closed; give the text there, or name a file in place of `-`")
+    try:
+        data = sys.stdin.buffer.read(LIMIT_BYTES + 1)
+    except OSError as error:
+        raise DocumentError(f"cannot read standard input: {(error.strerror or str(error)).lower()}") from error
+    return decode_text(data, name)
+
+
+def decode_text(data: bytes, name: str, limit_bytes: int = LIMIT_BYTES) -> str:
     """The text in the bytes of a file or of standard input; `name` stands in the errors."""
-    _refuse_large(len(data), name)
+    _refuse_large(len(data), name, limit_bytes)
     if (at := data.find(b"\0")) >= 0:
-        raise DocumentError(f"{name} is binary (a NUL byte at offset {at}), not text")
+        raise DocumentError(f"{name} is binary (a NUL byte at offset {at}), not text", "binary")
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
         raise DocumentError(
-            f"{name} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}; save it as UTF-8"
+            f"{name} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}; save it as UTF-8",
+            f"not UTF-8 at byte {error.start}",
         ) from None
     return text.removeprefix("\ufeff")
 
@@ -95,10 +126,11 @@ def offset_of(text: str, line: int, column: int, name: str) -> int:
     return start + column - 1
 
 
-def _refuse_large(size_bytes: int, name: str) -> None:
-    if size_bytes > LIMIT_BYTES:
+def _refuse_large(size_bytes: int, name: str, limit_bytes: int) -> None:
+    if size_bytes > limit_bytes:
+        limit = f"{limit_bytes // _MEGABYTE} MB"
         raise DocumentError(
-            f"{name} has {size_bytes / _MEGABYTE:.1f} MB; files above {LIMIT_BYTES // _MEGABYTE} MB are not completed"
+            f"{name} has {size_bytes / _MEGABYTE:.1f} MB; files above {limit} are not completed", f"above {limit}"
         )
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "error",
     "flush",
     "notice",
+    "on_terminal",
     "prepare_streams",
     "set_color",
     "style",
@@ -68,6 +69,11 @@ def style(text: str, *names: Style, stream: TextIO | None = None) -> str:
 def visible(text: str) -> str:
     """The text with its control characters spelled out, for line breaks and tabs are all that a message needs."""
     return _CONTROL.sub(lambda found: f"\\x{ord(found.group()):02x}", text)
+
+
+def on_terminal(text: str) -> str:
+    """Text that somebody else wrote, for stdout: `visible` where a terminal would obey it, as it is in a pipe."""
+    return visible(text) if sys.stdout is not None and sys.stdout.isatty() else text
 
 
 def write(text: str) -> None:
@@ -120,10 +126,25 @@ def prepare_streams() -> None:
     first accent, in UTF-8 at a file name that is none. Source text is UTF-8, so the answer is; odd names stay as they
     are.
     """
+    if sys.stderr is None:
+        _open_stderr()
     codecs.register_error(_ERROR_HANDLER, _escape)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors=_ERROR_HANDLER)
+
+
+def _open_stderr() -> None:
+    """Give a process that was started without stderr one: else the next file or socket opened would become it."""
+    with contextlib.suppress(OSError):
+        os.fstat(2)
+        return  # it is open; somebody only took Python's stream away
+    descriptor = os.open(os.devnull, os.O_WRONLY)
+    if descriptor != 2:
+        os.dup2(descriptor, 2)
+        os.close(descriptor)
+    os.set_inheritable(2, True)
+    sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
 
 
 @contextlib.contextmanager

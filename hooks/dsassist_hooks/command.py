@@ -69,17 +69,27 @@ def _uninstall() -> int:
 
 
 def _pre_commit(arguments: list[str]) -> int:
-    from dsassist_hooks.pre_commit import review_commit
+    from dsassist.dispatch import Parser, UsageError
+    from dsassist_hooks.pre_commit import not_reviewed, review_commit
+    from dsassist_hooks.script import FOR_SCRIPT, script_code
 
-    parser = argparse.ArgumentParser(
+    # By hand, as it must hold whatever is wrong with the rest.
+    is_for_script = FOR_SCRIPT in arguments
+    arguments = [argument for argument in arguments if argument != FOR_SCRIPT]
+    parser = Parser(
         prog="dsassist hook pre-commit",
         usage="dsassist hook pre-commit [--strict] [REVIEW OPTION ...]",
         description="Review what is staged, as a hook. Other options go on to `dsassist review`: --fail-level warning.",
         allow_abbrev=False,
     )
     parser.add_argument("--strict", action="store_true", help=_STRICT_HELP)
-    own, others = parser.parse_known_args(arguments)
-    return review_commit(others, strict=own.strict)
+    try:
+        own, others = parser.parse_known_args(arguments)
+    except UsageError as error:
+        code = not_reviewed(str(error), error.exit_code, strict="--strict" in arguments)
+    else:
+        code = review_commit(others, strict=own.strict)
+    return script_code(code) if is_for_script else code
 
 
 COMMAND = Command(

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dsassist.git import NotARepository, run_git
+from dsassist.git import NotARepository, repository_root, run_git
 from dsassist_hooks.script import KEPT_NAME, hook_script, is_our_script
 from dsassist_runtime.errors import DsassistError
 
@@ -93,13 +93,13 @@ def uninstall(repository: Path) -> Uninstalled:
 def hooks_folder(repository: Path) -> tuple[Path, bool]:
     """The folder where git looks for hooks, and whether core.hooksPath names it: then others may share it."""
     try:
-        # A relative core.hooksPath counts from the top of the working tree, where hooks run.
-        top = os.fsdecode(run_git(["rev-parse", "--show-toplevel"], repository).rstrip(b"\n"))
+        top = repository_root(repository)  # a relative core.hooksPath counts from there, where hooks run
     except NotARepository:
         raise HookError(f"{repository} is in no git repository; go into one, or make one with `git init`") from None
-    folder = os.fsdecode(run_git(["rev-parse", "--git-path", "hooks"], Path(top)).rstrip(b"\n"))
-    configured = run_git(["config", "--get", "core.hooksPath"], Path(top), accept=(0, 1))
-    return Path(top) / folder, bool(configured.strip())
+    printed = run_git(["rev-parse", "--git-path", "hooks"], top)
+    folder = os.fsdecode(printed.removesuffix(b"\n"))  # as in `repository_root`, a name may end in anything
+    configured = run_git(["config", "--get", "core.hooksPath"], top, accept=(0, 1))
+    return top / folder, bool(configured.strip())
 
 
 def _find_ours(folder: Path) -> Path | None:

@@ -14,13 +14,12 @@ from pathlib import Path
 from dsassist import config, output
 from dsassist.cli import run_command
 from dsassist.options import Config
-from dsassist_runtime.errors import DsassistError
 
-__all__ = ["HOOK_ID", "review_commit"]
+__all__ = ["HOOK_ID", "not_reviewed", "review_commit"]
 
 HOOK_ID = "dsassist-review"
 
-_PASSED, _FINDINGS, _NOT_REVIEWED, _INTERRUPTED = 0, 1, 3, 130
+_PASSED, _FINDINGS, _INTERRUPTED = 0, 1, 130
 
 
 def review_commit(arguments: Sequence[str], *, strict: bool) -> int:
@@ -28,16 +27,20 @@ def review_commit(arguments: Sequence[str], *, strict: bool) -> int:
     if _is_skipped(os.environ):
         output.notice("review skipped, as the environment asks")
         return _PASSED
-    settings = _settings()
-    if not settings.review.enabled:
+    if not _settings().review.enabled:
         return _PASSED
     outcome = run_command(["review", *arguments])
     if outcome.exit_code in (_PASSED, _FINDINGS, _INTERRUPTED):
         return outcome.exit_code
     reason = " ".join(outcome.error_message.split()) or f"the review ended with exit code {outcome.exit_code}"
-    if strict or settings.hook.strict:
+    return not_reviewed(reason, outcome.exit_code, strict=strict)
+
+
+def not_reviewed(reason: str, code: int, *, strict: bool) -> int:
+    """Say that the commit was not reviewed, and return the hook's exit code: 0, or `code` where that is to stop it."""
+    if strict or _settings().hook.strict:
         output.notice(f"not reviewed: {reason}; the commit is stopped (strict)")
-        return outcome.exit_code or _NOT_REVIEWED
+        return code
     output.notice(f"not reviewed: {reason}; the commit goes on (--strict stops it)")
     return _PASSED
 
@@ -49,8 +52,8 @@ def _is_skipped(environ: Mapping[str, str]) -> bool:
 
 
 def _settings() -> Config:
-    """The configuration; its notices and errors are left to the review, which loads it too and tells them."""
-    try:
-        return config.load(Path.cwd()).config
-    except DsassistError:
-        return Config()
+    """The configuration; what is wrong with it is left to the review, which loads it too and tells it.
+
+    Leniently, for else a repository's broken file would undo its reader's own `hook.strict`.
+    """
+    return config.load(Path.cwd(), lenient=True).config

@@ -1,14 +1,20 @@
 """The hook itself: a small POSIX shell script, for git runs hooks where no virtual environment is active.
 
-It goes to the Python that installed it. If that is gone, or can no longer import dsassist, or dies of a signal, the
-commit goes on with a line that says so (with `--strict` it stops).
+It goes to the Python that installed it. If that is gone, or can no longer import dsassist, or dies in whatever way,
+the commit goes on with a line that says so (with `--strict` it stops). Only codes that nothing but our own hook returns
+stop a commit: a Python that cannot even start exits with 1, as findings do elsewhere.
 """
 
 from __future__ import annotations
 
 import shlex
 
-__all__ = ["KEPT_NAME", "hook_script", "is_our_script"]
+__all__ = ["FOR_SCRIPT", "KEPT_NAME", "hook_script", "is_our_script", "script_code"]
+
+FOR_SCRIPT = "--for-script"
+"""The flag by which the script asks for codes of its own."""
+
+_FINDINGS, _STRICT, _CANNOT_LOAD = 10, 11, 97
 
 KEPT_NAME = "pre-commit.before-dsassist"
 """The hook that was there before. `pre-commit.legacy` is pre-commit's own name: its script would call itself there."""
@@ -17,14 +23,14 @@ _ID = "ID: dsassist-review-hook"
 
 # `-m` and a bare `-c` put the working directory, which is the repository, in front of sys.path: its `logging.py` would
 # run in place of Python's. (`-P` would do, but Python 3.10 has none.)
-_PROGRAM = """\
+_PROGRAM = f"""\
 import sys
 sys.path = [place for place in sys.path if place]
 try:
     from dsassist.cli import main
-except ImportError:
-    sys.exit(97)
-sys.exit(main(["hook", "pre-commit", *sys.argv[1:]]))
+except Exception:
+    sys.exit({_CANNOT_LOAD})
+sys.exit(main(["hook", "pre-commit", "{FOR_SCRIPT}", *sys.argv[1:]]))
 """
 
 _SCRIPT = f"""\
@@ -47,8 +53,10 @@ if [ -x "$python" ]; then
     "$python" -c @PROGRAM@ $strict
     code=$?
     case $code in
-        0 | 1 | 2 | 3 | 130) exit $code ;;
-        97) reason="$python has no dsassist any more" ;;
+        0 | 130) exit $code ;;
+        {_FINDINGS}) exit 1 ;;
+        {_STRICT}) exit 3 ;;
+        {_CANNOT_LOAD}) reason="$python cannot load dsassist any more" ;;
         *) reason="the review ended with exit status $code" ;;
     esac
 else
@@ -68,6 +76,13 @@ def hook_script(python: str, *, strict: bool) -> str:
     """The text of the hook that runs the review with the interpreter at this absolute path."""
     text = _SCRIPT.replace("@PROGRAM@", shlex.quote(_PROGRAM))
     return text.replace("@PYTHON@", shlex.quote(python)).replace("@STRICT@", "--strict" if strict else "")
+
+
+def script_code(code: int) -> int:
+    """The hook's exit code as the script is told it: none that something else could have left."""
+    if code in (0, 130):
+        return code
+    return _FINDINGS if code == 1 else _STRICT
 
 
 def is_our_script(content: bytes) -> bool:

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from dsassist.config import LoadedConfig, from_mapping, load
-from dsassist.options import OPTIONS, Config
-from dsassist_runtime.errors import DsassistError
 
 __all__ = ["Settings"]
 
@@ -45,10 +43,7 @@ class Settings:
         return found[1]
 
     def _load(self, folder: Path) -> LoadedConfig:
-        try:
-            files = load(folder)
-        except DsassistError as error:
-            files = LoadedConfig(Config(), dict.fromkeys(OPTIONS, "default"), [f"{error}; the defaults are used"])
+        files = load(folder, lenient=True)
         config, notices = files.config, list(files.notices)
         for layer in (self._initial, self._changed):
             values, problem = _own_part(layer)

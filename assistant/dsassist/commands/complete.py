@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +14,10 @@ from dsassist.options import add_option_argument, flags_from
 
 if TYPE_CHECKING:
     from dsassist.completion.completer import Completion
+    from dsassist.config import LoadedConfig
+    from dsassist_runtime.api import Engine
 
-__all__ = ["COMMAND"]
+__all__ = ["COMMAND", "run"]
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,17 +35,18 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add_option_argument(parser, "completion.multiline")
 
 
-def _run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace, engine_of: Callable[[LoadedConfig], Engine] | None = None) -> int:
+    """Run the command; `engine_of` opens the engine, which is the configured one when not given."""
     from dsassist.completion.completer import start_completion
     from dsassist.config import load
-    from dsassist.documents import decode_text, offset_of, parse_place, read_text
+    from dsassist.documents import offset_of, parse_place, read_standard_input, read_text
     from dsassist.engine import model_note, open_engine, resolved_model
-    from dsassist.output import notice, write
+    from dsassist.output import notice, on_terminal, write
 
     place = parse_place(args.place)
     path = args.path or (Path.cwd() / "stdin" if place.is_stdin else place.path)
     name = str(args.path or ("standard input" if place.is_stdin else place.path))
-    text = decode_text(sys.stdin.buffer.read(), name) if place.is_stdin else read_text(place.path)
+    text = read_standard_input(name) if place.is_stdin else read_text(place.path)
     offset = offset_of(text, place.line, place.column, name)
 
     loaded = load(path.parent, flags_from(args))
@@ -52,13 +55,13 @@ def _run(args: argparse.Namespace) -> int:
     model = resolved_model(loaded)
     if note := model_note(model):
         notice(note)
-    engine = open_engine(loaded)
+    engine = (engine_of or open_engine)(loaded)
     stream = start_completion(
         engine, text, offset, loaded.config.completion, seed=args.seed, trace_experts=args.show_experts
     )
     for piece in stream:
         if not args.json:
-            write(piece)
+            write(on_terminal(piece))
     assert stream.result is not None
     _report(stream.result, model.name, as_json=args.json)
     return 0
@@ -87,5 +90,5 @@ COMMAND = Command(
     help="complete the code at a place in a file",
     description="Write what the model would put at FILE:LINE:COL. The text streams to standard output.",
     add_arguments=_add_arguments,
-    run=_run,
+    run=run,
 )

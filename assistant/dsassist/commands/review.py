@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,8 @@ from dsassist.command import Command
 
 if TYPE_CHECKING:
     from dsassist.config import LoadedConfig
-    from dsassist.review.findings import Review, Severity
-    from dsassist.review.reviewer import Tasks
+    from dsassist.review.changes import Changes
+    from dsassist.review.findings import Review
     from dsassist_runtime.api import Engine
 
 __all__ = ["COMMAND", "run"]
@@ -44,29 +44,32 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, engine_of: Callable[[LoadedConfig], Engine] | None = None) -> int:
     """Run the command; `engine_of` opens the engine, which is the configured one when not given."""
+    from dsassist_runtime.errors import DsassistError, NotDone
+
     started_s = time.monotonic()
     if args.paths and args.staged:
-        from dsassist_runtime.errors import DsassistError
-
         raise DsassistError("--staged and PATH exclude each other: what is staged may differ from what lies on disk")
     prepared = _of_paths(args) if args.paths else _of_staged(args)
     if prepared is None:
         return 0
-    loaded, tasks = prepared
-    review, model = _review(loaded, tasks, started_s, engine_of)
+    loaded, changes = prepared
+    review, model = _review(loaded, changes, started_s, engine_of)
+    if args.paths and not review.files_read:
+        from dsassist.review.report import skipped_text
+
+        what = skipped_text(review.skipped) or f"{', '.join(args.paths)} (no Python file in it)"
+        raise NotDone(f"nothing was reviewed: {what}")
     _print(args.format, review, model)
     if review.has_reached(loaded.config.review.fail_level):
         return 1
     if review.failure:
-        from dsassist_runtime.errors import NotDone
-
         raise NotDone(f"the review ended early: {review.failure}")
     return 0
 
 
-def _of_staged(args: argparse.Namespace) -> tuple[LoadedConfig, Tasks] | None:
+def _of_staged(args: argparse.Namespace) -> tuple[LoadedConfig, Changes] | None:
     """What to do for the index; None when there is nothing to do, which is said."""
-    from dsassist import git, output
+    from dsassist import git
 
     here = Path.cwd()
     entries = git.staged_entries(here)
@@ -75,35 +78,35 @@ def _of_staged(args: argparse.Namespace) -> tuple[LoadedConfig, Tasks] | None:
         _say_nothing(args, "nothing is staged")
         return None
     from dsassist.review.changes import staged_changes
-    from dsassist.review.reviewer import plan
 
     loaded = _load(git.repository_root(here), args)
     if not loaded.config.review.enabled:
         _say_nothing(args, f"review.enabled is false ({loaded.origins['review.enabled']})")
         return None
-    changes = staged_changes(entries, here, loaded.config.review.exclude)
-    tasks = plan(changes)
-    if not tasks.tasks and not tasks.skipped:
-        output.notice("no changed function to review")
-    return loaded, tasks
+    return loaded, staged_changes(entries, here, loaded.config.review.exclude)
 
 
-def _of_paths(args: argparse.Namespace) -> tuple[LoadedConfig, Tasks] | None:
-    """What to do for the paths given; `NotDone` when there is no file among them that can be read."""
+def _of_paths(args: argparse.Namespace) -> tuple[LoadedConfig, Changes] | None:
+    """What to do for the paths given; None when there is nothing to do, which is said."""
     from dsassist.review.changes import whole_files
-    from dsassist.review.report import skipped_text
-    from dsassist.review.reviewer import plan
-    from dsassist_runtime.errors import NotDone
 
     loaded = _load(Path.cwd(), args)
     if not loaded.config.review.enabled:
         _say_nothing(args, f"review.enabled is false ({loaded.origins['review.enabled']})")
         return None
-    changes = whole_files(args.paths, loaded.config.review.exclude)
-    if not changes.files:
-        what = skipped_text(changes.skipped) or f"{', '.join(args.paths)} (no Python file in it)"
-        raise NotDone(f"nothing was reviewed: {what}")
-    return loaded, plan(changes)
+    exclude = loaded.config.review.exclude
+    return loaded, whole_files(args.paths, exclude, _root() if exclude else None)
+
+
+def _root() -> Path | None:
+    """The root of the repository around the working directory; None outside of one, or without git."""
+    from dsassist import git
+    from dsassist_runtime.errors import DsassistError
+
+    try:
+        return git.repository_root(Path.cwd())
+    except DsassistError:
+        return None
 
 
 def _load(start: Path, args: argparse.Namespace) -> LoadedConfig:
@@ -128,33 +131,35 @@ def _say_nothing(args: argparse.Namespace, reason: str) -> None:
 
 
 def _review(
-    loaded: LoadedConfig, tasks: Tasks, started_s: float, engine_of: Callable[[LoadedConfig], Engine] | None
+    loaded: LoadedConfig, changes: Changes, started_s: float, engine_of: Callable[[LoadedConfig], Engine] | None
 ) -> tuple[Review, str]:
     """The review and the model's name, which is empty when no question had to be put to a model."""
-    from functools import partial
-
     from dsassist import output
     from dsassist.engine import model_note, open_engine, resolved_model
     from dsassist.review import reviewer
 
+    names: list[str] = []
+
+    def open_judge() -> reviewer.Judge:
+        model = resolved_model(loaded)
+        if (note := model_note(model)) is not None:
+            output.notice(note)
+        names.append(model.title if model.kind == "file" else model.name)
+        engine = opened.enter_context(closing((engine_of or open_engine)(loaded)))
+        # The test model's findings are no reason to stop a commit.
+        return reviewer.Judge(engine, "warning" if note is None else "info")
+
     options = loaded.config.review
-    review = partial(
-        reviewer.review,
-        tasks,
-        threshold_nats=options.threshold_nats,
-        deadline_s=options.deadline_s,
-        max_findings=options.max_findings,
-        started_s=started_s,
-    )
-    if not tasks.has_questions:
-        return review(None), ""
-    model = resolved_model(loaded)
-    if (note := model_note(model)) is not None:
-        output.notice(note)
-    # The test model's findings are no reason to stop a commit.
-    severity: Severity = "warning" if note is None else "info"
-    with closing((engine_of or open_engine)(loaded)) as engine:
-        return review(engine, severity=severity), model.title if model.kind == "file" else model.name
+    with ExitStack() as opened:
+        review = reviewer.review(
+            changes,
+            open_judge,
+            threshold_nats=options.threshold_nats,
+            deadline_s=options.deadline_s,
+            max_findings=options.max_findings,
+            started_s=started_s,
+        )
+    return review, "".join(names)
 
 
 def _print(form: str, review: Review, model: str) -> None:
@@ -166,6 +171,8 @@ def _print(form: str, review: Review, model: str) -> None:
     else:
         for finding in review.findings:
             output.write_line(report.finding_text(finding))
+    if not review.functions and not review.skipped:
+        output.notice("no changed function to review")
     output.notice(report.summary(review, model))
 
 

@@ -1,29 +1,42 @@
 """What is to be reviewed: changed Python files with the lines that changed, from the index or from the working tree.
 
-Staged content is read from the index's blobs alone. Whatever is left out is listed with the reason, so that the
-summary can say so.
+Staged content is read from the index's blobs alone. A file is read only when its turn comes, for a review has a
+deadline and a commit may have a thousand files. Whatever is left out is listed with the reason.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from dsassist import git
+from dsassist.documents import DocumentError, decode_text, read_text
 from dsassist.review.source import Source
 from dsassist_runtime.errors import DsassistError
 
-__all__ = ["LIMIT_BYTES", "ChangedFile", "Changes", "Skipped", "changed_lines", "staged_changes", "whole_files"]
+__all__ = [
+    "LIMIT_BYTES",
+    "ChangedFile",
+    "Changes",
+    "PendingFile",
+    "Skipped",
+    "changed_lines",
+    "staged_changes",
+    "whole_files",
+]
 
 LIMIT_BYTES = 1024 * 1024
-"""Larger files are generated, and their tree alone would take seconds."""
+"""Less than what is completed: larger files are generated, and their tree alone would take seconds."""
 
 _PYTHON = (".py", ".pyi", ".pyw")
 _SYMLINK, _SUBMODULE, _ABSENT = "120000", "160000", "000000"
+_TOO_LARGE = f"above {LIMIT_BYTES // (1024 * 1024)} MB"
+_READ_AT_ONCE = 16  # files for each start of git; at most 32 MB
 
 
 @dataclass(frozen=True)
@@ -44,19 +57,23 @@ class Skipped:
 
 
 @dataclass(frozen=True)
-class Changes:
-    """The files to review, and those that are left out."""
+class PendingFile:
+    """A file to review; `read` may find that it is no text."""
 
-    files: tuple[ChangedFile, ...]
+    path: str
+    read: Callable[[], ChangedFile | Skipped]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The files to review, and those that are left out from the start."""
+
+    pending: tuple[PendingFile, ...]
     skipped: tuple[Skipped, ...]
 
 
-class _Refused(Exception):
-    """Content that is no text to review; the message is the reason."""
-
-
 def staged_changes(entries: Sequence[git.StagedEntry], cwd: Path, exclude: Sequence[str] = ()) -> Changes:
-    """Read the changed Python files of the index; `entries` come from `git.staged_entries(cwd)`."""
+    """The changed Python files of the index; `entries` come from `git.staged_entries(cwd)`."""
     skipped: list[Skipped] = []
     wanted = []
     for entry in entries:
@@ -65,39 +82,37 @@ def staged_changes(entries: Sequence[git.StagedEntry], cwd: Path, exclude: Seque
         elif not _is_unchanged(entry):
             wanted.append(entry)
     sizes = git.blob_sizes((name for entry in wanted for name in _blob_names(entry)), cwd)
-    small = [entry for entry in wanted if max(sizes[name] for name in _blob_names(entry)) <= LIMIT_BYTES]
-    skipped += [Skipped(_shown(entry.path), _too_large(sizes[entry.new_id])) for entry in wanted if entry not in small]
-    blobs = git.read_blobs((name for entry in small for name in _blob_names(entry)), cwd)
-    files = []
-    for entry in small:
-        old, new = b"" if _is_new(entry) else blobs[entry.old_id], blobs[entry.new_id]
-        try:
-            files.append(ChangedFile(_shown(entry.path), Source(_decoded(new)), changed_lines(old, new)))
-        except _Refused as refused:
-            skipped.append(Skipped(_shown(entry.path), str(refused)))
-    return Changes(tuple(files), tuple(skipped))
+    small = []
+    for entry in wanted:
+        if max(sizes[name] for name in _blob_names(entry)) <= LIMIT_BYTES:
+            small.append(entry)
+        else:
+            skipped.append(Skipped(_shown(entry.path), _TOO_LARGE))
+    blobs = _Blobs(small, cwd)
+    pending = (PendingFile(_shown(entry.path), partial(_staged_file, entry, blobs)) for entry in small)
+    return Changes(tuple(pending), tuple(skipped))
 
 
-def whole_files(paths: Iterable[str], exclude: Sequence[str] = ()) -> Changes:
-    """Read whole files of the working tree, every line counting as changed.
+def whole_files(paths: Sequence[str], exclude: Sequence[str] = (), root: Path | None = None) -> Changes:
+    """Whole files of the working tree, every line counting as changed.
 
-    A directory stands for the Python files below it. `DsassistError` when there is no such path.
+    A directory stands for the Python files below it. Globs in `exclude` count from `root`, the working directory when
+    not given. `DsassistError` when there is no such path.
     """
-    files: list[ChangedFile] = []
+    for name in paths:
+        if not os.path.exists(name):  # noqa: PTH110  (`Path.exists` raises where a folder may not be entered)
+            raise DsassistError(f"there is no file {name}")
+    pending: list[PendingFile] = []
     skipped: list[Skipped] = []
     for path in dict.fromkeys(found for name in paths for found in _expanded(Path(name))):
         shown = str(path)
         if not shown.endswith(_PYTHON):
             skipped.append(Skipped(shown, "not Python"))
-            continue
-        if _is_excluded(shown, exclude):
+        elif exclude and _is_excluded(_from_root(path, root or Path.cwd()), exclude):
             skipped.append(Skipped(shown, "excluded"))
-            continue
-        try:
-            files.append(_whole_file(path))
-        except _Refused as refused:
-            skipped.append(Skipped(shown, str(refused)))
-    return Changes(tuple(files), tuple(skipped))
+        else:
+            pending.append(PendingFile(shown, partial(_whole_file, path)))
+    return Changes(tuple(pending), tuple(skipped))
 
 
 def changed_lines(old: bytes, new: bytes) -> frozenset[int]:
@@ -178,26 +193,42 @@ def _expanded(path: Path) -> Iterator[Path]:
         yield from (here / name for name in sorted(names) if name.endswith(_PYTHON))
 
 
-def _whole_file(path: Path) -> ChangedFile:
+def _from_root(path: Path, root: Path) -> str:
+    """A path as it stands in its repository; one that lies elsewhere whole. The file itself may be a link."""
+    real = Path(os.path.realpath(path.parent)) / path.name
+    base = Path(os.path.realpath(root))
+    return str(real.relative_to(base) if real.is_relative_to(base) else real)
+
+
+class _Blobs:
+    """The contents of staged files, read in the order of the files and some files ahead; only those are kept."""
+
+    def __init__(self, entries: Sequence[git.StagedEntry], cwd: Path) -> None:
+        self._entries = entries
+        self._cwd = cwd
+        self._read: dict[str, bytes] = {}
+
+    def contents(self, entry: git.StagedEntry) -> tuple[bytes, bytes]:
+        """The old and the new content of a file."""
+        if not all(name in self._read for name in _blob_names(entry)):
+            first = self._entries.index(entry)
+            ahead = self._entries[first : first + _READ_AT_ONCE]
+            self._read = git.read_blobs((name for each in ahead for name in _blob_names(each)), self._cwd)
+        return b"" if _is_new(entry) else self._read[entry.old_id], self._read[entry.new_id]
+
+
+def _staged_file(entry: git.StagedEntry, blobs: _Blobs) -> ChangedFile | Skipped:
+    path = _shown(entry.path)
+    old, new = blobs.contents(entry)
     try:
-        if path.stat().st_size > LIMIT_BYTES:
-            raise _Refused(_too_large(path.stat().st_size))
-        text = _decoded(path.read_bytes())
-    except FileNotFoundError as error:
-        raise DsassistError(f"there is no file {path}") from error
-    except OSError as error:
-        raise _Refused((error.strerror or str(error)).lower()) from error
+        return ChangedFile(path, Source(decode_text(new, path, LIMIT_BYTES)), changed_lines(old, new))
+    except DocumentError as error:
+        return Skipped(path, error.reason)
+
+
+def _whole_file(path: Path) -> ChangedFile | Skipped:
+    try:
+        text = read_text(path, LIMIT_BYTES)
+    except DocumentError as error:
+        return Skipped(str(path), error.reason)
     return ChangedFile(str(path), Source(text), frozenset(range(1, text.count("\n") + 2)))
-
-
-def _decoded(content: bytes) -> str:
-    if b"\0" in content:
-        raise _Refused("binary")
-    try:
-        return content.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        raise _Refused(f"not UTF-8 at byte {error.start}") from error
-
-
-def _too_large(size_bytes: int) -> str:
-    return f"{size_bytes / 1e6:.1f} MB, above the limit of {LIMIT_BYTES / 1e6:.1f} MB"

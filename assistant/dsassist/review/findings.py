@@ -63,7 +63,8 @@ class Finding:
 class Review:
     """A finished review; `found` counts all findings, of which the strongest are in `findings`, by place.
 
-    `failure` says what ended it before its time, and is empty when nothing did.
+    `functions` and `files` count what was reviewed, `files_read` also files without a function to review. `failure`
+    says what ended it before its time, and is empty when nothing did.
     """
 
     findings: tuple[Finding, ...]
@@ -72,6 +73,7 @@ class Review:
     files: int
     skipped: tuple[Skipped, ...]
     seconds: float
+    files_read: int = 0
     failure: str = ""
 
     def has_reached(self, level: str) -> bool:

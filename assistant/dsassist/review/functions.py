@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dsassist.review.source import Source
+from dsassist.review.source import Source, is_deeper
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -19,6 +19,8 @@ __all__ = ["Function", "changed_functions", "file_head"]
 
 _HEAD_CHARACTERS = 900
 _CLASS_HEADER_CHARACTERS = 200
+_MOST_LEVELS = 400
+"""A node's parent is looked for from the top of the tree: a condition costs the cube of its depth."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,15 @@ class Function:
         """Whether it does not parse."""
         return self.node.has_error
 
+    @property
+    def is_too_deep(self) -> bool:
+        """Whether expressions or blocks are nested deeper than anybody writes them."""
+        return is_deeper(self.node, _MOST_LEVELS)
+
 
 def changed_functions(source: Source, lines: frozenset[int]) -> list[Function]:
     """The functions that hold at least one of `lines`, in the order of the text."""
-    return [function for function in _functions(source, source.tree.root_node, "", "") if _touches(function, lines)]
+    return [function for function in _functions(source) if _touches(function, lines)]
 
 
 def file_head(source: Source) -> str:
@@ -65,18 +72,21 @@ def file_head(source: Source) -> str:
     return "".join(f"{piece}\n" for piece in pieces) + ("\n\n" if pieces else "")
 
 
-def _functions(source: Source, node: Node, path: str, class_header: str) -> Iterator[Function]:
-    for child in node.named_children:
-        definition = child.child_by_field_name("definition") if child.type == "decorated_definition" else child
+def _functions(source: Source) -> Iterator[Function]:
+    pending = [(source.tree.root_node, "", "")]
+    while pending:
+        node, path, class_header = pending.pop()
+        definition = node.child_by_field_name("definition") if node.type == "decorated_definition" else node
         if definition is None:
             continue
         if definition.type == "function_definition":
-            yield _function(source, child, definition, path, class_header)
-        elif definition.type == "class_definition" and (body := definition.child_by_field_name("body")) is not None:
-            name = _name_of(source, definition)
-            yield from _functions(source, body, f"{path}{name}.", _class_header(source, definition, body))
-        else:  # `if TYPE_CHECKING:`, `try:`, or an error node around whole functions
-            yield from _functions(source, definition, path, class_header)
+            yield _function(source, node, definition, path, class_header)
+            continue
+        below = definition  # `if TYPE_CHECKING:`, `try:`, or an error node around whole functions
+        if definition.type == "class_definition" and (body := definition.child_by_field_name("body")) is not None:
+            below, path = body, f"{path}{_name_of(source, definition)}."
+            class_header = _class_header(source, definition, body)
+        pending.extend((child, path, class_header) for child in reversed(below.named_children))
 
 
 def _function(source: Source, outer: Node, node: Node, path: str, class_header: str) -> Function:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dsassist.review.scopes import is_attribute_name, is_called, is_keyword
-from dsassist.review.site import Candidate, Site
+from dsassist.review.site import Candidate, Site, in_turn
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -21,18 +21,6 @@ __all__ = ["wrong_attributes", "wrong_names"]
 _LEAST_USES = 2
 _NEVER = frozenset({"self", "cls", "mcs", "super", "_", "__", "__class__"})
 _TARGETS = ("pattern_list", "tuple_pattern", "list_pattern", "list_splat_pattern")
-_NO_EXPRESSIONS = (
-    "import_statement",
-    "import_from_statement",
-    "global_statement",
-    "nonlocal_statement",
-    "delete_statement",
-    "parameters",
-    "lambda_parameters",
-    "case_pattern",
-    "type",
-    "decorator",
-)
 # Of two equal operands one is superfluous: `x < x`, `x or x`, `x - x`, `x = x`.
 _OF_TWO_SIDES = ("comparison_operator", "boolean_operator", "binary_operator", "assignment", "named_expression")
 
@@ -42,22 +30,25 @@ _Spelling = str  # "constant", "class" or "variable"
 def wrong_names(site: Site) -> Iterator[Candidate]:
     """Each name that is read, replaced by others of its kind that can be read there."""
     globals_used = _globals_used(site)
-    for node in site.changed_nodes:
-        if node.type != "identifier" or not _is_read(site, node):
-            continue
-        written = site.text(node)
-        if written in _NEVER or site.names.written[written] < _LEAST_USES:
-            continue
-        for other in _alternatives(site, node, written, globals_used):
-            if other != written and other not in _NEVER and not _repeats_its_neighbour(site, node, other):
-                yield site.candidate("name", node.start_byte, node.end_byte, other)
+    places = (node for node in site.changed_nodes if node.type == "identifier" and _is_read(site, node))
+    return in_turn(_other_names(site, node, globals_used) for node in places)
+
+
+def _other_names(site: Site, node: Node, globals_used: dict[tuple[_Spelling, bool], list[str]]) -> Iterator[Candidate]:
+    written = site.text(node)
+    if written in _NEVER or site.names.written[written] < _LEAST_USES:
+        return
+    for other in _alternatives(site, node, written, globals_used):
+        if other != written and other not in _NEVER and not _repeats_its_neighbour(site, node, other):
+            yield site.candidate("name", node.start_byte, node.end_byte, other)
 
 
 def _alternatives(
     site: Site, node: Node, written: str, globals_used: dict[tuple[_Spelling, bool], list[str]]
 ) -> list[str]:
-    """For a variable other variables; for a function or a global name others that are spelt and used alike."""
+    """For a variable other variables, the nearest first; for a function or a global others spelt and used alike."""
     visible = site.names.visible(node.start_byte)
+    visible.sort(key=lambda binding: abs(binding.node.start_byte - node.start_byte))
     if site.names.is_bound(written) and not is_called(node):
         return [binding.name for binding in visible if binding.kind == "variable"]
     can_be_read = {binding.name for binding in visible}
@@ -86,15 +77,23 @@ def wrong_attributes(site: Site) -> Iterator[Candidate]:
     used: dict[tuple[str, bool], dict[str, None]] = {}
     for node in attributes:
         used.setdefault(_use_of(site, node), {})[_attribute_of(site, node)] = None
-    for node in site.changed_nodes:
-        name_node = node.child_by_field_name("attribute") if node.type == "attribute" else None
-        if name_node is None or _is_target(node) or written_times[site.text(name_node)] < _LEAST_USES:
-            continue
-        written = site.text(name_node)
-        owner = site.text(node).removesuffix(written)
-        for other in _of_such_objects(used, _use_of(site, node)):
-            if other != written and not _repeats_its_neighbour(site, node, owner + other):
-                yield site.candidate("attribute", name_node.start_byte, name_node.end_byte, other)
+    places = (node for node in site.changed_nodes if node.type == "attribute" and not _is_target(node))
+    return in_turn(
+        _other_attributes(site, node, used)
+        for node in places
+        if written_times[_attribute_of(site, node)] >= _LEAST_USES
+    )
+
+
+def _other_attributes(site: Site, node: Node, used: dict[tuple[str, bool], dict[str, None]]) -> Iterator[Candidate]:
+    name_node = node.child_by_field_name("attribute")
+    if name_node is None:
+        return
+    written = site.text(name_node)
+    owner = site.text(node).removesuffix(written)
+    for other in _of_such_objects(used, _use_of(site, node)):
+        if other != written and not _repeats_its_neighbour(site, node, owner + other):
+            yield site.candidate("attribute", name_node.start_byte, name_node.end_byte, other)
 
 
 def _of_such_objects(used: dict[tuple[str, bool], dict[str, None]], use: tuple[str, bool]) -> list[str]:
@@ -127,11 +126,7 @@ def _is_read(site: Site, node: Node) -> bool:
     parent = node.parent
     if parent is not None and parent.type in ("function_definition", "class_definition"):
         return False  # the definition's own name
-    while parent is not None and parent.type not in ("block", "function_definition", "class_definition"):
-        if parent.type in _NO_EXPRESSIONS:
-            return False
-        parent = parent.parent
-    return True
+    return node.id in site.expression_ids
 
 
 def _is_target(node: Node) -> bool:

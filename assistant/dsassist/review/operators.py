@@ -67,10 +67,10 @@ def missing_not(site: Site) -> Iterator[Candidate]:
 def _is_condition(node: Node) -> bool:
     """Whether a node is a whole condition or an operand of one, so that a `not` before it belongs to it alone."""
     parent = node.parent
+    while parent is not None and parent.type == "boolean_operator":
+        node, parent = parent, parent.parent
     if parent is None:
         return False
-    if parent.type == "boolean_operator":
-        return _is_condition(parent)
     if parent.type == "conditional_expression":
         return parent.named_child_count == 3 and parent.named_children[1] == node
     return parent.type in _CONDITION_OF and parent.named_children[0] == node

@@ -1,7 +1,7 @@
 """The likelihood reviewer: does the model find a minimal alternative far likelier than what is written?
 
-It asks the engine for scores and judges them; it never asks for text. The work is anytime: it stops at the deadline,
-and what it did not reach is listed.
+It asks the engine for scores and judges them; it never asks for text. The work is anytime: files are read and
+alternatives sought one after another, all of it stops at the deadline, and what was not reached is listed.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from dsassist.review.candidates import CODES, find_candidates
-from dsassist.review.changes import Changes, Skipped
+from dsassist.review.candidates import CODES
+from dsassist.review.changes import Changes, PendingFile, Skipped
 from dsassist.review.evidence import evidence_nats, needed_nats
 from dsassist.review.findings import Finding, Review, Severity
-from dsassist.review.functions import Function, changed_functions, file_head
 from dsassist.review.site import Candidate
+from dsassist.review.tasks import Task, tasks_of
 from dsassist_runtime.api import Edit, EditScore, Engine, ScoreRequest
-from dsassist_runtime.errors import NotDone, RequestRefused
+from dsassist_runtime.errors import DeadlineExceeded, NotDone, RequestRefused
 
-__all__ = ["Task", "Tasks", "plan", "review"]
+__all__ = ["Judge", "review"]
 
 _LIMIT_CHARACTERS = 4000
 """Longer functions are read in pieces: on two cores 4,000 characters may take a large model half a minute."""
@@ -29,152 +29,160 @@ _LEAST_CHARACTERS = 500
 
 
 @dataclass(frozen=True)
-class Task:
-    """A function of a file with its alternatives; `context` stands before it."""
+class Judge:
+    """The engine that gives scores, and the severity of what is found by it."""
 
-    path: str
-    function: Function
-    context: str
-    candidates: tuple[Candidate, ...]
-
-    @property
-    def name(self) -> str:
-        """The function's name to a reader."""
-        return f"{self.path}: {self.function.name}"
-
-
-@dataclass(frozen=True)
-class Tasks:
-    """All that is to be done, and what is left out from the start."""
-
-    tasks: tuple[Task, ...]
-    skipped: tuple[Skipped, ...]
-
-    @property
-    def has_questions(self) -> bool:
-        """Whether a model is needed at all."""
-        return any(task.candidates for task in self.tasks)
-
-
-@dataclass
-class _Progress:
-    """What has been done so far."""
-
-    findings: list[Finding] = field(default_factory=list)
-    done: list[Task] = field(default_factory=list)
-    skipped: list[Skipped] = field(default_factory=list)
-
-
-def plan(changes: Changes) -> Tasks:
-    """The functions to review in changed files, without asking any model."""
-    tasks: list[Task] = []
-    skipped = list(changes.skipped)
-    for file in changes.files:
-        head = file_head(file.source)
-        functions = changed_functions(file.source, file.lines)
-        if file.lines and not functions:
-            skipped.append(Skipped(file.path, "no function to review"))
-        for function in functions:
-            if function.is_broken:
-                skipped.append(Skipped(f"{file.path}: {function.name or 'a function'}", "syntax error"))
-                continue
-            found = tuple(find_candidates(function, file.lines))
-            tasks.append(Task(file.path, function, head + function.class_header, found))
-    return Tasks(tuple(tasks), tuple(skipped))
+    engine: Engine
+    severity: Severity = "warning"
 
 
 def review(
-    tasks: Tasks,
-    engine: Engine | None,
+    changes: Changes,
+    open_judge: Callable[[], Judge],
     *,
     threshold_nats: float,
     deadline_s: float,
     max_findings: int,
-    severity: Severity = "warning",
     started_s: float | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Review:
-    """Review functions one after another; raises what the engine raised when nothing at all was reviewed.
+    """Review changed functions one after another; raises what the engine raised when nothing at all was reviewed.
 
-    `engine` may be None when there are no questions (`Tasks.has_questions`). Findings get `severity`. `deadline_s`
-    counts from `started_s` on `clock`, which is now when not given.
+    `open_judge` is called for the first question that there is, and what it raises ends the review. `deadline_s` counts
+    from `started_s` on `clock`, which is now when not given.
     """
     start = clock() if started_s is None else started_s
-    progress = _Progress()
-    failure: NotDone | None = None
-    for task in tasks.tasks:
-        if failure is not None:
-            progress.skipped.append(Skipped(task.name, "engine failed"))
-        elif clock() - start >= deadline_s:
-            progress.skipped.append(Skipped(task.name, "deadline"))
-        else:
-            failure = _review_one(task, engine, threshold_nats, severity, progress)
-    if failure is not None and not progress.done:
-        raise failure
-    if tasks.tasks and not progress.done:
-        reasons = sorted({skipped.reason for skipped in progress.skipped})
-        hint = "; give it more time with --deadline" if "deadline" in reasons else ""
-        raise NotDone(f"no function was reviewed: {', '.join(reasons)}{hint}")
+    run = _Run(open_judge, threshold_nats, lambda: start + deadline_s - clock())
+    for file in changes.pending:
+        run.review_file(file)
+    run.refuse_if_nothing_was_done()
     return Review(
-        findings=_reported(progress.findings, max_findings),
-        found=len(progress.findings),
-        functions=len(progress.done),
-        files=len({task.path for task in progress.done}),
-        skipped=(*tasks.skipped, *progress.skipped),
-        failure="" if failure is None else str(failure),
+        findings=_reported(run.findings, max_findings),
+        found=len(run.findings),
+        functions=len(run.done),
+        files=len({task.path for task in run.done}),
+        files_read=run.files_read,
+        skipped=(*changes.skipped, *run.skipped),
+        failure="" if run.failure is None else str(run.failure),
         seconds=clock() - start,
     )
 
 
-def _review_one(
-    task: Task, engine: Engine | None, threshold_nats: float, severity: Severity, progress: _Progress
-) -> NotDone | None:
-    """Review a function into `progress`; the error that ends the whole review, if there is one."""
-    try:
-        found = list(_findings(task, engine, threshold_nats, severity))
-    except RequestRefused as error:
-        progress.skipped.append(Skipped(task.name, str(error)))
-        return None
-    except NotDone as error:
-        progress.skipped.append(Skipped(task.name, "engine failed"))
-        return error
-    progress.done.append(task)
-    progress.findings += found
-    return None
+@dataclass
+class _Run:
+    """A review under way: what has been done so far."""
 
+    open_judge: Callable[[], Judge]
+    threshold_nats: float
+    remaining_s: Callable[[], float]
+    judge: Judge | None = None
+    findings: list[Finding] = field(default_factory=list)
+    done: list[Task] = field(default_factory=list)
+    files_read: int = 0
+    skipped: list[Skipped] = field(default_factory=list)
+    reasons_not_done: set[str] = field(default_factory=set)
+    failure: NotDone | None = None
+    is_late: bool = False
 
-def _findings(task: Task, engine: Engine | None, threshold_nats: float, severity: Severity) -> Iterator[Finding]:
-    """The best alternative of each line that has enough evidence.
-
-    One bug has several cures: in `width * width` either operand may be replaced. A reader needs one of them.
-    """
-    best: dict[int, tuple[float, Candidate]] = {}
-    lines = len({candidate.line for candidate in task.candidates})
-    for candidate, score in _scores(task, engine, task.candidates):
-        nats = evidence_nats(score)
-        enough = nats >= needed_nats(candidate.family, threshold_nats, lines)
-        if enough and (candidate.line not in best or nats > best[candidate.line][0]):
-            best[candidate.line] = (nats, candidate)
-    for nats, candidate in best.values():
-        yield _finding(task, candidate, nats, severity)
-
-
-def _scores(
-    task: Task, engine: Engine | None, candidates: tuple[Candidate, ...], limit: int = _LIMIT_CHARACTERS
-) -> Iterator[tuple[Candidate, EditScore]]:
-    """Ask the engine; what is too long for the model's context is asked in smaller pieces."""
-    for start, end, inside in _pieces(task.function.text, candidates, limit):
-        edits = {_moved(candidate.edit, -start): candidate for candidate in inside}
-        assert engine is not None, task.name
+    def review_file(self, file: PendingFile) -> None:
+        """Review the functions of a file, unless the review has come to its end."""
+        if reason := self._reason_to_stop():
+            self._not_done(file.path, reason)
+            return
         try:
-            scores = engine.score(ScoreRequest(task.context, task.function.text[start:end], tuple(edits)))
-        except RequestRefused:
-            if limit <= _LEAST_CHARACTERS:
-                raise
-            yield from _scores(task, engine, inside, limit // 2)
-            continue
-        for score in scores:
-            yield edits[score.edit], score
+            read = file.read()
+            if isinstance(read, Skipped):
+                self.skipped.append(read)
+                return
+            self.files_read += 1
+            for task in tasks_of(read):
+                if isinstance(task, Skipped):
+                    self.skipped.append(task)
+                else:
+                    self._review(task)
+        except RecursionError:
+            self.skipped.append(Skipped(file.path, "too deeply nested"))
+
+    def refuse_if_nothing_was_done(self) -> None:
+        """Raise `NotDone` when there was something to review, and no function of it was."""
+        if self.done or not self.reasons_not_done:
+            return
+        if self.failure is not None:
+            raise self.failure
+        hint = "; give it more time with --deadline" if "deadline" in self.reasons_not_done else ""
+        raise NotDone(f"no function was reviewed: {', '.join(sorted(self.reasons_not_done))}{hint}")
+
+    def _review(self, task: Task) -> None:
+        if reason := self._reason_to_stop():
+            self._not_done(task.name, reason)
+            return
+        try:
+            candidates = task.candidates
+        except RecursionError:
+            self.skipped.append(Skipped(task.name, "too deeply nested"))
+            return
+        if candidates and self.judge is None:
+            self.judge = self.open_judge()
+        try:
+            found = list(self._findings_in(task))
+        except DeadlineExceeded:
+            self.is_late = True
+            self._not_done(task.name, "deadline")
+        except RequestRefused as error:
+            self._not_done(task.name, str(error))
+        except NotDone as error:
+            self.failure = error
+            self._not_done(task.name, "engine failed")
+        else:
+            self.done.append(task)
+            self.findings += found
+
+    def _reason_to_stop(self) -> str:
+        if self.failure is not None:
+            return "engine failed"
+        return "deadline" if self.is_late or self.remaining_s() <= 0 else ""
+
+    def _not_done(self, what: str, reason: str) -> None:
+        self.skipped.append(Skipped(what, reason))
+        self.reasons_not_done.add(reason)
+
+    def _findings_in(self, task: Task) -> Iterator[Finding]:
+        """The best alternative of each line that has enough evidence.
+
+        One bug has several cures: in `width * width` either operand may be replaced. A reader needs one of them.
+        """
+        best: dict[int, tuple[float, Candidate]] = {}
+        lines = len({candidate.line for candidate in task.candidates})
+        for candidate, score in self._scores(task, task.candidates):
+            nats = evidence_nats(score)
+            enough = nats >= needed_nats(candidate.family, self.threshold_nats, lines)
+            if enough and (candidate.line not in best or nats > best[candidate.line][0]):
+                best[candidate.line] = (nats, candidate)
+        for nats, candidate in best.values():
+            assert self.judge is not None, "a score came from somewhere"
+            yield _finding(task, candidate, nats, self.judge.severity)
+
+    def _scores(
+        self, task: Task, candidates: tuple[Candidate, ...], limit: int = _LIMIT_CHARACTERS
+    ) -> Iterator[tuple[Candidate, EditScore]]:
+        """Ask the engine; what is too long for the model's context is asked in smaller pieces."""
+        for start, end, inside in _pieces(task.function.text, candidates, limit):
+            edits = {_moved(candidate.edit, -start): candidate for candidate in inside}
+            try:
+                scores = self._ask(ScoreRequest(task.context, task.function.text[start:end], tuple(edits)))
+            except RequestRefused:
+                if limit <= _LEAST_CHARACTERS:
+                    raise
+                yield from self._scores(task, inside, limit // 2)
+                continue
+            for score in scores:
+                yield edits[score.edit], score
+
+    def _ask(self, request: ScoreRequest) -> tuple[EditScore, ...]:
+        assert self.judge is not None, "it is opened before the first question"
+        if (remaining_s := self.remaining_s()) <= 0:
+            raise DeadlineExceeded("the time is up")
+        return self.judge.engine.score(request, remaining_s)
 
 
 def _pieces(

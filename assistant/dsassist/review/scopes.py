@@ -21,6 +21,7 @@ __all__ = ["Binding", "Names", "is_attribute_name", "is_called", "is_keyword"]
 Kind = Literal["variable", "definition", "import"]
 
 _COMPREHENSIONS = ("list_comprehension", "set_comprehension", "dictionary_comprehension", "generator_expression")
+_NO_TARGETS = ("attribute", "subscript", "call", "type")
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Names:
         self._source = source
         body = function.child_by_field_name("body")
         scope = function if body is None else body
-        self.bindings = [*self._parameters(function, scope), *self._bound_below(scope, scope)]
+        self.bindings = [*self._parameters(function, scope), *self._bound_below(scope)]
         self.binding_ids = frozenset(binding.node.id for binding in self.bindings)
         self.written = Counter(
             source.node_text(node)
@@ -63,26 +64,25 @@ class Names:
         """What can be read at a place, each name once."""
         return list({found.name: found for found in self.bindings if found.is_visible(byte)}.values())
 
-    def _bound_below(self, node: Node, scope: Node) -> Iterator[Binding]:
-        """Bindings by `node` and what lies below it, `scope` being the innermost block that keeps names."""
-        inner = scope
-        if node.type == "function_definition":
+    def _bound_below(self, top: Node) -> Iterator[Binding]:
+        """Bindings by a block and what lies below it, in the order of the text."""
+        pending = [(top, top)]
+        while pending:
+            node, scope = pending.pop()  # `scope` is the innermost block around `node` that keeps names
+            yield from self._bound_by(node, scope)
+            inner = _scope_inside(node) or scope
+            pending.extend((child, inner) for child in reversed(node.named_children))
+
+    def _bound_by(self, node: Node, scope: Node) -> Iterator[Binding]:
+        """Bindings by a node itself."""
+        if node.type in ("function_definition", "class_definition"):
             yield from self._targets(node.child_by_field_name("name"), node.end_byte, scope, "definition")
-            inner = node.child_by_field_name("body") or node
-            yield from self._parameters(node, inner)
-        elif node.type == "lambda":
-            inner = node.child_by_field_name("body") or node
-            yield from self._parameters(node, inner)
-        elif node.type == "class_definition":
-            yield from self._targets(node.child_by_field_name("name"), node.end_byte, scope, "definition")
-            inner = node.child_by_field_name("body") or node
+        if node.type in ("function_definition", "lambda"):
+            yield from self._parameters(node, _scope_inside(node) or node)
         elif node.type in _COMPREHENSIONS:
-            inner = node
             yield from self._comprehension(node)
         else:
             yield from self._statement(node, scope)
-        for child in node.named_children:
-            yield from self._bound_below(child, inner)
 
     def _statement(self, node: Node, scope: Node) -> Iterator[Binding]:
         """Bindings that a statement or an expression makes in the scope around it, readable once it is done."""
@@ -125,12 +125,16 @@ class Names:
         self, node: Node | None, start: int, scope: Node, kind: Kind = "variable", hidden: tuple[int, int] = (0, 0)
     ) -> Iterator[Binding]:
         """Every plain name in a target; `a.b` and `a[b]` bind none."""
-        if node is None or node.type in ("attribute", "subscript", "call", "type"):
-            return
-        if node.type == "identifier":
-            yield Binding(self._source.node_text(node), node, kind, start, scope.end_byte, hidden)
-        for child in node.named_children:
-            yield from self._targets(child, start, scope, kind, hidden)
+        for each in () if node is None else walk(node, but=_NO_TARGETS):
+            if each.type == "identifier":
+                yield Binding(self._source.node_text(each), each, kind, start, scope.end_byte, hidden)
+
+
+def _scope_inside(node: Node) -> Node | None:
+    """The part of a node that keeps the names bound in it; None when the names go to the scope around it."""
+    if node.type in ("function_definition", "class_definition", "lambda"):
+        return node.child_by_field_name("body") or node
+    return node if node.type in _COMPREHENSIONS else None
 
 
 def is_attribute_name(node: Node) -> bool:

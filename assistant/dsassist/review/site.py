@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -15,10 +15,22 @@ from dsassist_runtime.api import Edit
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-__all__ = ["Candidate", "Family", "Site"]
+__all__ = ["Candidate", "Family", "Site", "in_turn"]
 
 Family = Literal["name", "attribute", "comparison", "boolean", "swapped-arguments", "missing-not", "missing-await"]
 
+_NO_EXPRESSIONS = (
+    "import_statement",
+    "import_from_statement",
+    "global_statement",
+    "nonlocal_statement",
+    "delete_statement",
+    "parameters",
+    "lambda_parameters",
+    "case_pattern",
+    "type",
+    "decorator",
+)
 _NOT_JUDGED = ("decorator", "type", "parameters", "lambda_parameters", "case_pattern")
 
 
@@ -59,10 +71,16 @@ class Site:
         return list(walk(self.function.node))
 
     @cached_property
+    def expression_ids(self) -> frozenset[int]:
+        """The nodes, by their `id`, that may be an expression or part of one."""
+        return frozenset(node.id for node in walk(self.function.node, but=_NO_EXPRESSIONS))
+
+    @cached_property
     def changed_nodes(self) -> list[Node]:
         """The nodes of the body that begin on a changed line, but for annotations, parameters and patterns."""
         body = self.function.node.child_by_field_name("body")
-        return [] if body is None else [node for node in _judged(body) if node.start_point.row + 1 in self._lines]
+        judged = [] if body is None else walk(body, but=_NOT_JUDGED)
+        return [node for node in judged if node.start_point.row + 1 in self._lines]
 
     def text(self, node: Node | None) -> str:
         """What is written at a node; nothing when there is none."""
@@ -80,9 +98,19 @@ class Site:
         )
 
 
-def _judged(node: Node) -> Iterator[Node]:
-    """A node and all below it, without those parts in which no alternative is sought."""
-    yield node
-    for child in node.children:
-        if child.type not in _NOT_JUDGED:
-            yield from _judged(child)
+def in_turn(places: Iterable[Iterator[Candidate]]) -> Iterator[Candidate]:
+    """The first alternative of each place, then the second of each, and so on; no more is made than is taken.
+
+    A family that may have hundreds of alternatives at a place gives them so: whoever takes only some leaves out none of
+    the places.
+    """
+    waiting: Iterable[Iterator[Candidate]] = places
+    while True:
+        begun = []
+        for place in waiting:
+            if (candidate := next(place, None)) is not None:
+                begun.append(place)
+                yield candidate
+        if not begun:
+            return
+        waiting = begun

@@ -7,11 +7,11 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from tree_sitter import Node, Parser, Tree
 
-__all__ = ["Source", "walk"]
+__all__ = ["Source", "is_deeper", "walk"]
 
 
 class Source:
@@ -65,13 +65,27 @@ class Source:
         return self.data[node.start_byte : node.end_byte].decode("utf-8")
 
 
-def walk(node: Node) -> Iterator[Node]:
-    """A node and all below it, in the order of the text."""
+def walk(node: Node, but: Collection[str] = ()) -> Iterator[Node]:
+    """A node and all below it, in the order of the text; nodes of the types in `but` are left out with all of theirs.
+
+    Never a function that calls itself for each node: a sum of a thousand terms is a tree of a thousand levels.
+    """
     pending = [node]
     while pending:
         current = pending.pop()
-        yield current
-        pending.extend(reversed(current.children))
+        if current.type not in but:
+            yield current
+            pending.extend(reversed(current.children))
+
+
+def is_deeper(node: Node, limit: int) -> bool:
+    """Whether there are more than so many levels below a node."""
+    level = [node]
+    for _ in range(limit + 1):
+        level = [child for parent in level for child in parent.children]
+        if not level:
+            return False
+    return True
 
 
 @cache
