@@ -54,6 +54,8 @@ def run_command(argv: list[str]) -> Outcome:
         # Without a reader the answer is not whole, so 0 would lie: 141 is what a program killed by SIGPIPE leaves.
         return Outcome(141) if output.abandon_stdout() else _crash(error)
     except Exception as error:  # the boundary: a user sees a line, the traceback goes to a file
+        if isinstance(error.__cause__, KeyboardInterrupt):  # Python 3.11 wraps one that comes while a class is made
+            return Outcome(130)
         return _crash(error)
 
 

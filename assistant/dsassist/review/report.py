@@ -14,6 +14,7 @@ __all__ = ["as_json", "empty_json", "finding_text", "skipped_text", "summary"]
 _STYLES: dict[str, output.Style] = {"info": "blue", "warning": "yellow", "error": "red"}
 _NAMED_SKIPPED = 5
 _WIDEST_LINE = 200
+_TERMINAL_COLUMNS = 80
 
 
 def finding_text(finding: Finding) -> str:
@@ -86,7 +87,10 @@ def _excerpt(finding: Finding) -> str:
     evidence = f"`{_one_line(finding.alternative)}` is {finding.evidence}"
     if len(source) > _WIDEST_LINE:  # a mark below a wrapped line points nowhere
         return f"    {output.visible(evidence)}"
-    return f"    {number} | {output.visible(source)}\n    {margin} | {' ' * before}{mark} {output.visible(evidence)}"
+    line, below = f"    {number} | {output.visible(source)}", f"    {margin} | {' ' * before}"
+    if len(below) + max(after - before, 1) + 1 + len(evidence) <= _TERMINAL_COLUMNS:
+        return f"{line}\n{below}{mark} {output.visible(evidence)}"
+    return f"{line}\n{below}{mark}\n    {margin} = {output.visible(evidence)}"
 
 
 def _one_line(text: str) -> str:

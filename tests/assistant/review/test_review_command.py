@@ -77,7 +77,8 @@ def test_a_finding_stops_and_shows_the_line(
     assert out == (
         "a.py:4:28: warning: `low` may be meant to be `high` [DSA101]\n"
         "    4 |     return high if value > low else value\n"
-        "      |                            ^^^ `high` is 1,600 times as likely here (+7.4 nats)\n"
+        "      |                            ^^^\n"
+        "      = `high` is 1,600 times as likely here (+7.4 nats)\n"
     )
     assert "reviewed 1 function in 1 file with some-model.gguf in " in err
 
@@ -238,8 +239,16 @@ def test_the_mark_stands_below_its_word_behind_tabs_and_wide_text(
 ) -> None:
     stage(repository, "def f(low, high):\n\tx = 'é', low < low + 1, high\n")
     assert review(score=prefers("low < high + 1", 20.0)) == 1
-    _, line, mark = capsys.readouterr().out.splitlines()
+    _, line, mark, *_ = capsys.readouterr().out.splitlines()
     assert line[mark.index("^") :].startswith("low + 1")
+
+
+def test_the_evidence_has_a_line_of_its_own_where_80_columns_do_not_hold_it(
+    repository: Path, capsys: pytest.CaptureFixture[str], prefers: Prefers
+) -> None:
+    stage(repository, "def f(low, high):\n    return low < low + 1 and high\n")
+    assert review(score=prefers("low < high + 1", 20.0)) == 1
+    assert all(len(line) <= 80 for line in capsys.readouterr().out.splitlines())
 
 
 def test_nothing_staged_imports_nothing_heavy(repository: Path) -> None:
