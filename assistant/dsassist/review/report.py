@@ -22,7 +22,8 @@ def finding_text(finding: Finding) -> str:
 
     shapes.py:3:25: warning: `width` may be meant to be `height` [DSA101]
         3 |     return self.width * width
-          |                         ^^^^^ `height` is 1,600 times as likely here (+7.4 nats)
+          |                         ^^^^^
+          = `height` is 1,600 times as likely here (+7.4 nats)
     """
     severity = output.style(finding.severity, "bold", _STYLES[finding.severity])
     place = output.style(f"{output.visible(finding.path)}:{finding.line}:{finding.column}:", "bold")
