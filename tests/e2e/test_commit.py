@@ -51,17 +51,18 @@ def use_git_hook(*options: str) -> None:
 
 
 def assert_tells_of_the_bug(output: str) -> None:
-    """Place, alternative, and a mark below the very words; all of it within 80 columns but for the evidence's end."""
+    """Place, alternative, a mark below the very words, and the evidence; all of it within 80 columns."""
     lines = output.splitlines()
     (at,) = (number for number, line in enumerate(lines) if line.startswith("backup.py:14:26: warning: "))
-    finding, source, mark = lines[at : at + 3]
+    finding, source, mark, evidence = lines[at : at + 4]
     assert "`path, destination`" in finding
     assert len(finding) <= 80
     assert source.endswith(f"14 |             {BUG}")
     assert len(source) <= 80
     start = mark.index("^")
     assert source[start : mark.rindex("^") + 1] == "destination, path"
-    assert "times as likely here (+" in mark
+    assert "times as likely here (+" in evidence
+    assert len(evidence) <= 80
     assert "dsassist: reviewed 1 function in 1 file with " in output
     assert "Traceback" not in output
 

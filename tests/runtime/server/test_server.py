@@ -348,7 +348,8 @@ def test_the_working_directory_is_no_place_to_import_from(
 ) -> None:
     """With `-m` Python looks there first: a repository's own `queue.py` ran in the engine."""
     (tmp_path / "queue.py").write_text("raise SystemExit('the repository took over')")
-    foreground = subprocess.Popen(["dsassist", "serve"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    dsassist = Path(sys.executable).with_name("dsassist")
+    foreground = subprocess.Popen([dsassist, "serve"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     try:
         wait_for(lambda: (server_health() or {}).get("model"))
     finally:
