@@ -39,6 +39,7 @@ __all__ = ["Client", "HttpTextStream", "server_health", "stop_server"]
 OnLoading = Callable[[float], None]
 
 _HEAD_LIMIT_S = 30.0
+_STATUS_LIMIT_S = 5.0
 
 
 class _Connection(http.client.HTTPConnection):
@@ -87,7 +88,7 @@ class Client:
             scores = events.last("scores")["value"]
         except ServerUnavailable as error:
             if events.closed:
-                raise DeadlineExceeded(f"no answer from the model within {timeout_s:.0f} s") from error
+                raise _no_answer(timeout_s or 0.0) from error
             raise
         finally:
             if watch:
@@ -108,6 +109,9 @@ class Client:
             try:
                 connection.request("POST", path, data, headers)
                 response = connection.getresponse()
+            except TimeoutError as error:
+                connection.close()
+                raise _no_answer(timeout_s or _HEAD_LIMIT_S) from error
             except (OSError, http.client.HTTPException):
                 connection.close()  # a server that is just leaving closes a new connection unanswered: ask the next one
                 continue
@@ -227,6 +231,10 @@ class HttpTextStream:
         return replace(end, ttft_ms=1000 * (first_at - self._started), total_ms=1000 * (now - self._started))
 
 
+def _no_answer(waited_s: float) -> DeadlineExceeded:
+    return DeadlineExceeded(f"no answer from the model within {waited_s:g} s")
+
+
 def _make_room(version: str) -> None:
     """Let a server of another version leave, unless it is a newer one: then it is this process that is out of date."""
     if _as_numbers(version) > _as_numbers(__version__):
@@ -264,6 +272,7 @@ def _ask(method: str, path: str) -> bytes | None:
         connected = try_connect()
         if connected is None:
             return None
+        connected.settimeout(_STATUS_LIMIT_S)
         connection = _Connection(connected)
         try:
             connection.request(method, path)

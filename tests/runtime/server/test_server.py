@@ -265,6 +265,17 @@ def test_a_score_ends_at_its_time_limit_though_the_engine_does_not_answer(client
     assert client.score(request, timeout_s=60)
 
 
+def test_a_server_that_does_not_answer_at_all_is_not_waited_for_beyond_the_limit(client: Client) -> None:
+    client.facts()
+    pid = int(str(health()["pid"]))
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(DeadlineExceeded, match=r"no answer from the model within 0\.2 s"):
+            client.score(ScoreRequest("", "a < b", (Edit(2, 3, ">"),)), timeout_s=0.2)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 def test_an_engine_that_does_not_obey_a_cancel_is_replaced(client: Client, endless: InfillRequest) -> None:
     stream = client.infill(endless)
     pieces = iter(stream)
