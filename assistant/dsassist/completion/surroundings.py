@@ -11,6 +11,9 @@ _OPENERS, _CLOSERS = "([{", ")]}"
 _COMMENTS = ("#", "//")
 _LINES_BELOW = 8  # further down an equal line is another place, not a repetition
 _LINES_OF_DOCSTRING = 60
+# What decides is near; and it is looked at with each token, so a minified file must not make that slow.
+_CHARACTERS_NEAR = 20_000
+_CHARACTERS_OF_LINE = 1_000
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,11 @@ class Surroundings:
 
 def look_around(before: str, after: str, *, multiline: bool = True) -> Surroundings:
     """The surroundings of a cursor between `before` and `after`; without `multiline` no block is due anywhere."""
+    before, after = before[-_CHARACTERS_NEAR:], after[:_CHARACTERS_NEAR]
     line_start = before.rfind("\n") + 1
-    line_before, line_after = before[line_start:], after.partition("\n")[0]
+    line_before, line_after = before[line_start:][-_CHARACTERS_OF_LINE:], after.partition("\n")[0][:_CHARACTERS_OF_LINE]
     lines = [line for line in before[:line_start].splitlines() if line.strip()]
-    after_lines = [line for line in after[len(line_after) :].splitlines() if line.strip()][:_LINES_BELOW]
+    after_lines = [line for line in after.partition("\n")[2].splitlines() if line.strip()][:_LINES_BELOW]
     here = Surroundings(
         line_before,
         line_after,
