@@ -110,7 +110,8 @@ def start_completion(
     before, after = text[:offset].replace("\r\n", "\n"), text[offset:].replace("\r\n", "\n")
     around = look_around(before, after, multiline=options.multiline == "auto")
     # A token is a word with the blanks before it (`    return`, ` value`), so a prompt that ends in blanks is one that
-    # the model never saw: it is asked to write those right before the cursor itself.
+    # the model never saw: it is asked to write those right before the cursor itself. (At an empty line the indentation
+    # then comes right; in the middle of a line it was no better and no worse on 80 holes of this project's own code.)
     blanks = around.line_before[len(around.line_before.rstrip(" \t")) :]
     part = window(before.removesuffix(blanks), after, options.max_prompt_tokens)
     request = InfillRequest(
