@@ -96,5 +96,5 @@ COMMAND = Command(
     help="install the review as a git hook, or remove it",
     add_arguments=_add_arguments,
     run=_run,
-    description="Review each commit by a git hook. It changes no file, and lets a commit pass that it cannot review.",
+    description="Review each commit by a git hook. It changes no file of yours, and what it cannot review goes on.",
 )

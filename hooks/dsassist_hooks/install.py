@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -54,11 +55,14 @@ def install(repository: Path, *, strict: bool = False, python: str = sys.executa
     folder, is_shared = hooks_folder(repository)
     hook, kept = folder / "pre-commit", folder / KEPT_NAME
     script = hook_script(python, strict=strict)
+    _refuse_folder(folder, repository_root(repository))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         ours = _find_ours(folder)
         if ours is None and os.path.lexists(hook) and os.path.lexists(kept):
             raise HookError(f"{hook} and {kept} are both another tool's hook; remove the one that is no longer wanted")
+        if ours is None:
+            _refuse_to_keep(hook)
         with _written(folder, script) as new:
             if ours is None and os.path.lexists(hook):
                 hook.rename(kept)
@@ -100,6 +104,30 @@ def hooks_folder(repository: Path) -> tuple[Path, bool]:
     folder = os.fsdecode(printed.removesuffix(b"\n"))  # as in `repository_root`, a name may end in anything
     configured = run_git(["config", "--get", "core.hooksPath"], top, accept=(0, 1))
     return top / folder, bool(configured.strip())
+
+
+def _refuse_folder(folder: Path, top: Path) -> None:
+    """Say so where git would not look for our hook, or another tool would write over it."""
+    if folder.resolve() == top.resolve():
+        raise HookError(
+            "core.hooksPath is empty, so git runs no hooks here; `git config --unset core.hooksPath` mends it"
+        )
+    if folder.name == "_" and folder.parent.name == ".husky":
+        raise HookError(
+            f"{folder} is husky's own and written anew by it; put the line `dsassist hook pre-commit` into "
+            f"{folder.parent / 'pre-commit'} instead"
+        )
+
+
+def _refuse_to_keep(hook: Path) -> None:
+    """A hook that goes by the name it is called by would do nothing, or another thing, under another."""
+    if hook.is_dir():
+        raise HookError(f"{hook} is a directory; move it away, git cannot run it")
+    if hook.is_file() and re.search(rb"basename\s+(--\s+)?[\"']?\$\{?0", hook.read_bytes()):
+        raise HookError(
+            f"{hook} goes by the name that it is called by, so it cannot be kept under another; "
+            "let what it runs call `dsassist hook pre-commit`"
+        )
 
 
 def _find_ours(folder: Path) -> Path | None:

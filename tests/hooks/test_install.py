@@ -363,3 +363,34 @@ def test_modules_of_the_repository_are_not_run_in_place_of_ours(repository: Path
     done = commit(repository)
     assert (done.returncode, done.stderr) == (0, "dsassist: review skipped, as the environment asks\n")
     assert not (repository / "ran").exists()
+
+
+def test_husky_keeps_its_folder_and_is_told_where_to_put_the_review(tmp_path: Path) -> None:
+    """Its dispatcher goes by its own name: kept under another it ran no test, and the commit went through."""
+    git("init", "-q", cwd=tmp_path)
+    hooks = tmp_path / ".husky" / "_"
+    hooks.mkdir(parents=True)
+    dispatcher = hooks / "pre-commit"
+    dispatcher.write_text('#!/usr/bin/env sh\n. "$(dirname "$0")/h"\n')
+    git("config", "core.hooksPath", ".husky/_", cwd=tmp_path)
+    with pytest.raises(HookError, match=r"put the line `dsassist hook pre-commit` into .*/\.husky/pre-commit instead"):
+        install(tmp_path)
+    assert [path.name for path in hooks.iterdir()] == ["pre-commit"]
+
+
+def test_a_hook_that_goes_by_its_name_is_left_alone(tmp_path: Path) -> None:
+    git("init", "-q", cwd=tmp_path)
+    hook = tmp_path / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text('#!/bin/sh\nexec "/opt/hooks/$(basename "$0")" "$@"\n')
+    with pytest.raises(HookError, match="goes by the name that it is called by"):
+        install(tmp_path)
+    assert hook.read_text().startswith("#!/bin/sh\nexec")
+
+
+def test_an_empty_hooks_path_is_said(tmp_path: Path) -> None:
+    git("init", "-q", cwd=tmp_path)
+    git("config", "core.hooksPath", "", cwd=tmp_path)
+    with pytest.raises(HookError, match=r"core\.hooksPath is empty"):
+        install(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".git"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -30,34 +30,57 @@ class Completion:
 
 
 class CompletionStream:
-    """Pieces of the text to show; `result` once the iteration is over. `close` stops the engine, from any thread."""
+    """Pieces of the text to show; `result` once the iteration is over. `close` stops the engine, from any thread.
 
-    def __init__(self, stream: TextStream, around: Surroundings, blanks: str, line_end: str) -> None:
-        self._stream = stream
-        self._ending = Ending(around)
+    At an indented empty line the model is asked to write the indentation itself. Where it leaves the block instead, it
+    is asked once more with the indentation in the prompt: small models often take an empty line for a function's end.
+    """
+
+    def __init__(self, ask: Callable[[str], TextStream], around: Surroundings, blanks: str, line_end: str) -> None:
+        """`ask` opens a stream for a prompt that ends with these blanks."""
+        self._ask = ask
+        self._around = around
         self._blanks = blanks
-        self._at_empty_line = not around.line_before.strip()
         self._line_end = line_end
+        self._at_empty_line = not around.line_before.strip()
+        self._left_block = False
         self._closed = False
         self._text: list[str] = []
+        self._stream = ask("")
         self.result: Completion | None = None
 
     def __iter__(self) -> Iterator[str]:
-        with self._stream:
-            for piece in self._without_typed(iter(self._stream)):
-                yield from self._shown(self._ending.push(piece))
-                if self._ending.done:
-                    break
-            else:
-                if not self._closed:
-                    yield from self._shown(self._ending.finish())
-        # Leaving the `with` stopped the engine; the figures are those until then.
-        self.result = self._completion(self._stream.end)
+        ending = Ending(self._around)
+        yield from self._read(ending)
+        end = self._stream.end
+        if self._left_block and not self._is_closed():
+            first, self._left_block = end, False
+            self._stream = self._ask(self._blanks)
+            if self._is_closed():  # meanwhile, from another thread
+                self._stream.close()
+            ending = Ending(self._around)
+            yield from self._read(ending, written=self._blanks)
+            end = _together(first, self._stream.end)
+        self.result = self._completion(end, ending)
 
     def close(self) -> None:
         """Stop the engine within a token."""
         self._closed = True
         self._stream.close()
+
+    def _is_closed(self) -> bool:
+        return self._closed
+
+    def _read(self, ending: Ending, written: str = "") -> Iterator[str]:
+        """What is to be shown of the stream; leaving it stops the engine, and the figures are those until then."""
+        with self._stream:
+            for piece in self._without_typed(iter(self._stream), written):
+                yield from self._shown(ending.push(piece))
+                if ending.done:
+                    break
+            else:
+                if not self._closed:
+                    yield from self._shown(ending.finish())
 
     def _shown(self, text: str) -> Iterator[str]:
         if text:
@@ -65,11 +88,11 @@ class CompletionStream:
             self._text.append(text)
             yield text
 
-    def _without_typed(self, pieces: Iterator[str]) -> Iterator[str]:
+    def _without_typed(self, pieces: Iterator[str], written: str) -> Iterator[str]:
         """Leave out the blanks that were typed and that the model was asked to write again.
 
         At an empty line less than the typed indentation means that the model has left the block: nothing is to be
-        shown.
+        shown. With the blanks `written` in the prompt, a model that writes them all the same has them left out too.
         """
         held = ""
         for piece in pieces:
@@ -82,15 +105,29 @@ class CompletionStream:
                 return
             if not self._blanks.startswith(held):
                 break
-        if not self._at_empty_line:
-            yield held.lstrip(" \t")
-            yield from pieces
+        if self._at_empty_line and not written:
+            self._left_block = bool(self._blanks)
+            return
+        yield held if self._at_empty_line else held.lstrip(" \t")
+        yield from pieces
 
-    def _completion(self, end: GenerationEnd | None) -> Completion:
+    def _completion(self, end: GenerationEnd | None, ending: Ending) -> Completion:
         assert end is not None, "a stream that was read to its end or closed has its figures"
-        stopped = self._ending.done and not self._closed and end.finish_reason == "cancelled"
+        stopped = (ending.done or self._left_block) and not self._closed and end.finish_reason == "cancelled"
         figures = replace(end, finish_reason="stop") if stopped else end
         return Completion(text="".join(self._text), **vars(figures))
+
+
+def _together(first: GenerationEnd | None, second: GenerationEnd | None) -> GenerationEnd | None:
+    """The figures of two requests, as one that a person waited for."""
+    if first is None or second is None:
+        return second
+    return replace(
+        second,
+        completion_tokens=first.completion_tokens + second.completion_tokens,
+        ttft_ms=first.total_ms + second.ttft_ms,
+        total_ms=first.total_ms + second.total_ms,
+    )
 
 
 def start_completion(
@@ -122,5 +159,8 @@ def start_completion(
         max_prompt_tokens=options.max_prompt_tokens,
         trace_experts=trace_experts,
     )
-    line_end = "\r\n" if "\r\n" in text else "\n"
-    return CompletionStream(engine.infill(request), around, blanks, line_end)
+
+    def ask(ends_with: str) -> TextStream:
+        return engine.infill(replace(request, prefix=request.prefix + ends_with))
+
+    return CompletionStream(ask, around, blanks, "\r\n" if "\r\n" in text else "\n")

@@ -20,8 +20,11 @@ from dsassist.completion.surroundings import Surroundings, bracket_depth, indent
 
 __all__ = ["Ending"]
 
-_REPEATED = re.compile(r"(\S.{0,11}?)\1{4,}$")
-_RUNAWAY = 20  # characters of one bit of text over and over
+# One bit of text over and over: a short one five times, a longer one three times.
+_REPEATED = re.compile(r"(\S.{0,11}?)\1{4,}$|(\S.{12,39}?)\2{2,}$")
+_RUNAWAY = 20  # characters of it at least
+_REPEATED_WITHIN = 200  # characters at the end of a line
+_BEHIND = 24  # characters of what stands right of the cursor that are enough to know it again
 _LONG_LINE = 10  # characters; shorter lines (`else:`, `]`) may well stand twice
 
 
@@ -64,10 +67,10 @@ class Ending:
 
     def _runs_away(self) -> bool:
         """Does the line end in one bit of text over and over? Rules of punctuation (`# ------`) are meant so."""
-        found = _REPEATED.search(self._line)
+        found = _REPEATED.search(self._line[-_REPEATED_WITHIN:])
         if found is None or len(found.group()) < _RUNAWAY:
             return False
-        return any(character.isalnum() or character in "()[]{}" for character in found.group(1))
+        return any(character.isalnum() or character in "()[]{}" for character in found.group())
 
     def _end_line(self) -> str:
         if self._line.strip():
@@ -166,7 +169,7 @@ class Ending:
         wrong = wrong_closer(before + line)
         if wrong is not None and wrong >= len(before):
             line = line[: wrong - len(before)]
-        behind = self._around.line_after.strip()
+        behind = self._around.line_after.strip()[:_BEHIND]
         at = line.find(behind) if behind else -1
         while at >= 0:
             if bracket_depth(line[:at]) <= 0:
@@ -176,7 +179,7 @@ class Ending:
 
     def _overlap_with_code_behind(self, line: str) -> int:
         """Characters at the end of `line` that may be the beginning of what stands right of the cursor."""
-        behind = self._around.line_after.rstrip()
+        behind = self._around.line_after.rstrip()[:_BEHIND]
         starts = (behind, behind.lstrip())
         longest = min(len(line), len(behind))
         return next((n for n in range(longest, 0, -1) if any(text.startswith(line[-n:]) for text in starts)), 0)

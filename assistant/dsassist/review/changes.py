@@ -188,7 +188,9 @@ def _expanded(path: Path) -> Iterator[Path]:
     for folder, folders, names in os.walk(path):
         here = Path(folder)
         folders[:] = sorted(
-            name for name in folders if not name.startswith(".") and not (here / name / "pyvenv.cfg").exists()
+            name
+            for name in folders
+            if not name.startswith(".") and not os.path.exists(here / name / "pyvenv.cfg")  # noqa: PTH110 (False where it may not look)
         )
         yield from (here / name for name in sorted(names) if name.endswith(_PYTHON))
 

@@ -26,7 +26,8 @@ def finding_text(finding: Finding) -> str:
           = `height` is 1,600 times as likely here (+7.4 nats)
     """
     severity = output.style(finding.severity, "bold", _STYLES[finding.severity])
-    place = output.style(f"{output.visible(finding.path)}:{finding.line}:{finding.column}:", "bold")
+    path = output.visible(finding.path).replace("\n", "\\n")  # the finding stays on its line
+    place = output.style(f"{path}:{finding.line}:{finding.column}:", "bold")
     first = f"{place} {severity}: {output.visible(finding.message)} {output.style(f'[{finding.code}]', 'dim')}"
     return f"{first}\n{_excerpt(finding)}"
 

@@ -25,7 +25,7 @@ from dsassist_runtime.engine.fim import clip_prefix, clip_suffix, fim_prompt
 from dsassist_runtime.engine.score import score_edits
 from dsassist_runtime.engine.sequence import CachedSequence
 from dsassist_runtime.engine.text import TextAssembler
-from dsassist_runtime.errors import ModelUnsupported, RequestRefused
+from dsassist_runtime.errors import ModelUnsupported, NotDone, RequestRefused
 from dsassist_runtime.gguf import fim_orders, read_header
 from dsassist_runtime.llama.context import Aborted, AbortFlag, Context
 from dsassist_runtime.llama.model import Model
@@ -35,6 +35,7 @@ from dsassist_runtime.llama.sampler import Sampler
 __all__ = ["LocalEngine"]
 
 _LARGEST_AUTOMATIC_CONTEXT = 8192
+_LEAST_CONTEXT = 64
 _N_BATCH = 512
 
 
@@ -44,6 +45,10 @@ class LocalEngine:
     def __init__(self, settings: EngineSettings, on_progress: Callable[[float], None] | None = None) -> None:
         """Load the model; `ModelError` when it cannot serve."""
         header = read_header(settings.model_path)
+        if 0 < settings.n_ctx < _LEAST_CONTEXT:
+            raise NotDone(
+                f"engine.n_ctx is {settings.n_ctx}; a context has {_LEAST_CONTEXT} tokens at least (0: automatic)"
+            )
         self._abort = AbortFlag()
         self._n_threads = settings.n_threads or default_threads()
         with ExitStack() as stack:

@@ -76,6 +76,11 @@ CASES = {
     "brackets of its own are kept": ("print(|)\n", "str(value))\n", "str(value)"),
     "a quote right of the cursor": ('print("|")\n', 'hello")\n', "hello"),
     "code right of the cursor": ("x = | + offset\n", "base + offset\n", "base"),
+    "a long line right of the cursor is known again by its beginning": (
+        "f(|);var first=document.getElementById('e1');var second=document.getElementById('e2');\n",
+        "x);var first=document.getElementById('e1');var second=docu",
+        "x",
+    ),
     "in the middle of a line only that line": ("if | and ready:\n", "waiting\n    go()", "waiting"),
     "two blank lines end a block": ("def f():\n    |\n", "a = 1\n\n    b = 2\n\n\n    c = 3", "a = 1\n\n    b = 2"),
     "trailing blank lines are not shown": ("def f():\n    |\n", "a = 1\n\n", "a = 1"),
@@ -112,9 +117,11 @@ def test_shows(name: str, size: int) -> None:
     assert shown(document, pieces) == expected
 
 
-@pytest.mark.parametrize("written", ["f()" + "()" * 60, "a, b" + ", b" * 60, "x" * 200])
+@pytest.mark.parametrize(
+    "written", ["f()" + "()" * 60, "a, b" + ", b" * 60, "x" * 200, 'x + "--" + str(x)' + ' + "--" + str(x)' * 20]
+)
 def test_a_model_that_has_run_away_is_stopped(written: str) -> None:
-    assert len(shown("x = |\n", list(written))) < 30
+    assert len(shown("x = |\n", list(written))) < 60
 
 
 @pytest.mark.parametrize(
