@@ -71,7 +71,7 @@ def _report(result: Completion, model: str, *, as_json: bool) -> None:
     from dsassist.output import notice, write_line
 
     if as_json:
-        figures = asdict(result)
+        figures = {"text": result.text, **asdict(result)}
         routing = figures.pop("routing")
         figures |= {"ttft_ms": round(result.ttft_ms, 1), "total_ms": round(result.total_ms, 1), "model": model}
         write_line(json.dumps(figures | ({"routing": routing} if routing else {}), ensure_ascii=False))

@@ -4,29 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from dsassist.completion.ending import Ending
 from dsassist.completion.surroundings import Surroundings, look_around
 from dsassist.completion.window import window
 from dsassist.options import CompletionConfig
-from dsassist_runtime.api import Engine, GenerationEnd, InfillRequest, LayerRouting, Sampling, TextStream
+from dsassist_runtime.api import Engine, GenerationEnd, InfillRequest, Sampling, TextStream
 
 __all__ = ["Completion", "CompletionStream", "start_completion"]
 
 
 @dataclass(frozen=True)
-class Completion:
-    """A finished completion and its figures; `text` may be empty: nothing fitted."""
+class Completion(GenerationEnd):
+    """The figures of a finished completion, and its text, which may be empty: nothing fitted."""
 
-    text: str
-    finish_reason: Literal["stop", "length", "cancelled"]
-    prompt_tokens: int
-    cached_tokens: int
-    completion_tokens: int
-    ttft_ms: float
-    total_ms: float
-    routing: tuple[LayerRouting, ...] = ()
+    text: str = ""
 
 
 class CompletionStream:
@@ -115,7 +107,7 @@ class CompletionStream:
         assert end is not None, "a stream that was read to its end or closed has its figures"
         stopped = (ending.done or self._left_block) and not self._closed and end.finish_reason == "cancelled"
         figures = replace(end, finish_reason="stop") if stopped else end
-        return Completion(text="".join(self._text), **vars(figures))
+        return Completion(**vars(figures), text="".join(self._text))
 
 
 def _together(first: GenerationEnd | None, second: GenerationEnd | None) -> GenerationEnd | None:

@@ -61,6 +61,7 @@ def _append_member(
                 while block := member.read(BLOCK):
                     part.write(block)
                     progress(len(block))
+    # zipfile's own errors: no archive, cut, a compression it has not, encrypted
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise SourceError(f"{package} is no readable archive: {error}") from error
 
