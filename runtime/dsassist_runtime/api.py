@@ -10,39 +10,64 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 __all__ = [
+    "PRIORITIES",
+    "ChatRequest",
+    "ChoiceEnd",
+    "CompletionRequest",
+    "ContextFile",
+    "ContinuationScore",
+    "ContinuationsRequest",
     "Edit",
     "EditScore",
     "Engine",
     "EngineSettings",
+    "EngineStatus",
     "FimOrder",
+    "FinishReason",
+    "Generation",
     "GenerationEnd",
     "InfillRequest",
     "LayerRouting",
     "ModelFacts",
+    "Priority",
     "PromptRead",
     "Sampling",
     "ScoreRequest",
+    "SequenceStatus",
     "TextPiece",
     "TextStream",
+    "TokenBias",
+    "TokenLogprob",
+    "TopLogprob",
 ]
 
 FimOrder = Literal["psm", "spm"]
+
+# Who goes first: somebody who types, somebody who waits for an answer, a review, and what may take all day.
+Priority = Literal["interactive", "chat", "review", "idle"]
+PRIORITIES: tuple[Priority, ...] = ("interactive", "chat", "review", "idle")
+
+# "superseded": a newer request for the same document took its place. "deadline": its time was up while it wrote.
+FinishReason = Literal["stop", "length", "cancelled", "superseded", "deadline"]
 
 
 @dataclass(frozen=True)
 class EngineSettings:
     """Which model the engine holds, and how. Two equal settings share one loaded model.
 
-    `n_ctx` 0 lets the engine choose (the model's own, at most 8192); `n_threads` 0 means the machine's physical cores.
+    `n_ctx` is the most tokens of one request, 0 lets the engine choose (the model's own, at most 8192); `n_threads` 0
+    means the machine's physical cores, of which the engine uses fewer while other programs are busy. A draft model must
+    have the vocabulary of the model.
     """
 
     model_path: Path
     n_ctx: int = 0
     n_threads: int = 0
     n_gpu_layers: int = 0
+    draft_model_path: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -57,35 +82,117 @@ class ModelFacts:
     n_experts_used: int
     fim_orders: tuple[FimOrder, ...]  # preferred first; empty when the model cannot fill in the middle
     has_chat_template: bool
+    chat_template: str = ""  # Jinja, as it stands in the file
+    n_vocab: int = 0
+    n_ctx_train: int = 0
+    n_params: int = 0
+    size_bytes: int = 0
+    bos_text: str = ""
+    eos_text: str = ""
+
+
+@dataclass(frozen=True)
+class TokenBias:
+    """Added to the logit of a token; -inf forbids it (in JSON: null)."""
+
+    token: int
+    bias: float | None
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the next token is chosen; `temperature` 0 is greedy, and `seed` None draws a new one."""
+    """How the next token is chosen; `temperature` 0 is greedy, and `seed` None draws a new one.
+
+    The penalties are llama.cpp's and look at the last `repeat_last_n` tokens (-1: all). A `grammar` is GBNF, a
+    `json_schema` a JSON value; at most one of them is given.
+    """
 
     temperature: float = 0.3
     top_k: int = 40
     top_p: float = 0.95
     min_p: float = 0.05
     seed: int | None = None
+    repeat_penalty: float = 1.0
+    repeat_last_n: int = 64
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    logit_bias: tuple[TokenBias, ...] = ()
+    grammar: str = ""
+    json_schema: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation:
+    """What all requests for text have in common.
+
+    `n` texts share the prompt. `logprobs` is the number of alternatives reported beside each token (0: the token
+    alone; None: nothing). Of two interactive requests with the same `document`, the newer one takes the older one's
+    place, and goes on with its text where that fits what was typed meanwhile. `deadline_ms` counts from the arrival at
+    the engine, waiting included; `predict_ms` counts from the first token and ends the text only behind a line break,
+    as llama.cpp's `t_max_predict_ms`; 0 is no limit. `min_indent` ends the text before a line that is indented by less,
+    as llama.cpp's `n_indent`.
+    """
+
+    max_tokens: int = 200
+    sampling: Sampling = field(default_factory=Sampling)
+    stop: tuple[str, ...] = ()
+    n: int = 1
+    logprobs: int | None = None
+    priority: Priority = "chat"
+    document: str = ""
+    deadline_ms: float = 0.0
+    predict_ms: float = 0.0
+    min_indent: int = 0
+    ignore_eos: bool = False
+    cache_prompt: bool = True
+    speculate: bool = True
 
 
 @dataclass(frozen=True)
-class InfillRequest:
-    """Write what belongs between `prefix` and `suffix`.
+class ContextFile:
+    """A part of another file that the model should see, in the form it was trained on where it knows one."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True)
+class InfillRequest(Generation):
+    """Write what belongs between `prefix` and `suffix`; `prompt` stands right before the place, as llama.cpp has it.
 
     The engine clips the prefix from its start and the suffix from its end, at line ends, to `max_prompt_tokens` (0:
-    what the context holds beside `max_tokens`), at most a quarter of it for the suffix. `trace_experts` records the
+    what the context holds beside `max_tokens`), at most a quarter of it for the suffix; `extra` gets what is left, the
+    last files first. `gap_tokens` leaves so many positions free behind the prefix, so that the suffix stays evaluated
+    while up to so many tokens are typed (an approximation: docs/engine.md has its price). `trace_experts` records the
     routing (slower).
     """
 
     prefix: str
     suffix: str
-    max_tokens: int = 200
-    sampling: Sampling = field(default_factory=Sampling)
-    stop: tuple[str, ...] = ()
+    extra: tuple[ContextFile, ...] = ()
+    prompt: str = ""
     max_prompt_tokens: int = 0
+    gap_tokens: int = 0
     trace_experts: bool = False
+    priority: Priority = field(default="interactive", kw_only=True)
+
+
+@dataclass(frozen=True)
+class CompletionRequest(Generation):
+    """Go on behind `prompt`, in which marks such as `<|im_start|>` are tokens, or behind `tokens` if there are any."""
+
+    prompt: str = ""
+    tokens: tuple[int, ...] = ()
+    echo_logprobs: bool = False  # also report the log-probabilities of the prompt's own tokens, in `PromptRead`
+
+
+@dataclass(frozen=True)
+class ChatRequest(Generation):
+    """Answer `messages` (OpenAI's objects) by the model's own chat template; `tools` are OpenAI's too, and optional."""
+
+    messages: Any
+    tools: Any = None
+    template_arguments: Any = None  # further variables of the template (llama.cpp's `chat_template_kwargs`)
 
 
 @dataclass(frozen=True)
@@ -102,27 +209,74 @@ class PromptRead:
 
     prompt_tokens: int
     cached_tokens: int
+    logprobs: tuple[TokenLogprob, ...] = ()  # of the prompt behind its first token, where they were asked for
+
+
+@dataclass(frozen=True)
+class TopLogprob:
+    """A token that could have stood there."""
+
+    token: int
+    text: str
+    logprob: float
+
+
+@dataclass(frozen=True)
+class TokenLogprob:
+    """A token that was chosen, with its log-probability before temperature and filters, and the most likely ones."""
+
+    token: int
+    text: str  # a part of a UTF-8 sequence shows as U+FFFD; `raw` has the bytes
+    logprob: float
+    raw: tuple[int, ...] = ()
+    top: tuple[TopLogprob, ...] = ()
 
 
 @dataclass(frozen=True)
 class TextPiece:
-    """Some text that is certain, and how many tokens were decoded so far."""
+    """Some text of choice `index` that is certain, and how many of its tokens were decoded so far.
+
+    `text` may be empty where only log-probabilities are reported: a token's may come before its text is certain.
+    """
 
     text: str
+    completion_tokens: int
+    index: int = 0
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True)
+class ChoiceEnd:
+    """How one of several texts ended."""
+
+    index: int
+    finish_reason: FinishReason
     completion_tokens: int
 
 
 @dataclass(frozen=True)
 class GenerationEnd:
-    """The figures of a generation; `completion_tokens` counts what was decoded, shown or not."""
+    """The figures of a generation; `completion_tokens` counts what was decoded, shown or not, over all choices.
 
-    finish_reason: Literal["stop", "length", "cancelled"]
+    With several choices, `finish_reason` is the first one's and `choices` has them all. `stop_text` is the stop string
+    that was met. Of `drafted_tokens`, `accepted_tokens` were right guesses of the speculation.
+    """
+
+    finish_reason: FinishReason
     prompt_tokens: int
     cached_tokens: int
     completion_tokens: int
     ttft_ms: float
     total_ms: float
     routing: tuple[LayerRouting, ...] = ()
+    stop_text: str = ""
+    queue_ms: float = 0.0
+    prompt_ms: float = 0.0
+    predict_ms: float = 0.0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
+    adopted: bool = False
+    choices: tuple[ChoiceEnd, ...] = ()
 
 
 class TextStream(Protocol):
@@ -187,6 +341,70 @@ class EditScore:
     site_alternative: tuple[float, ...]
     suffix_original: tuple[float, ...]
     suffix_alternative: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ContinuationsRequest:
+    """How likely is each of `continuations` behind `prefix`? Both are plain text; the prefix is evaluated once.
+
+    Each continuation is tokenized by itself, so a prefix should end where a token does, at a line's end for instance.
+    """
+
+    prefix: str
+    continuations: tuple[str, ...]
+    priority: Priority = "review"
+    deadline_ms: float = 0.0
+
+
+@dataclass(frozen=True)
+class ContinuationScore:
+    """The tokens of one continuation, and the log-probability of each behind all that stands before it."""
+
+    tokens: tuple[int, ...]
+    logprobs: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class SequenceStatus:
+    """A request as it stands."""
+
+    request: int
+    kind: Literal["infill", "complete", "chat", "score"]
+    priority: Priority
+    state: Literal["waiting", "prefill", "decode", "score"]
+    document: str
+    prompt_tokens: int
+    evaluated_tokens: int  # of the prompt, the cached ones included
+    completion_tokens: int
+    age_ms: float
+
+
+@dataclass(frozen=True)
+class EngineStatus:
+    """What the engine is doing, after its latest batch. Totals count since its start."""
+
+    requests: tuple[SequenceStatus, ...]
+    kv_tokens: int
+    kv_tokens_limit: int
+    cached_tokens: int  # of `kv_tokens`, those that no request uses: kept for the next one
+    cached_sequences: int
+    n_threads: int
+    n_threads_limit: int
+    token_ms: float  # of the recent single-token batches; 0 before the first
+    prefill_tokens_per_s: float
+    decode_tokens_per_s: float  # over all sequences, while any was decoding
+    speculating: bool
+    rss_bytes: int
+    prompt_tokens_total: int = 0
+    prompt_tokens_cached_total: int = 0
+    completion_tokens_total: int = 0
+    drafted_tokens_total: int = 0
+    accepted_tokens_total: int = 0
+    batches_total: int = 0
+    preemptions_total: int = 0
+    adoptions_total: int = 0
+    evicted_tokens_total: int = 0
+    finished_total: dict[str, int] = field(default_factory=dict)  # by finish reason, "error" and "score" among them
 
 
 class Engine(Protocol):

@@ -9,6 +9,8 @@
     │   ├── PullError             a download ended without a verified file
     │   ├── DeadlineExceeded      the caller's time was up before the answer was there
     │   ├── EngineDied            the engine process ended in the middle of the request
+    │   ├── Overloaded            too many requests wait already: ask again later
+    │   ├── RemoteFailed          an engine on another machine refused or did not answer
     │   └── ServerUnavailable     no server could be reached or started
     └── RequestRefused            the request does not fit the model (too long, bad value)
 
@@ -27,7 +29,9 @@ __all__ = [
     "ModelMissing",
     "ModelUnsupported",
     "NotDone",
+    "Overloaded",
     "PullError",
+    "RemoteFailed",
     "RequestRefused",
     "ServerUnavailable",
     "error_from_wire",
@@ -75,6 +79,14 @@ class EngineDied(NotDone):
     """The engine process ended while it worked on a request."""
 
 
+class Overloaded(NotDone):
+    """The queue is full; nothing was begun, and the same request may be sent again later."""
+
+
+class RemoteFailed(NotDone):
+    """The address that stands in the engine's place refused the request, or did not answer."""
+
+
 class ServerUnavailable(NotDone):
     """No server answers, and none could be started."""
 
@@ -95,6 +107,8 @@ _ON_THE_WIRE: dict[str, type[DsassistError]] = {
         PullError,
         DeadlineExceeded,
         EngineDied,
+        Overloaded,
+        RemoteFailed,
         ServerUnavailable,
         RequestRefused,
     )

@@ -26,7 +26,7 @@ def to_wire(value: Any) -> Any:
         return {field.name: to_wire(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, tuple):
         return [to_wire(item) for item in value]
-    return str(value) if isinstance(value, Path) else value
+    return str(value) if isinstance(value, Path) else value  # what is JSON already stays as it is
 
 
 def from_wire(kind: type[T], value: object, name: str = "request") -> T:
@@ -40,7 +40,13 @@ def _hints(kind: type) -> dict[str, Any]:
 
 
 def _read(kind: Any, value: object, name: str) -> object:
+    if kind is Any:
+        return value
     origin = typing.get_origin(kind)
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise RequestRefused(f"{name} must be an object, not {type(value).__name__}")
+        return {key: _read(typing.get_args(kind)[1], item, f"{name}.{key}") for key, item in value.items()}
     if origin is Literal:
         if value not in typing.get_args(kind):
             raise RequestRefused(f"{name} is {value!r}; allowed are {', '.join(map(repr, typing.get_args(kind)))}")
