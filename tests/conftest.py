@@ -61,7 +61,7 @@ def endless(builtin_model: Path) -> InfillRequest:
     with closing(LocalEngine(EngineSettings(builtin_model))) as engine:
         for prefix in ("x = {\n", "x = [1, ", "names = ['a', ", "def f(a, ", "import ", "a, b, "):
             request = InfillRequest(prefix, "", max_tokens=900, sampling=Sampling(temperature=0.0))
-            *_, end = engine.infill(request)
+            *_, end = engine.events(request)
             if isinstance(end, GenerationEnd) and end.completion_tokens == request.max_tokens:
                 return request
     pytest.fail("the builtin model ends every text by itself; find one that it does not")

@@ -6,6 +6,7 @@ Knows no protocol: documents are a name and a text, cursors are code points.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -54,7 +55,7 @@ class Completions:
         Raises what the engine raises. Cancelling the task stops the engine within a token.
         """
         self.forget(document)
-        job = Job(lambda: self._start(text, offset, loaded))
+        job = Job(lambda: self._start(document, text, offset, loaded))
         self._running[document] = job
         self._workers.start(job)
         try:
@@ -92,8 +93,9 @@ class Completions:
 
         threading.Thread(target=load_model, name="warm-up", daemon=True).start()
 
-    def _start(self, text: str, offset: int, loaded: LoadedConfig) -> CompletionStream:
-        return start_completion(self._engine(loaded), text, offset, loaded.config.completion)
+    def _start(self, document: str, text: str, offset: int, loaded: LoadedConfig) -> CompletionStream:
+        name = f"{os.getpid()}:{document}"  # another editor may have the same file open
+        return start_completion(self._engine(loaded), text, offset, loaded.config.completion, document=name)
 
     def _engine(self, loaded: LoadedConfig) -> Engine:
         key = _engine_key(loaded)

@@ -162,9 +162,9 @@ class InfillRequest(Generation):
 
     The engine clips the prefix from its start and the suffix from its end, at line ends, to `max_prompt_tokens` (0:
     what the context holds beside `max_tokens`), at most a quarter of it for the suffix; `extra` gets what is left, the
-    last files first. `gap_tokens` leaves so many positions free behind the prefix, so that the suffix stays evaluated
-    while up to so many tokens are typed (an approximation: docs/engine.md has its price). `trace_experts` records the
-    routing (slower).
+    last files first. In the order prefix, suffix, middle, `gap_tokens` leaves so many positions free behind the prefix,
+    so that the suffix stays evaluated while up to so many tokens are typed (an approximation: docs/engine.md has its
+    price). `order` is the model's own unless it is forced. `trace_experts` records the routing (slower).
     """
 
     prefix: str
@@ -173,6 +173,7 @@ class InfillRequest(Generation):
     prompt: str = ""
     max_prompt_tokens: int = 0
     gap_tokens: int = 0
+    order: Literal["auto", "psm", "spm"] = "auto"
     trace_experts: bool = False
     priority: Priority = field(default="interactive", kw_only=True)
 
@@ -325,6 +326,8 @@ class ScoreRequest:
     max_rescored: int = 8
     max_per_site: int = 2
     suffix_tokens: int = 20
+    priority: Priority = "review"
+    deadline_ms: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -128,10 +128,13 @@ def start_completion(
     offset: int,
     options: CompletionConfig,
     *,
+    document: str = "",
     seed: int | None = None,
     trace_experts: bool = False,
 ) -> CompletionStream:
     """Ask for what belongs at `offset` (code points) of the document `text`.
+
+    Of two requests for the same `document`, a name of any form, the newer one takes the older one's place.
 
     The engine's errors come here or from the iteration: `NotDone` when it cannot, `RequestRefused` when it must not.
     """
@@ -149,6 +152,7 @@ def start_completion(
         max_tokens=options.max_tokens,
         sampling=Sampling(temperature=options.temperature, seed=seed),
         max_prompt_tokens=options.max_prompt_tokens,
+        document=document,
         trace_experts=trace_experts,
     )
 

@@ -2,26 +2,75 @@
 
 from __future__ import annotations
 
-from dsassist_runtime.api import FimOrder
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dsassist_runtime.api import ContextFile, FimOrder, InfillRequest
+from dsassist_runtime.errors import RequestRefused
 from dsassist_runtime.llama.model import FimTokens, Vocabulary
 
-__all__ = ["clip_prefix", "clip_suffix", "fim_prompt"]
+__all__ = ["InfillPrompt", "clip_prefix", "clip_suffix", "infill_prompt"]
 
 _BYTES_PER_TOKEN = (
     12  # more than code needs: texts are cut to this before they are tokenized, so a large file costs little
 )
 
 
-def fim_prompt(order: FimOrder, marks: FimTokens, bos: int | None, prefix: list[int], suffix: list[int]) -> list[int]:
-    """The prompt behind which the model writes the middle.
+@dataclass(frozen=True)
+class InfillPrompt:
+    """A prompt in the parts that its order puts together; each has its mark."""
 
-    psm: `BOS PREFIX prefix SUFFIX suffix MIDDLE`, as DeepSeek-Coder and Qwen2.5-Coder were trained.
-    spm: `BOS SUFFIX suffix PREFIX prefix MIDDLE`, as llama.cpp's `--spm-infill`: what is typed is appended at the end,
-    so a prefix cache keeps all but the new tokens.
-    """
-    first = [] if bos is None else [bos]
-    before, after = [marks.prefix, *prefix], [marks.suffix, *suffix]
-    return first + (before + after if order == "psm" else after + before) + [marks.middle]
+    order: FimOrder
+    head: list[int]  # BOS and other files
+    before: list[int]
+    after: list[int]
+    middle: int
+
+    @property
+    def tokens(self) -> list[int]:
+        """psm: `BOS PREFIX prefix SUFFIX suffix MIDDLE`, as DeepSeek-Coder and Qwen2.5-Coder were trained.
+
+        spm: `BOS SUFFIX suffix PREFIX prefix MIDDLE`, as llama.cpp's `--spm-infill`: what is typed is appended at the
+        end, so a prefix cache keeps all but the new tokens.
+        """
+        parts = self.before + self.after if self.order == "psm" else self.after + self.before
+        return [*self.head, *parts, self.middle]
+
+
+def infill_prompt(
+    vocabulary: Vocabulary, marks: FimTokens, order: FimOrder, n_ctx: int, request: InfillRequest
+) -> InfillPrompt:
+    """The prompt of a request, clipped to what it allows and to `n_ctx`; `RequestRefused` when nothing fits."""
+    room = n_ctx - request.max_tokens - 4 - request.gap_tokens  # BOS and three marks
+    if room < 8:
+        raise RequestRefused(f"max_tokens {request.max_tokens} leaves no room for a prompt in {n_ctx} tokens")
+    budget = min(request.max_prompt_tokens, room) if request.max_prompt_tokens else room
+    suffix = clip_suffix(vocabulary, request.suffix, budget // 4)
+    prefix = clip_prefix(vocabulary, request.prefix + request.prompt, budget - len(suffix))
+    bos = [vocabulary.bos] if vocabulary.adds_bos and vocabulary.bos is not None else []
+    extra = _extra(vocabulary, marks, request.extra, budget - len(suffix) - len(prefix))
+    return InfillPrompt(order, bos + extra, [marks.prefix, *prefix], [marks.suffix, *suffix], marks.middle)
+
+
+def _extra(vocabulary: Vocabulary, marks: FimTokens, files: Sequence[ContextFile], budget: int) -> list[int]:
+    """The other files, as Qwen2.5-Coder's report has a repository; else headed by a comment, as DeepSeek-Coder's."""
+    if not files:
+        return []
+    if marks.file is None:
+        parts = [vocabulary.tokenize(f"# {file.path}\n{file.text}\n") for file in files]
+        head, tail = [], vocabulary.tokenize("\n")
+    else:
+        parts = [[marks.file, *vocabulary.tokenize(f"{file.path}\n{file.text}\n")] for file in files]
+        head = [] if marks.repository is None else [marks.repository, *vocabulary.tokenize("repository\n")]
+        tail = [marks.file, *vocabulary.tokenize("file\n")]
+    budget -= len(head) + len(tail)
+    kept: list[list[int]] = []
+    for part in reversed(parts):  # whole files only: half a file has no head that tells what it is
+        if len(part) > budget:
+            break
+        budget -= len(part)
+        kept.insert(0, part)
+    return [*head, *(token for part in kept for token in part), *tail] if kept else []
 
 
 def clip_prefix(vocabulary: Vocabulary, text: str, budget: int) -> list[int]:

@@ -1,7 +1,12 @@
-"""The engine itself: a model, its context, and the two things that it does, writing and scoring, one at a time."""
+"""The engine itself: a model, its KV cache, and the requests that share them, a batch at a time.
+
+submit  ->  a job (`writing`, `scoring`) in the scheduler's queues
+step    ->  the scheduler composes a batch, llama.cpp evaluates it, each job takes what is its own
+"""
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -11,9 +16,12 @@ from pathlib import Path
 from typing import Literal
 
 from dsassist_runtime.api import (
-    EditScore,
+    ChatRequest,
+    CompletionRequest,
+    ContinuationsRequest,
     EngineSettings,
-    FimOrder,
+    EngineStatus,
+    Generation,
     GenerationEnd,
     InfillRequest,
     ModelFacts,
@@ -21,26 +29,50 @@ from dsassist_runtime.api import (
     ScoreRequest,
     TextPiece,
 )
-from dsassist_runtime.engine.fim import clip_prefix, clip_suffix, fim_prompt
-from dsassist_runtime.engine.score import score_edits
-from dsassist_runtime.engine.sequence import CachedSequence
-from dsassist_runtime.engine.text import TextAssembler
+from dsassist_runtime.engine.chat import ChatTemplate
+from dsassist_runtime.engine.draft_model import DraftModel
+from dsassist_runtime.engine.fim import InfillPrompt, infill_prompt
+from dsassist_runtime.engine.gap import GapPrompt, Gaps
+from dsassist_runtime.engine.interruption import Interruption
+from dsassist_runtime.engine.job import Emit, Event, Job, Ticket
+from dsassist_runtime.engine.meter import Meter
+from dsassist_runtime.engine.prefix_cache import PrefixCache
+from dsassist_runtime.engine.saved_prefixes import SavedPrefixes
+from dsassist_runtime.engine.scheduler import Batch, Scheduler
+from dsassist_runtime.engine.score import score_continuations, score_edits
+from dsassist_runtime.engine.scoring import Scoring
+from dsassist_runtime.engine.speculation import Lookup, Speculation
+from dsassist_runtime.engine.threads import ThreadPolicy
+from dsassist_runtime.engine.writing import Parts, Writing
 from dsassist_runtime.errors import ModelUnsupported, NotDone, RequestRefused
 from dsassist_runtime.gguf import fim_orders, read_header
-from dsassist_runtime.llama.context import Aborted, AbortFlag, Context
+from dsassist_runtime.llama.context import Aborted, AbortFlag, Context, NoRoom
 from dsassist_runtime.llama.model import Model
 from dsassist_runtime.llama.routing import RoutingObserver
 from dsassist_runtime.llama.sampler import Sampler
 
-__all__ = ["LocalEngine"]
+__all__ = ["LocalEngine", "Request"]
+
+Request = InfillRequest | CompletionRequest | ChatRequest | ScoreRequest | ContinuationsRequest
 
 _LARGEST_AUTOMATIC_CONTEXT = 8192
 _LEAST_CONTEXT = 64
-_N_BATCH = 512
+_N_BATCH = 256
+_N_OUTPUTS = 64
+_N_SEQUENCES = 64
+_LARGEST_SCORING_CONTEXT = 4096
+_SCORING_SEQUENCES = 20
+_KINDS: dict[type, Literal["infill", "complete", "chat"]] = {
+    InfillRequest: "infill",
+    CompletionRequest: "complete",
+    ChatRequest: "chat",
+}
+_ORPHAN_S = 0.2
+_DECODING_TOKENS = 16  # a batch of at most so many counts as decoding, when threads are chosen
 
 
 class LocalEngine:
-    """Owns the native objects. Only `abort` may be called from another thread."""
+    """Owns the native objects. All methods belong to one thread; only `interruption` is for others."""
 
     def __init__(self, settings: EngineSettings, on_progress: Callable[[float], None] | None = None) -> None:
         """Load the model; `ModelError` when it cannot serve."""
@@ -49,137 +81,417 @@ class LocalEngine:
             raise NotDone(
                 f"engine.n_ctx is {settings.n_ctx}; a context has {_LEAST_CONTEXT} tokens at least (0: automatic)"
             )
-        self._abort = AbortFlag()
+        self._flag = AbortFlag()
+        self.interruption = Interruption(self._flag)
         self._n_threads = settings.n_threads or default_threads()
         with ExitStack() as stack:
             self._model = stack.enter_context(closing(Model(settings.model_path, settings.n_gpu_layers, on_progress)))
             n_ctx = settings.n_ctx or min(self._model.n_ctx_train, _LARGEST_AUTOMATIC_CONTEXT)
-            self._context = stack.enter_context(closing(self._new_context(n_ctx)))
+            # Half as much again: a completion finds room beside a long chat, and something stays for the next one.
+            self._context = stack.enter_context(closing(self._new_context(n_ctx + n_ctx // 2, _N_SEQUENCES)))
+            self._draft = self._draft_model(settings.draft_model_path)
+            if self._draft is not None:
+                stack.callback(self._draft.close)
             self._close = stack.pop_all()
-        self._cache = CachedSequence(self._context)
-        vocabulary = self._model.vocabulary
-        architecture = self._model.metadata("general.architecture") or "unknown"
-        self._facts = ModelFacts(
-            name=self._model.metadata("general.name") or settings.model_path.stem,
-            path=settings.model_path,
-            architecture=architecture,
-            n_ctx=self._context.n_ctx,
-            n_experts=int(self._model.metadata(f"{architecture}.expert_count") or 0),
-            n_experts_used=int(self._model.metadata(f"{architecture}.expert_used_count") or 0),
-            fim_orders=fim_orders(header) if vocabulary.fim else (),
-            has_chat_template=self._model.chat_template is not None,
+        self._facts = self._read_facts(settings, n_ctx, fim_orders(header))
+        self._lookup = Lookup()
+        self._speculation = Speculation([self._lookup] if self._draft is None else [self._lookup, self._draft])
+        self._cache = PrefixCache(self._context, self._context.n_ctx, _N_SEQUENCES)
+        self._parts = self._new_parts(self._context, self._cache)
+        self._scheduler = Scheduler(
+            self._cache, n_batch=self._context.n_batch, n_outputs=_N_OUTPUTS, max_sequences=_N_SEQUENCES - 8
         )
+        self._jobs: dict[int, Job] = {}
+        self._decoding, self._reading = ThreadPolicy(self._n_threads), ThreadPolicy(self._n_threads)
+        self._meter = Meter()
+        self._saved: SavedPrefixes | None = None
+        self._local_ids = iter(range(-1, -(1 << 60), -1))
 
     def facts(self) -> ModelFacts:
         """What is known of the model."""
         return self._facts
 
-    def abort(self) -> None:
-        """Stop what runs within a token, and refuse to run until `rearm`."""
-        self._abort.set()
+    def submit(self, request_id: int, request: Request, emit: Emit) -> None:
+        """Begin a request; its events go to `emit`, the last of them exactly once. Errors are events as well."""
+        now = time.perf_counter()
+        deadline = now + request.deadline_ms / 1000 if request.deadline_ms else None
+        document = request.document if isinstance(request, Generation) else ""
+        ticket = Ticket(request_id, request.priority, self._counted(request_id, emit), now, deadline, document)
+        try:
+            if isinstance(request, InfillRequest) and document and self._adopted(ticket, request):
+                return
+            self._end_orphans()
+            job = self._new_job(ticket, request)
+            self._jobs[request_id] = job
+            self._scheduler.submit(job)
+        except Exception as error:
+            ticket.emit(error)
 
-    def rearm(self) -> None:
-        """Allow the next request to run after an `abort`."""
-        self._abort.clear()
+    def cancel(self, request_id: int) -> None:
+        """End a request early; nothing happens when it is over.
 
-    def infill(self, request: InfillRequest) -> Iterator[PromptRead | TextPiece | GenerationEnd]:
-        """Write what stands between prefix and suffix: one `PromptRead`, pieces of text, one `GenerationEnd`."""
-        started = time.perf_counter()
-        prompt = self._infill_prompt(request)
-        if not request.trace_experts:
-            yield from self._generate(self._cache, self._context, prompt, request, started)
+        An editor cancels a completion at each keystroke, and asks for the next one a moment later: what is being
+        written for a document goes on for so long.
+        """
+        job = self._jobs.get(request_id)
+        if job is None:
             return
-        if not self._facts.n_experts:
-            raise ModelUnsupported(f"{self._facts.name} has no experts to trace: it is a dense model")
-        observer = RoutingObserver(self._facts.n_experts)
-        n_ctx = len(prompt) + request.max_tokens
-        with closing(self._new_context(n_ctx, observer)) as context:
-            for event in self._generate(CachedSequence(context), context, prompt, request, started):
-                yield replace(event, routing=observer.result()) if isinstance(event, GenerationEnd) else event
+        if isinstance(job, Writing) and job.ticket.document and job.ticket.priority == "interactive" and job.decoding:
+            job.orphan(time.perf_counter() + _ORPHAN_S)
+        else:
+            job.end("cancelled")
 
-    def score(self, request: ScoreRequest) -> tuple[EditScore, ...]:
-        """Scores of alternatives; `Aborted` when `abort` was called meanwhile."""
-        return score_edits(self._context, self._cache, self._model.vocabulary, request)
+    def step(self) -> bool:
+        """Evaluate one batch; False when there is nothing to do."""
+        now = time.perf_counter()
+        self._scheduler.expire(now)
+        batch = self._scheduler.next_batch(now)
+        if batch is None:
+            return False
+        try:
+            if self._has_room(batch):
+                self._evaluate(batch)
+        except NotDone as error:
+            for job, _tokens in batch.parts:
+                job.undo()
+                job.fail(error)
+        return True
+
+    def next_deadline(self) -> float | None:
+        """When `step` has something to do although nothing arrives (`time.perf_counter()` seconds)."""
+        return self._scheduler.next_deadline()
+
+    def events(self, request: Request) -> Iterator[Event]:
+        """Do one request here and now, and yield its events; closing the iterator cancels it. For one caller alone."""
+        arrived: list[Event] = []
+        request_id = next(self._local_ids)
+        self.submit(request_id, request, arrived.append)
+        try:
+            while request_id in self._jobs or arrived:
+                if not arrived:
+                    self.step()
+                while arrived:
+                    event = arrived.pop(0)
+                    if isinstance(event, Exception):
+                        raise event
+                    yield event
+        finally:
+            self.cancel(request_id)
+
+    def tokenize(self, content: str, *, add_special: bool, parse_special: bool) -> list[int]:
+        """The model's tokens of a text."""
+        return self._model.vocabulary.tokenize(content, add_special=add_special, parse_special=parse_special)
+
+    def detokenize(self, tokens: list[int]) -> str:
+        """The text of tokens."""
+        n_tokens = self._model.vocabulary.n_tokens
+        if wrong := next((token for token in tokens if not 0 <= token < n_tokens), None):
+            raise RequestRefused(f"the token {wrong} is not in the vocabulary, which has {n_tokens}")
+        return self._model.vocabulary.detokenize(tokens)
+
+    def render(self, request: ChatRequest) -> str:
+        """The prompt of a chat as text."""
+        return self._template.render(request.messages, request.tools, **(request.template_arguments or {}))
+
+    def keep_prefixes_in(self, folder: Path) -> None:
+        """Use the prefixes that an earlier engine saved there, when a prompt begins with them, and `save` there."""
+        self._saved = SavedPrefixes(folder, self._facts.path, self._context, self._cache)
+
+    def save(self) -> dict[str, int]:
+        """Save the hot prefixes for a later engine; `NotDone` when they cannot be written."""
+        sequences, tokens = self._saved.save() if self._saved is not None else (0, 0)
+        return {"sequences": sequences, "tokens": tokens}
+
+    def forget_everything(self) -> None:
+        """Empty the prefix cache of what no request uses."""
+        while self._parts.gaps.drop_idle():
+            pass
+        self._cache.clear()
+
+    def status(self) -> EngineStatus:
+        """What is going on."""
+        now = time.perf_counter()
+        return self._meter.status(
+            requests=tuple(job.status(now) for job in self._scheduler.jobs() if not job.finished),
+            cache=self._cache,
+            preemptions=self._scheduler.preemptions,
+            n_threads=self._decoding.n_threads,
+            n_threads_limit=self._n_threads,
+            speculating=self._speculation.on,
+        )
 
     def close(self) -> None:
         """Free everything."""
+        for job in list(self._scheduler.jobs()):
+            job.end("cancelled")
         self._close.close()
 
-    def _new_context(self, n_ctx: int, observer: RoutingObserver | None = None) -> Context:
-        return Context(
-            self._model,
-            n_ctx=n_ctx,
-            n_batch=min(_N_BATCH, n_ctx),
-            n_threads=self._n_threads,
-            n_seq_max=2,
-            abort=self._abort,
-            eval_callback=observer.callback if observer else None,
-        )
+    # Requests become jobs
 
-    def _infill_prompt(self, request: InfillRequest) -> list[int]:
+    def _adopted(self, ticket: Ticket, request: InfillRequest) -> bool:
+        """Let a text that is being written go on for `request` where it fits; other requests of the document end."""
+        adopted = False
+        for job in list(self._scheduler.jobs()):
+            if job.finished or job.ticket.document != request.document or job.ticket.priority != request.priority:
+                continue
+            if not adopted and isinstance(job, Writing) and job.fits(request):
+                self._jobs[ticket.request] = job
+                job.hand_over(ticket, request)
+                self._meter.adoptions += 1
+                adopted = True
+            else:
+                job.end("superseded")
+        return adopted
+
+    def _end_orphans(self) -> None:
+        """Somebody else has work to do."""
+        for job in list(self._scheduler.jobs()):
+            if isinstance(job, Writing) and job.orphaned:
+                job.end("cancelled")
+
+    def _new_job(self, ticket: Ticket, request: Request) -> Job:
+        if isinstance(request, (ScoreRequest, ContinuationsRequest)):
+            return self._new_scoring(ticket, request)
+        _check(request)
+        if isinstance(request, InfillRequest) and request.trace_experts:
+            return self._new_traced(ticket, request)
+        return self._new_writing(ticket, request, self._parts)
+
+    def _new_writing(self, ticket: Ticket, request: Generation, parts: Parts) -> Writing:
+        gap = None
+        if isinstance(request, InfillRequest):
+            infill = self._infill_prompt(request)
+            prompt = infill.tokens
+            if request.gap_tokens and infill.order == "psm" and request.n == 1 and parts.context.can_shift:
+                key = request.document or request.suffix
+                gap = GapPrompt(key, (*infill.head, *infill.before), tuple(infill.after), request.gap_tokens)
+        else:
+            prompt = self._prompt(request)
+        if len(prompt) >= parts.n_ctx:
+            raise RequestRefused(
+                f"the prompt has {len(prompt)} tokens and the context {parts.n_ctx}; shorten it, or raise engine.n_ctx"
+            )
+        if self._saved is not None and parts is self._parts and request.cache_prompt:
+            self._saved.restore(prompt)
+        sampler = Sampler(request.sampling, self._model.vocabulary, parts.n_ctx)
+        return Writing(parts, ticket, _KINDS[type(request)], request, prompt, sampler, gap)
+
+    def _infill_prompt(self, request: InfillRequest) -> InfillPrompt:
         vocabulary, marks = self._model.vocabulary, self._model.vocabulary.fim
         if marks is None or not self._facts.fim_orders:
             raise ModelUnsupported(
                 f"{self._facts.name} has no fill-in-the-middle tokens, so it cannot complete code; choose another model"
             )
-        if request.max_tokens < 1 or request.max_prompt_tokens < 0 or request.sampling.temperature < 0:
-            raise RequestRefused("max_tokens must be 1 or more, max_prompt_tokens and temperature 0 or more")
-        room = self._context.n_ctx - request.max_tokens - 4  # BOS and three marks
-        if room < 8:
-            raise RequestRefused(
-                f"max_tokens {request.max_tokens} leaves no room for a prompt in {self._context.n_ctx} tokens"
-            )
-        budget = min(request.max_prompt_tokens, room) if request.max_prompt_tokens else room
-        suffix = clip_suffix(vocabulary, request.suffix, budget // 4)
-        prefix = clip_prefix(vocabulary, request.prefix, budget - len(suffix))
-        order: FimOrder = self._facts.fim_orders[0]
-        return fim_prompt(order, marks, vocabulary.bos if vocabulary.adds_bos else None, prefix, suffix)
+        order = self._facts.fim_orders[0] if request.order == "auto" else request.order
+        return infill_prompt(vocabulary, marks, order, self._facts.n_ctx, request)
 
-    def _generate(
-        self,
-        cache: CachedSequence,
-        context: Context,
-        prompt: list[int],
-        request: InfillRequest,
-        started: float,
-    ) -> Iterator[PromptRead | TextPiece | GenerationEnd]:
-        vocabulary, text = self._model.vocabulary, TextAssembler(request.stop)
-        cached = n_written = 0
-        first_at: float | None = None
-        reason: Literal["stop", "length", "cancelled"] = "length"
-        with closing(Sampler(request.sampling)) as sampler:
-            try:
-                cached = cache.prefill(prompt)
-                yield PromptRead(len(prompt), cached)
-                while n_written < request.max_tokens:
-                    token = sampler.sample(context)
-                    if vocabulary.is_end(token):
-                        reason = "stop"
-                        break
-                    n_written += 1
-                    first_at = first_at or time.perf_counter()
-                    if shown := text.push(vocabulary.piece(token)):
-                        yield TextPiece(shown, n_written)
-                    if text.stopped:
-                        reason = "stop"
-                        break
-                    if self._abort:
-                        raise Aborted
-                    if n_written < request.max_tokens:
-                        cache.append([token], wants_logits=False)
-            except Aborted:
-                reason = "cancelled"
-        if reason != "cancelled" and not text.stopped and (rest := text.finish()):
-            yield TextPiece(rest, n_written)
-        now = time.perf_counter()
-        yield GenerationEnd(
-            finish_reason=reason,
-            prompt_tokens=len(prompt),
-            cached_tokens=cached,
-            completion_tokens=n_written,
-            ttft_ms=1000 * ((first_at or now) - started),
-            total_ms=1000 * (now - started),
+    def _prompt(self, request: Generation) -> list[int]:
+        vocabulary = self._model.vocabulary
+        if isinstance(request, ChatRequest):
+            arguments = request.template_arguments or {}
+            if not isinstance(arguments, dict):
+                raise RequestRefused("the arguments of the chat template must be an object")
+            return self._template.tokens(request.messages, request.tools, **arguments)
+        assert isinstance(request, CompletionRequest), type(request)
+        tokens = list(request.tokens) or vocabulary.tokenize(request.prompt, add_special=True, parse_special=True)
+        if wrong := next((token for token in tokens if not 0 <= token < vocabulary.n_tokens), None):
+            raise RequestRefused(
+                f"the token {wrong} of the prompt is not in the vocabulary, which has {vocabulary.n_tokens}"
+            )
+        if not tokens:  # something must stand before the first token
+            tokens = [vocabulary.bos] if vocabulary.bos is not None else vocabulary.tokenize("\n")
+        return tokens
+
+    @functools.cached_property
+    def _template(self) -> ChatTemplate:
+        return ChatTemplate(self._model.chat_template or "", self._model.vocabulary, self._facts.name)
+
+    def _new_scoring(self, ticket: Ticket, request: ScoreRequest | ContinuationsRequest) -> Scoring:
+        vocabulary, (context, cache) = self._model.vocabulary, self._scoring_memory
+        if isinstance(request, ScoreRequest):
+            return Scoring(ticket, context, lambda: score_edits(context, cache, vocabulary, request))
+        return Scoring(ticket, context, lambda: score_continuations(context, cache, vocabulary, request))
+
+    @functools.cached_property
+    def _scoring_memory(self) -> tuple[Context, PrefixCache]:
+        """A KV cache for scores alone: where others come and go, the last digits of a score would change."""
+        n_cells = min(self._facts.n_ctx, _LARGEST_SCORING_CONTEXT)
+        context = self._new_context(n_cells, _SCORING_SEQUENCES)
+        self._close.callback(context.close)
+        return context, PrefixCache(context, n_cells, _SCORING_SEQUENCES)
+
+    def _new_traced(self, ticket: Ticket, request: InfillRequest) -> Writing:
+        """A text in a context of its own, which observes the routing."""
+        if not self._facts.n_experts:
+            raise ModelUnsupported(f"{self._facts.name} has no experts to trace: it is a dense model")
+        observer = RoutingObserver(self._facts.n_experts)
+        n_ctx = len(self._infill_prompt(request).tokens) + request.max_tokens
+        context = self._new_context(n_ctx, 1, observer)
+        emit = ticket.emit
+
+        def with_routing(event: Event) -> None:
+            if isinstance(event, (GenerationEnd, Exception)):
+                context.close()
+            emit(replace(event, routing=observer.result()) if isinstance(event, GenerationEnd) else event)
+
+        ticket.emit = with_routing
+        return self._new_writing(ticket, request, self._new_parts(context, PrefixCache(context, n_ctx, 1)))
+
+    def _draft_model(self, path: Path | None) -> DraftModel | None:
+        return None if path is None else DraftModel(path, self._model.vocabulary, self._n_threads, self._flag)
+
+    def _new_context(self, n_cells: int, n_sequences: int, observer: RoutingObserver | None = None) -> Context:
+        n_batch = min(_N_BATCH, n_cells)
+        return Context(
+            self._model,
+            n_ctx=n_cells,
+            n_batch=n_batch,
+            n_threads=self._n_threads,
+            n_seq_max=n_sequences,
+            n_outputs_max=min(_N_OUTPUTS, n_batch),
+            abort=self._flag,
+            eval_callback=observer.callback if observer else None,
         )
+
+    def _new_parts(self, context: Context, cache: PrefixCache) -> Parts:
+        return Parts(
+            context=context,
+            vocabulary=self._model.vocabulary,
+            cache=cache,
+            gaps=Gaps(context, cache),
+            speculation=self._speculation if context is self._context else Speculation([]),
+            n_ctx=min(self._facts.n_ctx, context.n_ctx),
+            n_outputs=min(_N_OUTPUTS, context.n_batch),
+            end_tokens=lambda: self._end_tokens,
+            now=time.perf_counter,
+        )
+
+    @functools.cached_property
+    def _end_tokens(self) -> list[int]:
+        vocabulary = self._model.vocabulary
+        return [token for token in range(vocabulary.n_tokens) if vocabulary.is_end(token)]
+
+    # A batch
+
+    def _has_room(self, batch: Batch) -> bool:
+        """Free the cells that the batch needs; False when somebody had to give way, and the next batch is another."""
+        if batch.context is not self._context:
+            return True  # a request with a KV cache of its own knows what fits there
+        while not self._cache.make_room(len(batch)):
+            if not self._parts.gaps.drop_idle():
+                break
+        else:
+            return True
+        for job, _tokens in batch.parts:
+            job.undo()
+        if not self._scheduler.relieve(batch):
+            raise NotDone(
+                f"the KV cache of {self._cache.n_cells} tokens is full; shorten the prompt or raise engine.n_ctx"
+            )
+        return False
+
+    def _evaluate(self, batch: Batch) -> None:
+        tokens = batch.tokens
+        policy = self._decoding if len(tokens) <= _DECODING_TOKENS else self._reading
+        n_threads = policy.n_threads
+        if n_threads != batch.context.n_threads:
+            batch.context.set_threads(n_threads)
+            if self._draft is not None:
+                self._draft.set_threads(n_threads)
+        started = time.perf_counter()
+        try:
+            with self.interruption.evaluating(batch):
+                batch.context.decode(tokens)
+        except (Aborted, NoRoom) as error:
+            for job, _tokens in batch.parts:
+                job.undo()
+            if isinstance(error, NoRoom) and not self._scheduler.relieve(batch):
+                raise NotDone("the KV cache is full; raise engine.n_ctx") from error
+            return
+        elapsed_ms = 1000 * (time.perf_counter() - started)
+        if batch.context is self._context:
+            policy.observe(
+                len(tokens) if len(tokens) <= _DECODING_TOKENS else _size_class(len(tokens)), n_threads, elapsed_ms
+            )
+            self._meter.batch(len(tokens), batch.decoding_tokens, elapsed_ms)
+            if len(batch.parts) == 1 and batch.decoding_tokens:
+                self._speculation.observe(len(tokens), elapsed_ms)
+        first = 0
+        for job, own in batch.parts:
+            try:
+                job.advance(first)
+            except Exception as error:
+                job.fail(error)
+            first += len(own)
+            if isinstance(job, Writing) and job.adoption_failed:
+                self._replace(job)
+
+    def _replace(self, job: Writing) -> None:
+        """What was typed is not what was being written: answer the request that had adopted it anew."""
+        assert job.newer is not None
+        ticket, request = job.ticket, job.newer
+        job.leave()
+        try:
+            self._jobs[ticket.request] = self._new_writing(ticket, request, self._parts)
+            self._scheduler.submit(self._jobs[ticket.request])
+        except Exception as error:
+            ticket.emit(error)
+
+    def _counted(self, request_id: int, emit: Emit) -> Emit:
+        """Count what the events say, and forget the request behind its last one."""
+
+        def counted(event: Event) -> None:
+            if isinstance(event, PromptRead):
+                self._meter.prompt(event)
+            elif not isinstance(event, TextPiece):
+                job = self._jobs.pop(request_id, None)
+                self._meter.end(event)
+                if isinstance(job, Writing) and isinstance(event, GenerationEnd):
+                    self._lookup.remember(job.written_tokens)
+            emit(event)
+
+        return counted
+
+    def _read_facts(
+        self, settings: EngineSettings, n_ctx: int, orders: tuple[Literal["psm", "spm"], ...]
+    ) -> ModelFacts:
+        model, vocabulary = self._model, self._model.vocabulary
+        architecture = model.metadata("general.architecture") or "unknown"
+        return ModelFacts(
+            name=model.metadata("general.name") or settings.model_path.stem,
+            path=settings.model_path,
+            architecture=architecture,
+            n_ctx=n_ctx,
+            n_experts=int(model.metadata(f"{architecture}.expert_count") or 0),
+            n_experts_used=int(model.metadata(f"{architecture}.expert_used_count") or 0),
+            fim_orders=orders if vocabulary.fim else (),
+            # ChatML serves where there is none, see `chat.ChatTemplate`.
+            has_chat_template=model.chat_template is not None
+            or len(vocabulary.tokenize("<|im_start|>", parse_special=True)) == 1,
+            chat_template=model.chat_template or "",
+            n_vocab=vocabulary.n_tokens,
+            n_ctx_train=model.n_ctx_train,
+            n_params=model.n_params,
+            size_bytes=settings.model_path.stat().st_size,
+            bos_text=vocabulary.mark(vocabulary.bos) if vocabulary.bos is not None else "",
+            eos_text=vocabulary.mark(vocabulary.eos) if vocabulary.eos is not None else "",
+        )
+
+
+def _check(request: Generation) -> None:
+    """Refuse what no model can do; `Sampler` checks the sampling's own values."""
+    if request.max_tokens < 0 or getattr(request, "max_prompt_tokens", 0) < 0:
+        raise RequestRefused("max_tokens and max_prompt_tokens must be 0 or more")
+    if not 1 <= request.n <= 16:
+        raise RequestRefused(f"n is {request.n}; between 1 and 16 texts can be written at once")
+    if request.logprobs is not None and not 0 <= request.logprobs <= 100:
+        raise RequestRefused(f"logprobs is {request.logprobs}; it must be between 0 and 100")
+    if request.deadline_ms < 0 or request.predict_ms < 0 or request.min_indent < 0:
+        raise RequestRefused("deadline_ms, predict_ms and min_indent must be 0 or more")
+
+
+def _size_class(n_tokens: int) -> int:
+    return 1 << (n_tokens - 1).bit_length()
 
 
 def default_threads() -> int:

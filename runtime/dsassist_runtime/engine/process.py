@@ -1,112 +1,221 @@
 """The engine process: `python -m dsassist_runtime.engine.process SETTINGS`, spoken to over its standard streams.
 
 A process of its own, because llama.cpp aborts on a failed assertion and because Python threads beside the decode loop
-cost speed. One JSON object a line:
+cost speed. One JSON object a line, any number of requests at once:
 
-    in    {"id": 1, "op": "infill" | "score", "request": {...}}       {"id": 1, "op": "cancel"}
+    in    {"id": 1, "op": "infill" | "complete" | "chat" | "score" | "continuations", "request": {...}}
+          {"id": 1, "op": "cancel"}   {"id": 1, "op": "status"}   {"id": 1, "op": "save"}
+          {"id": 1, "op": "tokenize" | "detokenize" | "template", "request": {...}}
     out   {"event": "loading", "progress": 0.5}   {"event": "ready", "facts": {}}   {"event": "failed", "error": {}}
           {"id": 1, "event": "prompt", "value": PromptRead}   {"id": 1, "event": "text", "value": TextPiece}
           and at last exactly one of
-          {"id": 1, "event": "end", "value": GenerationEnd}   {"id": 1, "event": "scores", "value": [EditScore]}
-          {"id": 1, "event": "error", "error": {...}}         {"id": 1, "event": "cancelled"}
+          {"id": 1, "event": "end", "value": GenerationEnd}
+          {"id": 1, "event": "scores", "value": [EditScore] | [ContinuationScore]}
+          {"id": 1, "event": "tokens", "value": [int]}   {"id": 1, "event": "content", "value": str}
+          {"id": 1, "event": "status", "value": EngineStatus}   {"id": 1, "event": "saved", "value": {...}}
+          {"id": 1, "event": "error", "error": {...}}    (also for a cancelled request for scores)
 
-End of input ends the process: when the server is gone, so is the model's memory.
+A request of which nothing is known any more when it is cancelled has ended already. End of input ends the process: when
+the server is gone, so is the model's memory.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import queue
 import sys
 import threading
+import time
 import traceback
+from collections import deque
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from dsassist_runtime.api import EngineSettings, GenerationEnd, InfillRequest, PromptRead, ScoreRequest, TextPiece
+from dsassist_runtime.api import (
+    ChatRequest,
+    CompletionRequest,
+    ContinuationsRequest,
+    EngineSettings,
+    GenerationEnd,
+    InfillRequest,
+    PromptRead,
+    ScoreRequest,
+    TextPiece,
+)
 from dsassist_runtime.errors import DsassistError, NotDone, RequestRefused, error_to_wire
+from dsassist_runtime.places import state_dir
 from dsassist_runtime.wire import from_wire, to_wire
 
 __all__ = ["main"]
 
-_INFILL_EVENTS = {PromptRead: "prompt", TextPiece: "text", GenerationEnd: "end"}
+_REQUESTS = {
+    "infill": InfillRequest,
+    "complete": CompletionRequest,
+    "chat": ChatRequest,
+    "score": ScoreRequest,
+    "continuations": ContinuationsRequest,
+}
+_EVENTS: dict[type, str] = {PromptRead: "prompt", TextPiece: "text", GenerationEnd: "end", tuple: "scores"}
+
+# Text that comes sooner than this behind the last piece of its request waits for more: nobody reads so fast, and each
+# message costs the server time that the decode loop needs.
+_GATHER_S = 0.02
 
 
 class _Inbox(threading.Thread):
-    """Reads the commands beside the decode loop, so that a cancel reaches a request that runs."""
+    """Reads the commands beside the decode loop, so that what is urgent can break a batch off."""
 
     def __init__(self, source: TextIO) -> None:
         super().__init__(daemon=True, name="inbox")
         self._source = source
-        self._lock = threading.Lock()
-        self._cancelled: set[int] = set()
-        self._running: int | None = None
-        self._engine: Any = None
-        self.requests: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._messages: deque[dict[str, Any]] = deque()
+        self._arrived = threading.Event()
+        self.interruption: Any = None  # the engine's, once it is loaded
 
     def run(self) -> None:
         try:
             for line in self._source:
                 message = json.loads(line)
-                if message["op"] == "cancel":
-                    self._cancel(message["id"])
-                else:
-                    self.requests.put(message)
+                self._messages.append(message)
+                self._arrived.set()
+                self._interrupt(message)
         finally:  # the server is gone, maybe in the middle of a line; a decode in flight is of no use to anybody
             os._exit(0)
 
-    def begin(self, request_id: int, engine: Any) -> bool:
-        """Mark the request as running; False when it was cancelled before."""
-        with self._lock:
-            if request_id in self._cancelled:
-                self._cancelled.discard(request_id)
-                return False
-            self._engine, self._running = engine, request_id
-            engine.rearm()
-            return True
+    def take(self) -> list[dict[str, Any]]:
+        """What has arrived since the last call."""
+        self._arrived.clear()
+        taken = []
+        while self._messages:
+            taken.append(self._messages.popleft())
+        return taken
 
-    def finish(self, request_id: int) -> None:
-        with self._lock:
-            self._running = None
-            self._cancelled.discard(request_id)
+    def wait(self, timeout_s: float | None) -> None:
+        """Until something arrives, or the time is up."""
+        self._arrived.wait(timeout_s)
 
-    def _cancel(self, request_id: int) -> None:
-        with self._lock:
-            self._cancelled.add(request_id)
-            if request_id == self._running:
-                self._engine.abort()
+    def _interrupt(self, message: dict[str, Any]) -> None:
+        interruption = self.interruption
+        if interruption is None:
+            return
+        if message["op"] == "cancel":
+            interruption.cancelled(message["id"])
+        elif message["op"] in _REQUESTS and isinstance(request := message.get("request"), dict):
+            kind = _REQUESTS[message["op"]]
+            default = (
+                "interactive" if kind is InfillRequest else "review" if "document" not in kind.__dict__ else "chat"
+            )
+            interruption.arrived(request.get("priority", default), request.get("document", ""))
+
+
+class _Outbox:
+    """Writes the events, and gathers text that comes quickly."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._held: dict[int, TextPiece] = {}
+        self._sent_at: dict[int, float] = {}
+
+    def event(self, request_id: int, event: Any) -> None:
+        """An event of a request; whatever is no text is the last one or comes before all text."""
+        if isinstance(event, TextPiece):
+            self._text(request_id, event)
+            return
+        self._release(request_id)
+        if isinstance(event, Exception):
+            self._sent_at.pop(request_id, None)
+            self.write(id=request_id, event="error", error=_reported(event))
+        else:
+            if not isinstance(event, PromptRead):
+                self._sent_at.pop(request_id, None)
+            self.write(id=request_id, event=_EVENTS[type(event)], value=to_wire(event))
+
+    def flush(self, older_than_s: float = 0.0) -> None:
+        """Send the text that was held back for so long."""
+        limit = time.perf_counter() - older_than_s
+        for request_id in [held for held in self._held if self._sent_at[held] <= limit]:
+            self._release(request_id)
+
+    def write(self, **message: Any) -> None:
+        """One line."""
+        self._out.write(json.dumps(message, separators=(",", ":")) + "\n")
+
+    def _text(self, request_id: int, piece: TextPiece) -> None:
+        held = self._held.get(request_id)
+        if held is not None and held.index != piece.index:
+            self._release(request_id)
+            held = None
+        if held is not None:
+            piece = TextPiece(
+                held.text + piece.text, piece.completion_tokens, piece.index, held.logprobs + piece.logprobs
+            )
+        self._held[request_id] = piece
+        if time.perf_counter() - self._sent_at.get(request_id, 0.0) >= _GATHER_S:
+            self._release(request_id)
+
+    def _release(self, request_id: int) -> None:
+        if (piece := self._held.pop(request_id, None)) is not None:
+            self._sent_at[request_id] = time.perf_counter()
+            value: dict[str, Any] = {"text": piece.text, "completion_tokens": piece.completion_tokens}
+            if piece.index:
+                value["index"] = piece.index
+            if piece.logprobs:
+                value["logprobs"] = to_wire(piece.logprobs)
+            self.write(id=request_id, event="text", value=value)
 
 
 def main() -> int:
     """Load the model named by the settings in `sys.argv[1]`, then serve requests until the input ends."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)  # whatever a library prints goes to the log, not into the protocol
-    inbox = _Inbox(os.fdopen(os.dup(0), encoding="utf-8"))
+    outbox, inbox = _Outbox(out), _Inbox(os.fdopen(os.dup(0), encoding="utf-8"))
     inbox.start()
-
-    def emit(**message: Any) -> None:
-        out.write(json.dumps(message, separators=(",", ":")) + "\n")
-
     try:
         settings = from_wire(EngineSettings, json.loads(sys.argv[1]), "engine")
-        engine = _load(settings, _in_steps(lambda share: emit(event="loading", progress=share)))
+        engine = _load(settings, _in_steps(lambda share: outbox.write(event="loading", progress=share)))
     except Exception as error:
-        emit(event="failed", error=_reported(error))
+        outbox.write(event="failed", error=_reported(error))
         return 1
-    emit(event="ready", facts=to_wire(engine.facts()))
+    outbox.write(event="ready", facts=to_wire(engine.facts()))
+    inbox.interruption = engine.interruption
     while True:
-        message = inbox.requests.get()
-        request_id = message["id"]
-        if not inbox.begin(request_id, engine):
-            emit(id=request_id, event="cancelled")
-            continue
-        try:
-            _serve(engine, message, lambda **fields: emit(id=request_id, **fields))  # noqa: B023  (used at once)
-        except Exception as error:
-            emit(id=request_id, event="error", error=_reported(error))
-        finally:
-            inbox.finish(request_id)
+        for message in inbox.take():
+            _obey(engine, message, outbox)
+        if not engine.step():
+            outbox.flush()
+            deadline = engine.next_deadline()
+            inbox.wait(None if deadline is None else max(0.0, deadline - time.perf_counter()))
+        outbox.flush(_GATHER_S)
+
+
+def _obey(engine: Any, message: dict[str, Any], outbox: _Outbox) -> None:
+    request_id, op, request = message["id"], message["op"], message.get("request")
+    try:
+        if op == "cancel":
+            engine.cancel(request_id)
+        elif op in _REQUESTS:
+            engine.submit(request_id, from_wire(_REQUESTS[op], request), lambda event: outbox.event(request_id, event))
+        else:
+            event, value = _answer(engine, op, request)
+            outbox.write(id=request_id, event=event, value=value)
+    except Exception as error:
+        outbox.write(id=request_id, event="error", error=_reported(error))
+
+
+def _answer(engine: Any, op: str, request: Any) -> tuple[str, Any]:
+    if op == "status":
+        return "status", to_wire(engine.status())
+    if op == "tokenize":
+        return "tokens", engine.tokenize(
+            request["content"], add_special=request["add_special"], parse_special=request["parse_special"]
+        )
+    if op == "detokenize":
+        return "content", engine.detokenize(request["tokens"])
+    if op == "template":
+        return "content", engine.render(from_wire(ChatRequest, request))
+    if op == "save":
+        return "saved", engine.save()
+    raise RequestRefused(f"the engine does not know the operation {op!r}")
 
 
 def _reported(error: Exception) -> dict[str, str]:
@@ -134,24 +243,9 @@ def _in_steps(report: Callable[[float], None]) -> Callable[[float], None]:
 def _load(settings: EngineSettings, on_progress: Callable[[float], None]) -> Any:
     from dsassist_runtime.engine.local import LocalEngine
 
-    return LocalEngine(settings, on_progress)
-
-
-def _serve(engine: Any, message: dict[str, Any], emit: Any) -> None:
-    from dsassist_runtime.llama.context import Aborted
-
-    if message["op"] == "infill":
-        for value in engine.infill(from_wire(InfillRequest, message["request"])):
-            emit(event=_INFILL_EVENTS[type(value)], value=to_wire(value))
-    elif message["op"] == "score":
-        try:
-            scores = engine.score(from_wire(ScoreRequest, message["request"]))
-        except Aborted:
-            emit(event="cancelled")
-        else:
-            emit(event="scores", value=to_wire(scores))
-    else:
-        raise RequestRefused(f"the engine does not know the operation {message['op']!r}")
+    engine = LocalEngine(settings, on_progress)
+    engine.keep_prefixes_in(state_dir() / "prefixes")
+    return engine
 
 
 if __name__ == "__main__":

@@ -1,29 +1,39 @@
-"""Scores of alternatives to a text: one forward pass over what is written ranks them, the best are evaluated whole.
+"""Scores of texts that are given: alternatives to what is written, and continuations of a prefix.
 
-Nothing depends on which other alternatives are asked about: the context is evaluated in batches of its own, the text in
-batches that start where it starts, and each alternative in a batch by itself, since llama.cpp's sums depend on a
-batch's shape.
+Both are generators that yield the batch to evaluate next and go on when its logits are there, so that the scheduler can
+put an urgent request between two batches.
+
+Of edits, one forward pass over what is written ranks them, and the best are evaluated whole. Nothing depends on which
+other edits are asked about: the context is evaluated in batches of its own, the text in batches that start where it
+starts, and each edit in a batch by itself, since llama.cpp's sums depend on a batch's shape. Continuations share their
+batches, which is quicker.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from dsassist_runtime.api import Edit, EditScore, ScoreRequest
-from dsassist_runtime.engine.sequence import CachedSequence, common_prefix
+from dsassist_runtime.api import ContinuationScore, ContinuationsRequest, Edit, EditScore, ScoreRequest
+from dsassist_runtime.engine.prefix_cache import Lease, PrefixCache, common_prefix
 from dsassist_runtime.errors import RequestRefused
 from dsassist_runtime.llama.context import BatchToken, Context
 from dsassist_runtime.llama.model import Vocabulary
 
-__all__ = ["score_edits"]
+__all__ = ["Batches", "score_continuations", "score_edits"]
+
+# What is to be evaluated next; the value at the end is the answer.
+Batches = Generator[list[BatchToken], None, tuple[EditScore, ...] | tuple[ContinuationScore, ...]]
+_Steps = Generator[list[BatchToken], None, None]
 
 # Logits of a 152k vocabulary are 0.6 MB a position: 64 positions at once are 39 MB.
 _LOGITS_BATCH = 64
-_SCRATCH_SEQUENCE = 1
+_SEQUENCES_BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -37,27 +47,107 @@ class _Alternative:
 
 
 def score_edits(
-    context: Context, cache: CachedSequence, vocabulary: Vocabulary, request: ScoreRequest
-) -> tuple[EditScore, ...]:
-    """Rank and rescore as `ScoreRequest` says; `Aborted` when the flag is raised, `RequestRefused` when too long."""
-    # The first token needs something before it, and a text's beginning is what BOS stands for, also where the model's
-    # own prompts go without.
-    head = ([] if vocabulary.bos is None else [vocabulary.bos]) + vocabulary.tokenize(request.context)
-    text = vocabulary.tokenize(request.text)
+    context: Context, cache: PrefixCache, vocabulary: Vocabulary, request: ScoreRequest
+) -> Generator[list[BatchToken], None, tuple[EditScore, ...]]:
+    """Rank and rescore as `ScoreRequest` says; `RequestRefused` when it is too long for the cache."""
+    head, text = _head(vocabulary, request.context), vocabulary.tokenize(request.text)
     if not text or not request.edits:
         return ()
-    head = head or vocabulary.tokenize("\n")  # the first token of the text needs one before it
     # The text in the cache, and behind its start one alternative at a time.
-    needed = len(head) + 2 * len(text) + 64
-    if needed > context.n_ctx:
-        raise RequestRefused(
-            f"the text to score needs {needed} tokens of context and the model has {context.n_ctx}; score less at once"
-        )
+    _check_fits(len(head) + 2 * len(text) + 64, cache.n_cells)
     alternatives = [found for edit in request.edits if (found := _as_tokens(vocabulary, request.text, text, edit))]
     wanted = {(a.start, a.tokens[0]) for a in alternatives}
-    written, offered = _forward_pass(context, cache, head, text, wanted)
-    chosen = _best(alternatives, written, offered, request)
-    return tuple(_rescore(context, len(head), text, written, offered, a, request.suffix_tokens) for a in chosen)
+    with _leased(cache, head) as lease:
+        written, offered = yield from _forward_pass(context, lease, head, text, wanted)
+        scores = []
+        for alternative in _best(alternatives, written, offered, request):
+            score = yield from _rescore(context, lease, text, written, offered, alternative, request.suffix_tokens)
+            scores.append(score)
+    return tuple(scores)
+
+
+def score_continuations(
+    context: Context, cache: PrefixCache, vocabulary: Vocabulary, request: ContinuationsRequest
+) -> Generator[list[BatchToken], None, tuple[ContinuationScore, ...]]:
+    """The log-probabilities of every continuation; `RequestRefused` when they are too long for the cache."""
+    head = _head(vocabulary, request.prefix)
+    texts = [vocabulary.tokenize(text) for text in request.continuations]
+    most = sum(sorted(map(len, texts))[-_SEQUENCES_BATCH:])
+    _check_fits(len(head) + most, cache.n_cells)
+    values: list[list[float]] = [[] for _ in texts]
+    with _leased(cache, head) as lease:
+        yield from _extend(lease, head[len(lease) : -1])
+        yield from _extend(lease, head[-1:])
+        logits = context.logits(-1)
+        total = _log_sum_exp(logits)
+        for text, found in zip(texts, values, strict=True):
+            found += [float(logits[token]) - total for token in text[:1]]
+        longer = [i for i, text in enumerate(texts) if len(text) > 1]
+        for start in range(0, len(longer), _SEQUENCES_BATCH):
+            group = longer[start : start + _SEQUENCES_BATCH]
+            yield from _side_by_side(context, lease, [texts[i] for i in group], [values[i] for i in group])
+    return tuple(ContinuationScore(tuple(t), tuple(v)) for t, v in zip(texts, values, strict=True))
+
+
+def _check_fits(n_tokens: int, n_cells: int) -> None:
+    if n_tokens > n_cells:
+        raise RequestRefused(
+            f"the text to score needs {n_tokens} tokens of context and the model has {n_cells}; score less at once"
+        )
+
+
+def _head(vocabulary: Vocabulary, text: str) -> list[int]:
+    # The first token needs something before it, and a text's beginning is what BOS stands for, also where the model's
+    # own prompts go without.
+    head = ([] if vocabulary.bos is None else [vocabulary.bos]) + vocabulary.tokenize(text)
+    return head or vocabulary.tokenize("\n")
+
+
+@contextmanager
+def _leased(cache: PrefixCache, head: Sequence[int]) -> Iterator[Lease]:
+    """A sequence that holds `head` but for its last token, or nothing: then all of the cache is empty.
+
+    Attention adds up in the order of the cells, so the last digits depend on what lay where: a text that is asked about
+    twice is to get the same scores twice.
+    """
+    lease = cache.acquire(head)
+    if len(lease) < len(head) - 1:
+        lease.release(keep=False)
+        cache.clear()
+        lease = cache.acquire(head)
+    try:
+        yield lease
+    finally:
+        # Of the text behind it nothing is asked again.
+        lease.truncate(len(head))
+        lease.release()
+
+
+def _extend(lease: Lease, tokens: Sequence[int]) -> _Steps:
+    """Evaluate `tokens` in batches, with the logits behind the last one only."""
+    for start in range(0, len(tokens), _LOGITS_BATCH):
+        batch, at = tokens[start : start + _LOGITS_BATCH], len(lease)
+        is_last = start + len(batch) == len(tokens)
+        yield [
+            BatchToken(token, at + i, lease.sequence, is_last and i == len(batch) - 1) for i, token in enumerate(batch)
+        ]
+        lease.extend(batch)
+
+
+def _side_by_side(context: Context, head: Lease, texts: list[list[int]], values: list[list[float]]) -> _Steps:
+    """Log p of all tokens of `texts` but the first, several texts in a batch, appended to `values`."""
+    with ExitStack() as stack:
+        leases = [head.fork() for _ in texts]
+        for lease in leases:
+            stack.callback(lease.release, keep=False)
+        todo = [(i, position) for i, text in enumerate(texts) for position in range(len(text) - 1)]
+        for start in range(0, len(todo), _LOGITS_BATCH):
+            places = todo[start : start + _LOGITS_BATCH]
+            yield [BatchToken(texts[i][p], len(head) + p, leases[i].sequence, True) for i, p in places]
+            for index, (i, position) in enumerate(places):
+                logits = context.logits(index)
+                leases[i].extend([texts[i][position]])
+                values[i].append(float(logits[texts[i][position + 1]]) - _log_sum_exp(logits))
 
 
 def _as_tokens(vocabulary: Vocabulary, text: str, tokens: list[int], edit: Edit) -> _Alternative | None:
@@ -79,16 +169,13 @@ def _as_tokens(vocabulary: Vocabulary, text: str, tokens: list[int], edit: Edit)
 
 
 def _forward_pass(
-    context: Context, cache: CachedSequence, head: list[int], text: list[int], wanted: set[tuple[int, int]]
-) -> tuple[list[float], dict[tuple[int, int], float]]:
+    context: Context, lease: Lease, head: list[int], text: list[int], wanted: set[tuple[int, int]]
+) -> Generator[list[BatchToken], None, tuple[list[float], dict[tuple[int, int], float]]]:
     """Log p of every token of `text` in place, and of each (position, token) in `wanted`."""
-    # The head is reused whole or not at all: reused in part it would be evaluated in other batches. Its last token is
-    # always evaluated alone, since its logits are needed and only KV is kept.
-    if not cache.starts_with(head[:-1]):
-        cache.truncate(0)
-        cache.extend(head[:-1])
-    cache.truncate(len(head) - 1)
-    cache.append(head[-1:], wants_logits=False)
+    # The head's last token is always evaluated alone, since its logits are needed and only KV is kept.
+    if len(lease) < len(head) - 1:
+        yield from _extend(lease, head[:-1])
+    yield from _extend(lease, head[-1:])
     rows: dict[int, list[int]] = {}
     for position, token in wanted:
         rows.setdefault(position, []).append(token)
@@ -105,8 +192,9 @@ def _forward_pass(
 
     read(0, context.logits(-1))
     for start in range(0, len(text), _LOGITS_BATCH):
-        batch = text[start : start + _LOGITS_BATCH]
-        cache.append(batch, wants_logits=True)
+        batch, at = text[start : start + _LOGITS_BATCH], len(lease)
+        yield [BatchToken(token, at + i, lease.sequence, True) for i, token in enumerate(batch)]
+        lease.extend(batch)
         for i in range(len(batch)):
             read(start + i + 1, context.logits(i))
     return written, offered
@@ -131,19 +219,19 @@ def _best(
 
 def _rescore(
     context: Context,
-    n_head: int,
+    lease: Lease,
     text: list[int],
     written: list[float],
     offered: dict[tuple[int, int], float],
     alternative: _Alternative,
     n_suffix: int,
-) -> EditScore:
+) -> Generator[list[BatchToken], None, EditScore]:
     """Evaluate the alternative's tokens and the suffix behind them on a sequence that shares the text before."""
     start, end = alternative.start, alternative.text_end
     suffix = text[end : end + n_suffix]
     tokens = alternative.tokens + suffix
     first = offered[start, tokens[0]]
-    rest = _evaluate(context, n_head + start, tokens) if len(tokens) > 1 else []
+    rest = (yield from _evaluate(context, lease, len(lease) - len(text) + start, tokens)) if len(tokens) > 1 else []
     values = [first, *rest]
     n_site = len(alternative.tokens)
     return EditScore(
@@ -155,21 +243,22 @@ def _rescore(
     )
 
 
-def _evaluate(context: Context, position: int, tokens: list[int]) -> list[float]:
-    """Log p of `tokens[1:]`, each after those before it, behind the first `position` tokens of sequence 0."""
-    context.share(0, _SCRATCH_SEQUENCE, position)
+def _evaluate(
+    context: Context, lease: Lease, position: int, tokens: list[int]
+) -> Generator[list[BatchToken], None, list[float]]:
+    """Log p of `tokens[1:]`, each after those before it, behind the first `position` tokens of `lease`."""
     values: list[float] = []
+    scratch = lease.fork(position)
     try:
         for start in range(0, len(tokens) - 1, _LOGITS_BATCH):
             batch = tokens[start : min(start + _LOGITS_BATCH, len(tokens) - 1)]
-            context.decode(
-                [BatchToken(token, position + start + i, _SCRATCH_SEQUENCE, True) for i, token in enumerate(batch)]
-            )
+            yield [BatchToken(token, position + start + i, scratch.sequence, True) for i, token in enumerate(batch)]
+            scratch.extend(batch)
             for i in range(len(batch)):
                 logits = context.logits(i)
                 values.append(float(logits[tokens[start + i + 1]]) - _log_sum_exp(logits))
     finally:
-        context.forget(_SCRATCH_SEQUENCE)
+        scratch.release(keep=False)
     return values
 
 

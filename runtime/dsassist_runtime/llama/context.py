@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,11 +15,15 @@ from dsassist_runtime.errors import NotDone
 from dsassist_runtime.llama.library import last_words, load_library
 from dsassist_runtime.llama.model import Model
 
-__all__ = ["AbortFlag", "Aborted", "BatchToken", "Context"]
+__all__ = ["AbortFlag", "Aborted", "BatchToken", "Context", "NoRoom"]
 
 
 class Aborted(Exception):
     """The abort flag was raised while a batch was evaluated; the batch's KV is not to be trusted."""
+
+
+class NoRoom(Exception):
+    """The KV cache has no free cells for the batch; nothing of it was evaluated."""
 
 
 class AbortFlag:
@@ -66,16 +71,22 @@ class Context:
         n_batch: int,
         n_threads: int,
         n_seq_max: int = 1,
+        n_outputs_max: int = 0,
         abort: AbortFlag,
         eval_callback: Any = None,
     ) -> None:
-        """`eval_callback`, a `ggml_backend_sched_eval_callback`, observes the graph (see `routing`)."""
+        """`n_ctx` tokens in all sequences together, at most `n_outputs_max` logits in a batch (0: of every token).
+
+        The room for logits is taken at once: 64 positions of a 152k vocabulary are 39 MB, 512 would be 311 MB.
+        `eval_callback`, a `ggml_backend_sched_eval_callback`, observes the graph (see `routing`).
+        """
         self._library = load_library()
         self._vocabulary_size = model.vocabulary.n_tokens
         params = self._library.llama_context_default_params()
         params.n_ctx = n_ctx
         params.n_batch = params.n_ubatch = n_batch
         params.n_seq_max = n_seq_max
+        params.n_outputs_max = n_outputs_max
         params.n_outputs_max_per_seq = 0  # the default of 1 refuses logits at several positions of a sequence
         params.n_threads = params.n_threads_batch = n_threads
         params.kv_unified = True  # copies of a prefix between sequences are metadata only
@@ -94,10 +105,11 @@ class Context:
         self._memory = self._library.llama_get_memory(self.pointer)
         self.n_ctx: int = self._library.llama_n_ctx(self.pointer)
         self.n_batch = n_batch
+        self.n_threads = n_threads
         self._batch = self._library.llama_batch_init(n_batch, 0, 1)
 
     def decode(self, tokens: Sequence[BatchToken]) -> None:
-        """Evaluate one batch of at most `n_batch` tokens; `Aborted` when the flag was raised."""
+        """Evaluate one batch of at most `n_batch` tokens; `Aborted` when the flag was raised, or `NoRoom`."""
         assert 0 < len(tokens) <= self.n_batch, f"{len(tokens)} tokens in a batch of {self.n_batch}"
         batch = self._batch
         batch.n_tokens = len(tokens)
@@ -110,6 +122,8 @@ class Context:
         code = self._library.llama_decode(self.pointer, batch)
         if code == 2 or (code != 0 and self._abort):
             raise Aborted
+        if code == 1:
+            raise NoRoom
         if code != 0:
             raise NotDone(
                 f"llama_decode failed with {code} on {len(tokens)} tokens ({last_words() or 'no reason given'})"
@@ -120,13 +134,51 @@ class Context:
         pointer = self._library.llama_get_logits_ith(self.pointer, index)
         return np.ctypeslib.as_array(pointer, shape=(self._vocabulary_size,))
 
-    def forget(self, sequence: int, start: int = 0) -> None:
-        """Drop the KV of `sequence` from position `start` on."""
-        self._library.llama_memory_seq_rm(self._memory, sequence, start, -1)
+    def forbid(self, index: int, tokens: Sequence[int]) -> None:
+        """Make `tokens` impossible behind token `index` of the last batch, for whoever samples there."""
+        logits = self.logits(index)
+        for token in tokens:
+            logits[token] = -np.inf
 
-    def share(self, source: int, target: int, end: int) -> None:
-        """Let `target` have the KV of `source` below position `end`, without a copy."""
-        self._library.llama_memory_seq_cp(self._memory, source, target, 0, end)
+    def forget(self, sequence: int, start: int = 0, end: int = -1) -> None:
+        """Drop the KV of `sequence` at the positions `[start, end)`; `end` -1: all behind."""
+        self._library.llama_memory_seq_rm(self._memory, sequence, start, end)
+
+    def share(self, source: int, target: int, start: int, end: int) -> None:
+        """Let `target` have the KV of `source` at the positions `[start, end)`, without a copy."""
+        self._library.llama_memory_seq_cp(self._memory, source, target, start, end)
+
+    def shift(self, sequence: int, start: int, delta: int) -> None:
+        """Move the KV of `sequence` from position `start` on by `delta` positions, by rotating the keys once more.
+
+        The next `decode` does the work, over the whole cache. Cells shared with other sequences move there as well.
+        """
+        self._library.llama_memory_seq_add(self._memory, sequence, start, -1, delta)
+
+    @property
+    def can_shift(self) -> bool:
+        """Does this model's KV cache allow `shift`?"""
+        return bool(self._library.llama_memory_can_shift(self._memory))
+
+    def set_threads(self, n_threads: int) -> None:
+        """Use so many threads from the next batch on."""
+        self.n_threads = n_threads
+        self._library.llama_set_n_threads(self.pointer, n_threads, n_threads)
+
+    def save_sequence(self, sequence: int, tokens: Sequence[int], path: Path) -> int:
+        """Write the KV of `sequence` and its `tokens` to a file; the bytes written, 0 when that failed."""
+        array = (ctypes.c_int32 * len(tokens))(*tokens)
+        name = str(path).encode("utf-8", "surrogateescape")
+        return int(self._library.llama_state_seq_save_file(self.pointer, name, sequence, array, len(tokens)))
+
+    def load_sequence(self, sequence: int, n_tokens: int, path: Path) -> list[int]:
+        """Read into an empty `sequence` what `save_sequence` wrote; its tokens, none when the file does not fit."""
+        array, count = (ctypes.c_int32 * n_tokens)(), ctypes.c_size_t(0)
+        name = str(path).encode("utf-8", "surrogateescape")
+        size = self._library.llama_state_seq_load_file(
+            self.pointer, name, sequence, array, n_tokens, ctypes.byref(count)
+        )
+        return list(array[: count.value]) if size else []
 
     def close(self) -> None:
         """Free the KV cache."""

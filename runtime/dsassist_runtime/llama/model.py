@@ -3,24 +3,44 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dsassist_runtime.errors import ModelInvalid, ModelUnsupported
 from dsassist_runtime.llama.library import last_words, load_library
 
-__all__ = ["FimTokens", "Model", "Vocabulary"]
+__all__ = ["FimTokens", "Model", "SpecialToken", "Vocabulary"]
+
+
+# llama_token_attr
+_ATTRIBUTE_UNKNOWN = 1
+_ATTRIBUTE_CONTROL = 8
+_ATTRIBUTE_LSTRIP = 128
+_ATTRIBUTE_RSTRIP = 256
+_SPECIAL = _ATTRIBUTE_UNKNOWN | _ATTRIBUTE_CONTROL
 
 
 @dataclass(frozen=True)
 class FimTokens:
-    """The three marks of fill-in-the-middle, as token ids."""
+    """The three marks of fill-in-the-middle, as token ids, and those of a repository where the model knows them."""
 
     prefix: int
     suffix: int
     middle: int
+    repository: int | None
+    file: int | None
+
+
+class SpecialToken(NamedTuple):
+    """A token that text becomes only where `parse_special` says so: a mark of the model's own, such as `<|im_end|>`."""
+
+    token: int
+    text: str
+    strips_left: bool  # blanks before it belong to it
+    strips_right: bool
 
 
 class Vocabulary:
@@ -32,21 +52,24 @@ class Vocabulary:
         self.n_tokens: int = self._library.llama_vocab_n_tokens(pointer)
         self.adds_bos: bool = self._library.llama_vocab_get_add_bos(pointer)
         self.bos = _token(self._library.llama_vocab_bos(pointer))
+        self.eos = _token(self._library.llama_vocab_eos(pointer))
         self.fim = self._fim_tokens()
 
-    def tokenize(self, text: str) -> list[int]:
-        """The ids of `text`, in which marks such as `<|fim_middle|>` are plain text; no BOS is added.
+    def tokenize(self, text: str, *, parse_special: bool = False, add_special: bool = False) -> list[int]:
+        """The ids of `text`, in which marks such as `<|fim_middle|>` are plain text unless `parse_special` is set.
 
-        Lone surrogates, which no UTF-8 can hold, become question marks.
+        With `add_special` the tokens that the model wants around a text, such as BOS, are added. Lone surrogates, which
+        no UTF-8 can hold, become question marks.
         """
         data = text.encode("utf-8", "replace")
         size = len(data) + 8
         buffer = (ctypes.c_int32 * size)()
-        count = self._library.llama_tokenize(self.pointer, data, len(data), buffer, size, False, False)
+        tokenize = self._library.llama_tokenize
+        count = tokenize(self.pointer, data, len(data), buffer, size, add_special, parse_special)
         if count < 0:  # a tokenizer that needs more tokens than bytes
             size = -count
             buffer = (ctypes.c_int32 * size)()
-            count = self._library.llama_tokenize(self.pointer, data, len(data), buffer, size, False, False)
+            count = tokenize(self.pointer, data, len(data), buffer, size, add_special, parse_special)
         assert count >= 0, f"llama_tokenize returned {count} for {len(data)} bytes"
         return list(buffer[:count])
 
@@ -67,6 +90,38 @@ class Vocabulary:
         """Does this token end a text (end of text, of turn, of infill)?"""
         return bool(self._library.llama_vocab_is_eog(self.pointer, token))
 
+    def mark(self, token: int) -> str:
+        """How the vocabulary spells a token that stands for no text, such as `<|im_end|>`."""
+        spelled: bytes = self._library.llama_vocab_get_text(self.pointer, token)
+        return spelled.decode("utf-8", "replace")
+
+    @functools.cached_property
+    def special(self) -> tuple[SpecialToken, ...]:
+        """The control tokens, those of the longest text first, as llama.cpp looks for them (0.1 s the first time)."""
+        library, found = self._library, []
+        for token in range(self.n_tokens):
+            attributes = library.llama_vocab_get_attr(self.pointer, token)
+            text = self.mark(token) if attributes & _SPECIAL else ""
+            if text:
+                strips = bool(attributes & _ATTRIBUTE_LSTRIP), bool(attributes & _ATTRIBUTE_RSTRIP)
+                found.append(SpecialToken(token, text, *strips))
+        return tuple(sorted(found, key=lambda special: -len(special.text.encode())))
+
+    @functools.cached_property
+    def grammar_tokenizer(self) -> Any:
+        """The vocabulary as llguidance wants it (half a second the first time, for 152k tokens)."""
+        from llguidance import LLTokenizer
+
+        tokens = [self.piece(token) for token in range(self.n_tokens)]
+        for special in self.special:
+            tokens[special.token] = b"\xff" + special.text.encode()  # a byte that no text has
+        return LLTokenizer.from_llamacpp(  # type: ignore[attr-defined]  # missing in its stub
+            tokens=tokens,
+            vocab_ptr=self.pointer,
+            tokenize_fptr=ctypes.cast(self._library._lib.llama_tokenize, ctypes.c_void_p).value,
+            eos_token=[token for token in range(self.n_tokens) if self.is_end(token)],
+        )
+
     def _fim_tokens(self) -> FimTokens | None:
         # llama.cpp takes them from the metadata, else finds them by the texts that it knows (llama-vocab.cpp).
         marks = [
@@ -80,7 +135,8 @@ class Vocabulary:
         prefix, suffix, middle = marks
         if prefix is None or suffix is None or middle is None:
             return None
-        return FimTokens(prefix, suffix, middle)
+        repository = _token(self._library.llama_vocab_fim_rep(self.pointer))
+        return FimTokens(prefix, suffix, middle, repository, _token(self._library.llama_vocab_fim_sep(self.pointer)))
 
 
 class Model:
@@ -104,6 +160,8 @@ class Model:
             raise _load_error(path, last_words())
         self.vocabulary = Vocabulary(self._library.llama_model_get_vocab(self.pointer))
         self.n_ctx_train: int = self._library.llama_model_n_ctx_train(self.pointer)
+        self.n_params: int = self._library.llama_model_n_params(self.pointer)
+        self.size_bytes: int = self._library.llama_model_size(self.pointer)
         template = self._library.llama_model_chat_template(self.pointer, None)
         self.chat_template: str | None = template.decode("utf-8", "replace") if template else None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -22,10 +21,10 @@ from dsassist_runtime.api import (
     ScoreRequest,
     TextPiece,
 )
-from dsassist_runtime.engine.fim import clip_prefix, clip_suffix, fim_prompt
-from dsassist_runtime.engine.local import LocalEngine
+from dsassist_runtime.engine.fim import InfillPrompt, clip_prefix, clip_suffix
+from dsassist_runtime.engine.job import Event
+from dsassist_runtime.engine.local import LocalEngine, Request
 from dsassist_runtime.errors import RequestRefused
-from dsassist_runtime.llama.model import FimTokens
 
 GREEDY = Sampling(temperature=0.0)
 PREFIX = "import os\n\n\ndef names(path):\n    for name in os.listdir(path):\n        "
@@ -40,16 +39,17 @@ def engine() -> Iterator[LocalEngine]:
         yield engine
 
 
-@pytest.fixture(autouse=True)
-def armed(engine: LocalEngine) -> None:
-    engine.rearm()
-
-
-def write(engine: LocalEngine, request: InfillRequest) -> tuple[str, GenerationEnd]:
-    events = list(engine.infill(request))
+def write(engine: LocalEngine, request: Request) -> tuple[str, GenerationEnd]:
+    events = list(engine.events(request))
     assert isinstance(events[0], PromptRead)
     assert isinstance(events[-1], GenerationEnd)
     return "".join(event.text for event in events if isinstance(event, TextPiece)), events[-1]
+
+
+def scored(engine: LocalEngine, request: ScoreRequest) -> tuple[EditScore, ...]:
+    (scores,) = engine.events(request)
+    assert isinstance(scores, tuple)
+    return scores
 
 
 def test_greedy_text_is_the_same_with_and_without_a_cache(engine: LocalEngine) -> None:
@@ -92,37 +92,34 @@ def test_a_stop_string_ends_the_text_before_it(engine: LocalEngine) -> None:
     assert end.finish_reason == "stop"
 
 
-def test_an_abort_ends_the_text_within_a_token(engine: LocalEngine) -> None:
-    events = engine.infill(InfillRequest("x = [1, ", "", max_tokens=900, sampling=Sampling(1.0, seed=1)))
-    seen = 0
-    for event in events:
-        if isinstance(event, TextPiece):
-            seen = event.completion_tokens
-            engine.abort()
-        elif isinstance(event, GenerationEnd):
-            assert event.finish_reason == "cancelled"
-            assert event.completion_tokens <= seen + 1
+def test_a_cancel_ends_the_text_where_it_is(engine: LocalEngine) -> None:
+    events: list[Event] = []
+    engine.submit(1, InfillRequest("x = [1, ", "", max_tokens=900, sampling=Sampling(1.0, seed=1)), events.append)
+    while not any(isinstance(event, TextPiece) for event in events):
+        engine.step()
+    engine.cancel(1)
+    assert not engine.step(), "nothing is left to do"
+    end = events[-1]
+    assert isinstance(end, GenerationEnd)
+    assert (end.finish_reason, sum(isinstance(event, GenerationEnd) for event in events)) == ("cancelled", 1)
+    assert engine.status().requests == ()
 
 
-def test_an_abort_stops_a_prefill_in_the_middle_and_leaves_a_sound_cache(engine: LocalEngine) -> None:
+def test_a_batch_that_is_broken_off_leaves_a_sound_cache(engine: LocalEngine) -> None:
+    """The flag is raised while llama.cpp computes, as the inbox does it when nobody waits for the request any more."""
     request = InfillRequest("def f():\n    return 1\n" * 90, SUFFIX, max_tokens=8, sampling=GREEDY)
     expected, _ = write(engine, request)
-    write(engine, InfillRequest("x", "", max_tokens=1))
-    timer = threading.Timer(0.005, engine.abort)
-    started = time.perf_counter()
-    timer.start()
-    events = list(engine.infill(request))
-    aborted_s = time.perf_counter() - started
-    timer.join()
-    engine.rearm()
-    started = time.perf_counter()
-    text, end = write(engine, request)
-    whole_s = time.perf_counter() - started
-    assert isinstance(events[-1], GenerationEnd)
-    if events[-1].finish_reason == "cancelled":  # else the machine stalled until the text was written
-        assert aborted_s < whole_s * 2
-    assert text == expected
-    assert end.prompt_tokens > 400
+    engine.forget_everything()
+    events: list[Event] = []
+    engine.submit(1, request, events.append)
+    for delay_s in (0.001, 0.002, 0.003, 0.005, 0.008):
+        timer = threading.Timer(delay_s, engine.interruption.cancelled, [1])
+        timer.start()
+        engine.step()
+        timer.join()
+    while engine.step():
+        pass
+    assert "".join(event.text for event in events if isinstance(event, TextPiece)) == expected
 
 
 def test_the_prompt_is_clipped_to_its_budget_at_line_ends(engine: LocalEngine) -> None:
@@ -168,20 +165,20 @@ SOME = edits(("width * height", "width * width"), ("< 0 or", "> 0 or"), ("or hei
 
 
 def test_scores_do_not_depend_on_what_was_asked_before_or_beside(engine: LocalEngine) -> None:
-    together = {score.edit: score for score in engine.score(ScoreRequest(CONTEXT, TEXT, SOME))}
+    together = {score.edit: score for score in scored(engine, ScoreRequest(CONTEXT, TEXT, SOME))}
     assert set(together) == set(SOME)
     write(engine, InfillRequest(PREFIX, SUFFIX, max_tokens=3))
     for edit in SOME:
-        assert engine.score(ScoreRequest(CONTEXT, TEXT, (edit,))) == (together[edit],)
+        assert scored(engine, ScoreRequest(CONTEXT, TEXT, (edit,))) == (together[edit],)
 
 
 def test_a_score_is_the_probability_of_the_tokens(engine: LocalEngine) -> None:
     """The original's values for an edit and the alternative's for the reverse edit of the edited text must agree."""
-    (forward,) = engine.score(ScoreRequest(CONTEXT, TEXT, SOME[:1]))
+    (forward,) = scored(engine, ScoreRequest(CONTEXT, TEXT, SOME[:1]))
     edit = SOME[0]
     edited = TEXT[: edit.start] + edit.replacement + TEXT[edit.end :]
     back = Edit(edit.start, edit.start + len(edit.replacement), TEXT[edit.start : edit.end])
-    (backward,) = engine.score(ScoreRequest(CONTEXT, edited, (back,)))
+    (backward,) = scored(engine, ScoreRequest(CONTEXT, edited, (back,)))
     for ours, theirs in (
         (forward.site_original, backward.site_alternative),
         (forward.site_alternative, backward.site_original),
@@ -192,7 +189,7 @@ def test_a_score_is_the_probability_of_the_tokens(engine: LocalEngine) -> None:
 
 
 def test_probabilities_are_below_one_and_suffixes_equally_long(engine: LocalEngine) -> None:
-    for score in engine.score(ScoreRequest(CONTEXT, TEXT, SOME, suffix_tokens=5)):
+    for score in scored(engine, ScoreRequest(CONTEXT, TEXT, SOME, suffix_tokens=5)):
         values = score.site_original + score.site_alternative + score.suffix_original + score.suffix_alternative
         assert all(value < 0 and math.isfinite(value) for value in values)
         assert len(score.suffix_original) == len(score.suffix_alternative) <= 5
@@ -201,7 +198,7 @@ def test_probabilities_are_below_one_and_suffixes_equally_long(engine: LocalEngi
 def test_the_best_ranked_are_rescored_at_most_so_many_a_site(engine: LocalEngine) -> None:
     at = TEXT.index("height\n")
     many = tuple(Edit(at, at + 6, name) for name in ("width", "area", "math", "x", "result"))
-    scores = engine.score(ScoreRequest(CONTEXT, TEXT, (*many, *SOME), max_rescored=4, max_per_site=1))
+    scores = scored(engine, ScoreRequest(CONTEXT, TEXT, (*many, *SOME), max_rescored=4, max_per_site=1))
     assert len(scores) == 4
     assert sum(score.edit in many for score in scores) <= 1
 
@@ -210,8 +207,8 @@ def test_removing_and_adding_tokens_can_be_scored(engine: LocalEngine) -> None:
     start = TEXT.index(" or height < 0")
     scores: dict[str, EditScore] = {
         score.edit.replacement: score
-        for score in engine.score(
-            ScoreRequest(CONTEXT, TEXT, (Edit(start, start + 14, ""), Edit(start, start, " and True")))
+        for score in scored(
+            engine, ScoreRequest(CONTEXT, TEXT, (Edit(start, start + 14, ""), Edit(start, start, " and True")))
         )
     }
     assert len(scores[""].site_original) > len(scores[""].site_alternative)
@@ -219,19 +216,19 @@ def test_removing_and_adding_tokens_can_be_scored(engine: LocalEngine) -> None:
 
 
 def test_nothing_to_score_is_an_empty_answer(engine: LocalEngine) -> None:
-    assert engine.score(ScoreRequest(CONTEXT, TEXT, ())) == ()
-    assert engine.score(ScoreRequest(CONTEXT, "", (Edit(0, 0, "x"),))) == ()
-    assert engine.score(ScoreRequest(CONTEXT, TEXT, (Edit(len(TEXT), len(TEXT), "x"),))) == ()
+    assert scored(engine, ScoreRequest(CONTEXT, TEXT, ())) == ()
+    assert scored(engine, ScoreRequest(CONTEXT, "", (Edit(0, 0, "x"),))) == ()
+    assert scored(engine, ScoreRequest(CONTEXT, TEXT, (Edit(len(TEXT), len(TEXT), "x"),))) == ()
 
 
 def test_a_text_longer_than_the_context_is_refused_with_both_numbers(engine: LocalEngine) -> None:
     with pytest.raises(RequestRefused, match=r"needs \d+ tokens of context and the model has 1024"):
-        engine.score(ScoreRequest("", "a = 1\n" * 500, (Edit(0, 1, "b"),)))
+        scored(engine, ScoreRequest("", "a = 1\n" * 500, (Edit(0, 1, "b"),)))
 
 
 def test_an_edit_outside_the_text_is_refused(engine: LocalEngine) -> None:
     with pytest.raises(RequestRefused, match="lies outside a text of"):
-        engine.score(ScoreRequest("", TEXT, (Edit(5, 10_000, "b"),)))
+        scored(engine, ScoreRequest("", TEXT, (Edit(5, 10_000, "b"),)))
 
 
 def test_fim_marks_in_a_document_are_text(engine: LocalEngine) -> None:
@@ -241,9 +238,8 @@ def test_fim_marks_in_a_document_are_text(engine: LocalEngine) -> None:
 
 
 def test_orders_put_the_marks_as_published() -> None:
-    marks = FimTokens(prefix=1, suffix=2, middle=3)
-    assert fim_prompt("psm", marks, None, [10, 11], [20]) == [1, 10, 11, 2, 20, 3]
-    assert fim_prompt("spm", marks, 0, [10, 11], [20]) == [0, 2, 20, 1, 10, 11, 3]
+    assert InfillPrompt("psm", [], [1, 10, 11], [2, 20], 3).tokens == [1, 10, 11, 2, 20, 3]
+    assert InfillPrompt("spm", [0], [1, 10, 11], [2, 20], 3).tokens == [0, 2, 20, 1, 10, 11, 3]
 
 
 def test_clipping_keeps_whole_lines_next_to_the_cursor(engine: LocalEngine) -> None:

@@ -45,3 +45,25 @@ def test_marks_and_template_of_a_real_model_are_found(real_model: Path) -> None:
         assert model.vocabulary.is_end(151645)
         assert model.chat_template is not None
         assert "<|im_start|>" in model.chat_template
+
+
+def test_marks_become_tokens_only_where_they_are_asked_for(builtin_model: Path) -> None:
+    with closing(Model(builtin_model)) as model:
+        vocabulary = model.vocabulary
+        marks = [special.text for special in vocabulary.special]
+        assert "<|fim_middle|>" in marks
+        assert marks == sorted(marks, key=len, reverse=True)
+        for special in vocabulary.special:
+            assert vocabulary.tokenize(special.text, parse_special=True) == [special.token]
+            assert special.token not in vocabulary.tokenize(special.text)
+            assert vocabulary.mark(special.token) == special.text
+            assert vocabulary.piece(special.token) == b""
+        assert vocabulary.tokenize("a", add_special=True) == [vocabulary.bos, *vocabulary.tokenize("a")]
+        assert vocabulary.eos is not None
+        assert vocabulary.is_end(vocabulary.eos)
+
+
+def test_size_and_parameters_are_those_of_the_file(builtin_model: Path) -> None:
+    with closing(Model(builtin_model)) as model:
+        assert 0.8 * builtin_model.stat().st_size < model.size_bytes < builtin_model.stat().st_size
+        assert model.n_params > model.size_bytes / 4

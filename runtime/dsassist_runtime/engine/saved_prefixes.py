@@ -1,0 +1,135 @@
+"""Hot prefixes across restarts: the KV of the sequences used last, in files that the next engine finds them by.
+
+A folder holds the prefixes of one model: `index.json` says of which, and which tokens lie in which file. A save builds
+a new folder and puts it in the old one's place, so that what an index names is whole. A file is read when a prompt
+begins with its tokens and the cache knows less of them. Whatever is wrong with a folder, nothing is lost but time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dsassist_runtime.engine.prefix_cache import PrefixCache, common_prefix
+from dsassist_runtime.errors import NotDone
+from dsassist_runtime.llama.context import Context
+from dsassist_runtime.llama.library import PINNED
+
+__all__ = ["SavedPrefixes"]
+
+_LARGEST_BYTES = 256 << 20  # on disk, for a model
+_MOST_MODELS = 3
+_MOST_TOKENS = 16_384
+_LEAST_TOKENS = 64  # fewer are evaluated sooner than read
+_WORTH_TOKENS = 32  # that a file must bring beyond what the cache has
+
+
+@dataclass(frozen=True)
+class _Saved:
+    path: Path
+    tokens: list[int]
+
+
+class SavedPrefixes:
+    """The folder of one model. `restore` and `save` belong to the decode loop's thread."""
+
+    def __init__(self, root: Path, model_path: Path, context: Context, cache: PrefixCache) -> None:
+        """Read the index in `root`; a missing or foreign one is no error."""
+        self._context = context
+        self._cache = cache
+        self._identity = _identity(model_path)
+        name = hashlib.sha256(json.dumps(self._identity).encode()).hexdigest()[:16]
+        self._folder = root / name
+        self._saved = self._read_index()
+
+    def restore(self, tokens: list[int]) -> None:
+        """Bring what is saved of the start of `tokens` into the cache, where that is worth reading a file."""
+        known = self._cache.match(tokens)
+        best = max(self._saved, key=lambda saved: common_prefix(saved.tokens, tokens), default=None)
+        if best is None or common_prefix(best.tokens, tokens) < known + _WORTH_TOKENS:
+            return
+        self._saved.remove(best)
+        if not self._cache.make_room(len(best.tokens)):
+            return
+        lease = self._cache.lease_empty()
+        loaded = self._context.load_sequence(lease.sequence, len(best.tokens), best.path)
+        if loaded == best.tokens:
+            lease.extend(loaded)
+        lease.release(keep=loaded == best.tokens)
+
+    def save(self) -> tuple[int, int]:
+        """Write the sequences used last, beside what is saved and was not read; how many, and their tokens.
+
+        `NotDone` when the disk refuses; what was saved before is still there then.
+        """
+        fresh = self._folder.with_suffix(".new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        try:
+            fresh.mkdir(parents=True, mode=0o700)
+            entries = self._write_hottest(fresh)
+            entries += self._carry_over(fresh, len(entries))
+            (fresh / "index.json").write_text(json.dumps({"identity": self._identity, "prefixes": entries}))
+            shutil.rmtree(self._folder, ignore_errors=True)
+            fresh.rename(self._folder)
+            self._forget_other_models()
+        except OSError as error:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise NotDone(f"the evaluated prompts could not be saved in {self._folder}: {error}") from error
+        self._saved = []
+        return len(entries), sum(len(entry["tokens"]) for entry in entries)
+
+    def _write_hottest(self, folder: Path) -> list[dict[str, Any]]:
+        entries: list[dict[str, Any]] = []
+        written = 0
+        for sequence, tokens in self._cache.hottest(_MOST_TOKENS):
+            if len(tokens) < _LEAST_TOKENS or written > _LARGEST_BYTES:
+                continue
+            path = folder / f"{len(entries)}.kv"
+            size = self._context.save_sequence(sequence, tokens, path)
+            if not size or path.stat().st_size != size:
+                raise OSError(f"{path.name} could not be written whole; is the disk full?")
+            path.chmod(0o600)
+            written += size
+            entries.append({"file": path.name, "tokens": tokens})
+        return entries
+
+    def _carry_over(self, folder: Path, first: int) -> list[dict[str, Any]]:
+        """What an earlier engine saved and no prompt asked for yet, as far as there is room for it."""
+        entries: list[dict[str, Any]] = []
+        total = sum(path.stat().st_size for path in folder.iterdir())
+        for saved in self._saved:
+            with suppress(FileNotFoundError):
+                total += saved.path.stat().st_size
+                if total > _LARGEST_BYTES:
+                    break
+                name = f"{first + len(entries)}.kv"
+                os.link(saved.path, folder / name)
+                entries.append({"file": name, "tokens": saved.tokens})
+        return entries
+
+    def _forget_other_models(self) -> None:
+        folders = sorted(self._folder.parent.iterdir(), key=lambda path: path.stat().st_mtime)
+        for folder in folders[:-_MOST_MODELS]:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _read_index(self) -> list[_Saved]:
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            index = json.loads((self._folder / "index.json").read_text())
+            if index["identity"] == self._identity:
+                return [
+                    _Saved(self._folder / Path(entry["file"]).name, [int(token) for token in entry["tokens"]])
+                    for entry in index["prefixes"]
+                ]
+        return []
+
+
+def _identity(model_path: Path) -> list[Any]:
+    """What must be equal for KV to mean the same: the file, and the library that laid it out."""
+    stat = model_path.stat()
+    return [str(model_path), stat.st_size, stat.st_mtime_ns, PINNED]

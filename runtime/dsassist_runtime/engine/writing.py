@@ -1,0 +1,493 @@
+"""One request for text: its prompt is evaluated, then one or more texts are written behind it.
+
+What is known of a text are `known` tokens: prompt, written ones, and the one that was just chosen. A lease holds those
+that are evaluated. So there is one rule for prompt, decode and the return after a suspension alike: what is known and
+not evaluated goes into the next batch, and where that reaches the end, the next token is chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from dsassist_runtime.api import (
+    ChoiceEnd,
+    CompletionRequest,
+    FinishReason,
+    Generation,
+    GenerationEnd,
+    InfillRequest,
+    PromptRead,
+    SequenceStatus,
+    TextPiece,
+    TokenLogprob,
+)
+from dsassist_runtime.engine.gap import GapLease, GapPrompt, Gaps
+from dsassist_runtime.engine.job import Event, Ticket
+from dsassist_runtime.engine.prefix_cache import Lease, PrefixCache
+from dsassist_runtime.engine.speculation import Speculation
+from dsassist_runtime.engine.text import TextAssembler
+from dsassist_runtime.llama.context import BatchToken, Context
+from dsassist_runtime.llama.model import Vocabulary
+from dsassist_runtime.llama.sampler import Sampler, logprobs
+
+__all__ = ["Parts", "Writing"]
+
+_CELLS_AHEAD = 256  # kept free for what a request writes; a longer text finds its room as it goes
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the jobs work with; one of each in an engine."""
+
+    context: Context
+    vocabulary: Vocabulary
+    cache: PrefixCache
+    gaps: Gaps
+    speculation: Speculation
+    n_ctx: int  # the most tokens of one request
+    n_outputs: int  # the most logits of a batch
+    end_tokens: Callable[[], Sequence[int]]  # those that `ignore_eos` forbids
+    now: Callable[[], float]
+
+
+@dataclass
+class _Choice:
+    """One text behind the prompt."""
+
+    index: int
+    known: list[int]
+    sampler: Sampler
+    assembler: TextAssembler
+    lease: Lease | GapLease | None = None
+    written: int = 0
+    text: str = ""  # what is certain of it, shown or not
+    draft: list[int] = field(default_factory=list)
+    proposed: int = 0  # of `known`, in the batch that runs
+    reason: FinishReason | None = None
+    must_verify_alone: bool = False
+    unsent_logprobs: list[TokenLogprob] = field(default_factory=list)
+
+    @property
+    def pending(self) -> int:
+        """Tokens that are known and not evaluated."""
+        return len(self.known) - (len(self.lease) if self.lease else 0)
+
+
+class Writing:
+    """Implements `job.Job` for `InfillRequest`, `CompletionRequest` and `ChatRequest`."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        ticket: Ticket,
+        kind: Literal["infill", "complete", "chat"],
+        request: Generation,
+        prompt: Sequence[int],
+        sampler: Sampler,
+        gap: GapPrompt | None = None,
+    ) -> None:
+        """`prompt` has one token at least, and leaves room in the context. The sampler is owned from here on.
+
+        `gap` is the same prompt in its parts, where the suffix is to stay evaluated.
+        """
+        self.ticket = ticket
+        self.request = request
+        self._kind = kind
+        self._parts = parts
+        self._prompt = list(prompt)
+        self._gap = gap
+        self._max_tokens = min(request.max_tokens, parts.n_ctx - len(prompt))
+        self._echo = isinstance(request, CompletionRequest) and request.echo_logprobs
+        # Logits at every position fill a batch; a traced request has a context of its own.
+        self.exclusive = self._echo or (isinstance(request, InfillRequest) and request.trace_experts)
+        self._choices = [self._new_choice(0, sampler)]
+        self._forked = False
+        self._shown_from = 0  # characters of the text that stand in the document already: they were typed meanwhile
+        self._typed = ""
+        self.newer: InfillRequest | None = None
+        self.orphaned = False
+        self._cached = 0
+        self._echoed: list[TokenLogprob] = []
+        self._started_at: float | None = None
+        self._read_at: float | None = None
+        self._first_at: float | None = None
+        self._drafted = self._accepted = 0
+        self._running = self._finished = False
+        window = request.sampling.repeat_last_n
+        for token in self._prompt if window < 0 else self._prompt[max(0, len(self._prompt) - window) :]:
+            sampler.accept(token)
+
+    @property
+    def context(self) -> Context:
+        """Where its tokens are evaluated."""
+        return self._parts.context
+
+    @property
+    def written_tokens(self) -> list[int]:
+        """Prompt and text, for guesses at other texts."""
+        return self._choices[0].known
+
+    @property
+    def finished(self) -> bool:
+        """Was the last event sent?"""
+        return self._finished
+
+    @property
+    def running(self) -> bool:
+        """Does it hold sequences?"""
+        return self._running
+
+    @property
+    def decoding(self) -> bool:
+        """Is the prompt evaluated?"""
+        return self._forked and all(choice.pending <= 1 for choice in self._live)
+
+    @property
+    def _live(self) -> list[_Choice]:
+        return [choice for choice in self._choices if choice.reason is None]
+
+    def cells_wanted(self) -> int:
+        """The prompt behind what is cached, and something for each text; none where the cache is its own."""
+        if isinstance(self.request, InfillRequest) and self.request.trace_experts:
+            return 0
+        known = self._choices[0].known
+        ahead = min(_CELLS_AHEAD, self._max_tokens) * self.request.n
+        return len(known) - self._parts.cache.match(known) + ahead
+
+    def sequences_wanted(self) -> int:
+        """One a text."""
+        return self.request.n
+
+    def start(self) -> None:
+        """Take sequences that share what is cached."""
+        self._started_at = self._started_at or self._parts.now()
+        self._running = True
+        for choice in self._live:
+            choice.lease = self._acquire(choice)
+            if not self._forked:
+                self._cached = choice.lease.cached
+
+    def _acquire(self, choice: _Choice) -> Lease | GapLease:
+        if self._gap is not None:
+            return self._parts.gaps.acquire(self._gap)
+        if self._echo or not self.request.cache_prompt:
+            return self._parts.cache.lease_empty()
+        return self._parts.cache.acquire(choice.known)
+
+    def suspend(self) -> None:
+        """Give the sequences back; what is evaluated stays in the cache as long as nobody needs the room."""
+        for choice in self._live:
+            self._release(choice)
+        self._running = False
+
+    def propose(self, room: int, *, alone: bool) -> list[BatchToken]:
+        """What is known and not evaluated, and a guess at what follows if that pays."""
+        if self._echo:
+            room = min(room, self._parts.n_outputs)
+        batch: list[BatchToken] = []
+        for choice in self._live:
+            if choice.lease is None or room <= 0:
+                continue
+            start = len(choice.lease)
+            tokens = choice.known[start : start + min(room, choice.lease.limit(start))]
+            choice.proposed = len(tokens)
+            at_end = start + len(tokens) == len(choice.known)
+            choice.draft = self._guess(choice, room - 1) if alone and at_end and len(tokens) == 1 else []
+            room -= len(tokens) + len(choice.draft)
+            last = len(tokens) - 1
+            sequence, position = choice.lease.place(start)
+            batch += [
+                BatchToken(token, position + i, sequence, self._echo or (at_end and i >= last))
+                for i, token in enumerate(tokens + choice.draft)
+            ]
+        return batch
+
+    def _guess(self, choice: _Choice, room: int) -> list[int]:
+        if choice.must_verify_alone or not (self.request.speculate and self._forked and len(self._choices) == 1):
+            choice.must_verify_alone = False
+            return []
+        room = min(room, self._max_tokens - choice.written - 1)
+        return self._parts.speculation.guess(choice.known, room) if room > 0 else []
+
+    def advance(self, first: int) -> None:
+        """Take over what was evaluated; where that is all that is known, choose the next token of each text."""
+        index = first
+        for choice in self._live:
+            if choice.lease is None or not choice.proposed:
+                continue
+            n_known, n_draft = choice.proposed, len(choice.draft)
+            start = len(choice.lease)
+            choice.lease.extend(choice.known[start : start + n_known])
+            choice.proposed = 0
+            if self._echo and not self._forked:
+                self._echo_logprobs(choice, start, n_known, index)
+            if choice.pending == 0:
+                if not self._forked:
+                    self._prompt_is_read()
+                    self._fork(index + n_known - 1)
+                else:
+                    self._choose(choice, index + n_known - 1)
+            index += n_known + n_draft
+        if all(choice.reason for choice in self._choices):
+            self._finish()
+
+    def undo(self) -> None:
+        """Forget the cells of a batch that was broken off."""
+        for choice in self._live:
+            if choice.lease is not None and choice.proposed:
+                choice.lease.undo()
+                choice.proposed, choice.draft = 0, []
+
+    def end(self, reason: FinishReason) -> None:
+        """End before it is done."""
+        if self._finished:
+            return
+        for choice in self._live:
+            self._end_choice(choice, reason)
+        self._finish()
+
+    def fail(self, error: Exception) -> None:
+        """End with an error."""
+        if self._finished:
+            return
+        self._close(keep=False)
+        self.ticket.emit(error)
+
+    def status(self, now: float) -> SequenceStatus:
+        """How it stands."""
+        lease = self._choices[0].lease
+        return SequenceStatus(
+            request=self.ticket.request,
+            kind=self._kind,
+            priority=self.ticket.priority,
+            state="waiting" if not self._running else "decode" if self._forked else "prefill",
+            document=self.ticket.document,
+            prompt_tokens=len(self._prompt),
+            evaluated_tokens=min(len(self._prompt), len(lease) if lease else 0),
+            completion_tokens=sum(choice.written for choice in self._choices),
+            age_ms=1000 * (now - self.ticket.arrived),
+        )
+
+    # What was typed meanwhile
+
+    def fits(self, request: Generation) -> bool:
+        """Is `request` the one that this text answers, some characters further on?"""
+        mine = self.request
+        if not (isinstance(mine, InfillRequest) and isinstance(request, InfillRequest)):
+            return False
+        if self._finished or request.n > 1 or request.trace_experts:
+            return False
+        if replace(request, prefix="", max_tokens=0, deadline_ms=0.0) != replace(
+            mine, prefix="", max_tokens=0, deadline_ms=0.0
+        ):
+            return False
+        if not request.prefix.startswith(self._base_prefix):
+            return False
+        typed, text = request.prefix[len(self._base_prefix) :], self._choices[0].text
+        # Behind the end of the text there is nothing to compare with yet; while it is being written that is a matter
+        # of a moment, while its prompt is still being read it is not.
+        return text.startswith(typed) or (text != "" and typed.startswith(text))
+
+    @property
+    def _base_prefix(self) -> str:
+        assert isinstance(self.request, InfillRequest)
+        return self.request.prefix
+
+    def hand_over(self, ticket: Ticket, request: InfillRequest) -> None:
+        """Go on for a newer request that `fits`; the older one ends as superseded."""
+        choice = self._choices[0]
+        self.ticket.emit(self._figures("superseded"))
+        self.ticket = ticket
+        self.orphaned = False
+        self._typed = request.prefix[len(self._base_prefix) :]
+        self._shown_from = len(self._typed)
+        self.newer = request
+        self._max_tokens = min(choice.written + request.max_tokens, self._parts.n_ctx - len(self._prompt))
+        self._cached = len(choice.known) - choice.pending
+        self._first_at = None
+        if self._forked:
+            ticket.emit(PromptRead(len(choice.known), self._cached))
+        if shown := choice.text[self._shown_from :]:
+            self._first_at = self._parts.now()
+            ticket.emit(TextPiece(shown, choice.written))
+
+    def orphan(self, until: float) -> None:
+        """Its request was cancelled; go on in silence for a moment, since the next keystroke may ask for just this."""
+        self.ticket.emit(self._figures("cancelled"))
+        self.ticket = replace(self.ticket, emit=_to_nobody, deadline=until)
+        self.orphaned = True
+
+    @property
+    def adoption_failed(self) -> bool:
+        """Is the text not what was typed meanwhile? Then `newer` must be answered by another job."""
+        choice = self._choices[0]
+        if self.newer is None or choice.reason in ("cancelled", "superseded", "deadline"):
+            return False
+        text, typed = choice.text, self._typed
+        if len(text) >= len(typed):
+            return not text.startswith(typed)
+        return choice.reason is not None or not typed.startswith(text)
+
+    def leave(self) -> None:
+        """Give everything back without a word: another job answers the request."""
+        self._close(keep=True)
+
+    # Steps of the work
+
+    def _new_choice(self, index: int, sampler: Sampler) -> _Choice:
+        assembler = TextAssembler(self.request.stop, self.request.min_indent)
+        return _Choice(index, list(self._prompt), sampler, assembler)
+
+    def _prompt_is_read(self) -> None:
+        self._read_at = self._parts.now()
+        if self.request.cache_prompt:
+            lease = self._choices[0].lease
+            assert lease is not None
+            lease.publish()
+        self.ticket.emit(PromptRead(len(self._prompt), self._cached, tuple(self._echoed)))
+
+    def _fork(self, index: int) -> None:
+        """The first token of every text, all from the same logits."""
+        self._forked = True
+        first = self._choices[0]
+        for n in range(1, self.request.n):
+            assert isinstance(first.lease, Lease), "several texts do without a gap"
+            choice = self._new_choice(n, first.sampler.clone(n))
+            choice.lease = first.lease.fork()
+            self._choices.append(choice)
+        for choice in list(self._choices):
+            self._choose(choice, index)
+
+    def _choose(self, choice: _Choice, index: int) -> None:
+        """Choose the next token by the logits at `index`, and those behind it as long as the guess was right."""
+        if self._max_tokens <= 0:  # only the prompt was to be read
+            self._end_choice(choice, "length")
+            return
+        lease, draft = choice.lease, choice.draft
+        assert lease is not None
+        guessed, right = len(draft), 0
+        exact = guessed > 0 and self.request.sampling.temperature <= 0
+        while True:
+            if self.request.ignore_eos:
+                self._parts.context.forbid(index + right, self._parts.end_tokens())
+            if exact and self._parts.speculation.is_tie(self._parts.context.logits(index + right)):
+                # In a batch of another size the other token might have won: decide it in a batch of one.
+                lease.truncate(len(lease) - 1)
+                choice.must_verify_alone = True
+                break
+            token = choice.sampler.sample(self._parts.context, index + right)
+            self._take(choice, token, index + right)
+            if choice.reason or self.adoption_failed or right == guessed or token != draft[right]:
+                break
+            lease.extend([token])
+            right += 1
+        if guessed:
+            self._forget_draft(choice)
+            self._drafted += guessed
+            self._accepted += right
+            self._parts.speculation.verified(guessed, right)
+
+    def _forget_draft(self, choice: _Choice) -> None:
+        if choice.draft and choice.lease is not None:
+            choice.lease.undo()
+        choice.draft = []
+
+    def _take(self, choice: _Choice, token: int, index: int) -> None:
+        vocabulary = self._parts.vocabulary
+        if vocabulary.is_end(token) and not self.request.ignore_eos:
+            self._end_choice(choice, "stop")
+            return
+        choice.known.append(token)
+        choice.written += 1
+        if self.request.logprobs is not None:
+            logits = self._parts.context.logits(index)
+            choice.unsent_logprobs.append(logprobs(logits, token, self.request.logprobs, vocabulary))
+        self._show(choice, choice.assembler.push(vocabulary.piece(token)))
+        if choice.assembler.stopped:
+            self._end_choice(choice, "stop")
+        elif choice.written >= self._max_tokens or self._out_of_time(choice):
+            self._end_choice(choice, "length")
+
+    def _out_of_time(self, choice: _Choice) -> bool:
+        limit_ms = self.request.predict_ms
+        if not limit_ms or self._first_at is None or "\n" not in choice.text:
+            return False
+        return 1000 * (self._parts.now() - self._first_at) > limit_ms
+
+    def _show(self, choice: _Choice, text: str) -> None:
+        self._first_at = self._first_at or self._parts.now()
+        visible = text[max(0, self._shown_from - len(choice.text)) :]
+        choice.text += text
+        if visible or choice.unsent_logprobs:
+            piece = TextPiece(visible, choice.written, choice.index, tuple(choice.unsent_logprobs))
+            choice.unsent_logprobs = []
+            self.ticket.emit(piece)
+
+    def _end_choice(self, choice: _Choice, reason: FinishReason) -> None:
+        whole = reason in ("stop", "length", "deadline") and not choice.assembler.stopped
+        if whole and (rest := choice.assembler.finish()):
+            self._show(choice, rest)
+        choice.reason = reason
+        self._release(choice)
+
+    def _release(self, choice: _Choice) -> None:
+        self._forget_draft(choice)
+        if choice.lease is not None:
+            choice.lease.release(keep=self.request.cache_prompt)
+            choice.lease = None
+
+    def _finish(self) -> None:
+        if self.adoption_failed:
+            return  # the engine answers the request by another job
+        reason = self._choices[0].reason
+        assert reason is not None
+        self._close(keep=True)
+        self.ticket.emit(self._figures(reason))
+
+    def _close(self, *, keep: bool) -> None:
+        self._finished = True
+        self._running = False
+        for choice in self._choices:
+            if choice.lease is not None:
+                choice.lease.release(keep=keep and self.request.cache_prompt)
+                choice.lease = None
+            choice.sampler.close()
+
+    def _figures(self, reason: FinishReason) -> GenerationEnd:
+        now = self._parts.now()
+        arrived = self.ticket.arrived
+        started = max(arrived, self._started_at or now)
+        read = max(started, self._read_at or now)
+        first = self._choices[0]
+        return GenerationEnd(
+            finish_reason=reason,
+            prompt_tokens=len(self._prompt),
+            cached_tokens=self._cached,
+            completion_tokens=sum(choice.written for choice in self._choices),
+            ttft_ms=1000 * ((self._first_at or now) - arrived),
+            total_ms=1000 * (now - arrived),
+            stop_text=first.assembler.stop_text,
+            queue_ms=1000 * (started - arrived),
+            prompt_ms=1000 * (read - started),
+            predict_ms=1000 * (now - read),
+            drafted_tokens=self._drafted,
+            accepted_tokens=self._accepted,
+            adopted=self.newer is not None,
+            choices=tuple(ChoiceEnd(c.index, c.reason or reason, c.written) for c in self._choices)
+            if len(self._choices) > 1
+            else (),
+        )
+
+    def _echo_logprobs(self, choice: _Choice, start: int, count: int, index: int) -> None:
+        for i in range(count):
+            following = start + i + 1
+            if following < len(self._prompt):
+                logits = self._parts.context.logits(index + i)
+                top = self.request.logprobs or 0
+                self._echoed.append(logprobs(logits, choice.known[following], top, self._parts.vocabulary))
+
+
+def _to_nobody(_event: Event) -> None:
+    """Nobody waits for it."""
