@@ -16,7 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dsassist.config_files import ConfigError, RepositoryFile, repository_file, user_file, user_table
+from dsassist.config_files import (
+    ConfigError,
+    RepositoryFile,
+    repository_file,
+    repository_root,
+    user_file,
+    user_table,
+)
 from dsassist.options import OPTIONS, Config, Option, OptionValue, with_values
 from dsassist.trust import is_trusted
 
@@ -30,12 +37,13 @@ __all__ = [
     "is_path",
     "load",
     "repository_file",
+    "repository_root",
     "settings_in",
     "user_file",
 ]
 
-RESERVED_VARIABLES = frozenset({"DSASSIST_HOME", "DSASSIST_CATALOGUE", "DSASSIST_SKIP"})
-"""Variables of ours that set no option: where everything lies, another catalogue, a commit without review."""
+RESERVED_VARIABLES = frozenset({"DSASSIST_HOME", "DSASSIST_CATALOGUE", "DSASSIST_SKIP", "DSASSIST_API_KEY"})
+"""Variables of ours that set no option: where everything lies, another catalogue, a commit without review, a key."""
 
 _BY_VARIABLE = {option.variable: option for option in OPTIONS.values()}
 _SECTIONS = {key.partition(".")[0] for key in OPTIONS if "." in key}
@@ -43,11 +51,16 @@ _SECTIONS = {key.partition(".")[0] for key in OPTIONS if "." in key}
 
 @dataclass(frozen=True)
 class LoadedConfig:
-    """The configuration, for each key where its value came from, and what the user should be told once."""
+    """The configuration, for each key where its value came from, and what the user should be told once.
+
+    `root` is the repository that it holds for, or the folder outside of one: consent to send code elsewhere is given by
+    it. Without it none is found.
+    """
 
     config: Config
     origins: dict[str, str]
     notices: list[str]
+    root: Path | None = None
 
 
 @dataclass
@@ -100,7 +113,7 @@ def load(
     for key, value in (flags or {}).items():
         with layers.leaving_out():
             layers.put(OPTIONS[key], value, OPTIONS[key].flag, Path.cwd())
-    return LoadedConfig(with_values(Config(), layers.values), layers.origins, layers.notices)
+    return LoadedConfig(with_values(Config(), layers.values), layers.origins, layers.notices, repository_root(start))
 
 
 def from_mapping(values: Mapping[str, Any], origin: str, base: Config) -> tuple[Config, list[str]]:

@@ -17,7 +17,7 @@ from typing import Any
 from dsassist_runtime import places
 from dsassist_runtime.errors import DsassistError
 
-__all__ = ["ConfigError", "RepositoryFile", "repository_file", "user_file", "user_table"]
+__all__ = ["ConfigError", "RepositoryFile", "repository_file", "repository_root", "user_file", "user_table"]
 
 
 class ConfigError(DsassistError):
@@ -58,6 +58,11 @@ def repository_file(start: Path) -> RepositoryFile | None:
             if table is not None:
                 return RepositoryFile(path, content, table)
     return None
+
+
+def repository_root(start: Path) -> Path:
+    """The root of the repository around `start`; outside of one the folder itself."""
+    return _folders(start)[-1]
 
 
 def _folders(start: Path) -> list[Path]:

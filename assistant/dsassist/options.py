@@ -36,7 +36,9 @@ _DEST_PREFIX = "option:"
 
 @dataclass(frozen=True)
 class EngineConfig:
-    """How the model is held. A repository may set none of it: these decide how much of the machine is taken."""
+    """How the model is held, or asked for elsewhere. A repository may set none of it: these decide how much of the
+    machine is taken, and what is sent out.
+    """
 
     n_ctx: int = declare(
         0, "Context length in tokens; 0 chooses by the model", minimum=0, maximum=1 << 20, repository_may_set=False
@@ -47,12 +49,36 @@ class EngineConfig:
     n_gpu_layers: int = declare(
         0, "Layers of the model that go to the GPU", minimum=0, maximum=10_000, repository_may_set=False
     )
+    draft_model: str = declare(
+        "",
+        "A small model of the same vocabulary, a name or a file, whose guesses the model checks; empty: none",
+        flag="--draft-model",
+        repository_may_set=False,
+    )
     idle_timeout_s: float = declare(
         900.0,
         "Seconds without a request after which the server leaves the memory; 0 keeps it",
         minimum=0.0,
         maximum=30 * 86_400.0,
         flag="--idle-timeout",
+        repository_may_set=False,
+    )
+    remote_fim: Literal["auto", "suffix", "prompt"] = declare(
+        "auto",
+        "How a server at an address is asked to fill in the middle",
+        choices=("auto", "suffix", "prompt"),
+        repository_may_set=False,
+    )
+    remote_timeout_s: float = declare(
+        60.0,
+        "Seconds that a server at an address may be silent",
+        minimum=1.0,
+        maximum=3600.0,
+        repository_may_set=False,
+    )
+    remote_key_variable: str = declare(
+        "DSASSIST_API_KEY",
+        "Environment variable with the key for a model's address",
         repository_may_set=False,
     )
 
@@ -108,7 +134,7 @@ class HookConfig:
 class Config:
     """All options with their values; `model` is "builtin", a catalogue name, an absolute path or an address."""
 
-    model: str = declare("builtin", 'The model: "builtin", a catalogue name or the path of a GGUF file')
+    model: str = declare("builtin", 'The model: "builtin", a catalogue name, the path of a GGUF file, or an address')
     engine: EngineConfig = field(default_factory=EngineConfig)
     completion: CompletionConfig = field(default_factory=CompletionConfig)
     review: ReviewConfig = field(default_factory=ReviewConfig)

@@ -5,16 +5,14 @@ A changed file is another file, so whoever can push to a repository cannot widen
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
-import tempfile
 from pathlib import Path
 
-from dsassist_runtime import places
-from dsassist_runtime.errors import NotDone
+from dsassist.records import read_record, write_record
 
 __all__ = ["is_trusted", "revoke_trust", "trust"]
+
+_RECORD = "trust"
 
 
 def trust(file: Path, content: bytes) -> None:
@@ -36,10 +34,6 @@ def is_trusted(file: Path, content: bytes) -> bool:
     return _read().get(_name(file)) == _digest(content)
 
 
-def _store() -> Path:
-    return places.state_dir() / "trust.json"
-
-
 def _name(file: Path) -> str:
     # The folder's links are followed (macOS: /tmp), the file's own is not: its target may serve another repository too.
     return str(file.parent.resolve() / file.name)
@@ -50,27 +44,11 @@ def _digest(content: bytes) -> str:
 
 
 def _read() -> dict[str, str]:
-    """What was recorded; nothing, if the record is missing or damaged: then the user is asked again."""
-    try:
-        recorded = json.loads(_store().read_bytes())
-    except (OSError, ValueError):
-        return {}
-    files = recorded.get("files") if isinstance(recorded, dict) else None
+    files = read_record(_RECORD).get("files")
     if not isinstance(files, dict):
         return {}
     return {str(name): digest for name, digest in files.items() if isinstance(digest, str)}
 
 
 def _write(trusted: dict[str, str]) -> None:
-    directory = places.make_writable(places.state_dir())
-    temporary = ""
-    try:
-        with tempfile.NamedTemporaryFile("w", dir=directory, prefix="trust-", delete=False) as file:
-            temporary = file.name
-            json.dump({"files": trusted}, file, indent=2, sort_keys=True)
-        Path(temporary).replace(_store())
-    except OSError as error:
-        if temporary:
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink()
-        raise NotDone(f"cannot write {_store()}: {(error.strerror or str(error)).lower()}") from error
+    write_record(_RECORD, {"files": trusted})

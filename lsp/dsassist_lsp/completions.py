@@ -11,9 +11,10 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from dsassist.completion.completer import CompletionStream, start_completion
-from dsassist.config import LoadedConfig
+from dsassist.config import LoadedConfig, is_address
 from dsassist.options import EngineConfig
 from dsassist_lsp.jobs import Job, Workers
 from dsassist_runtime.api import Engine
@@ -47,7 +48,7 @@ class Completions:
         self._workers = Workers()
         self._running: dict[str, Job] = {}
         self._open_lock = threading.Lock()
-        self._open: dict[tuple[str, EngineConfig], OpenEngine] = {}
+        self._open: dict[tuple[str, EngineConfig, Path | None], OpenEngine] = {}
 
     async def complete(self, document: str, text: str, offset: int, loaded: LoadedConfig) -> str:
         """What belongs at `offset`; empty when there is nothing, or when `forget` or a newer request came first.
@@ -105,5 +106,7 @@ class Completions:
             return self._open[key].engine
 
 
-def _engine_key(loaded: LoadedConfig) -> tuple[str, EngineConfig]:
-    return loaded.config.model, loaded.config.engine
+def _engine_key(loaded: LoadedConfig) -> tuple[str, EngineConfig, Path | None]:
+    # Consent to send code to an address is given for each repository, so each has an engine of its own there.
+    root = loaded.root if is_address(loaded.config.model) else None
+    return loaded.config.model, loaded.config.engine, root

@@ -50,7 +50,7 @@ class Settings:
             notices += [problem] if problem else []
             config, found = from_mapping(values, _ORIGIN, config)
             notices += found
-        return LoadedConfig(config, files.origins, list(dict.fromkeys(notices)))
+        return LoadedConfig(config, files.origins, list(dict.fromkeys(notices)), files.root)
 
 
 def _own_part(settings: object) -> tuple[Mapping[str, Any], str]:

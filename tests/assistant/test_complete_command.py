@@ -201,7 +201,7 @@ def test_bad_standard_input_is_told_by_the_name_given() -> None:
         ("--max-tokens", "0", "'0' is not allowed; allowed is a whole number from 1 to 4096"),
         ("--model", "qwen2.5-coder-0.4b", "did you mean qwen2.5-coder-0.5b"),
         ("--model", "nosuch", "the catalogue has no model 'nosuch'; `dsassist model list` shows them all"),
-        ("--model", "http://localhost:8080/v1", "is an address"),
+        ("--model", "ftp://localhost/v1", "is no address that can be used: it must begin with http:// or https://"),
     ],
 )
 def test_an_option_out_of_range_is_a_usage_error(

@@ -174,10 +174,13 @@ def test_before_initialize_requests_are_refused(client: ProcessClient) -> None:
 
 def test_what_is_printed_meanwhile_does_not_reach_the_client(tmp_path: Path) -> None:
     printing = (
-        "import os, sys, threading\n"
+        "import os, sys, threading, time\n"
         "from dsassist.cli import main\n"
-        "stray = lambda: (print('stray', flush=True), os.write(1, b'stray too\\n'), os.write(2, b'printed\\n'))\n"
-        "threading.Timer(1.0, stray).start()\n"
+        "def stray(client=os.fstat(1).st_ino):\n"
+        "    while os.fstat(1).st_ino == client:\n"  # a slow machine takes its time until the server has the pipe
+        "        time.sleep(0.01)\n"
+        "    print('stray', flush=True), os.write(1, b'stray too\\n'), os.write(2, b'printed\\n')\n"
+        "threading.Thread(target=stray).start()\n"
         "sys.exit(main(['lsp']))\n"
     )
     client = ProcessClient(tmp_path, [sys.executable, "-c", printing])

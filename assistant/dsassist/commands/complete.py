@@ -71,9 +71,17 @@ def _report(result: Completion, model: str, *, as_json: bool) -> None:
     from dsassist.output import notice, write_line
 
     if as_json:
-        figures = {"text": result.text, **asdict(result)}
-        routing = figures.pop("routing")
-        figures |= {"ttft_ms": round(result.ttft_ms, 1), "total_ms": round(result.total_ms, 1), "model": model}
+        figures = {
+            "text": result.text,
+            "finish_reason": result.finish_reason,
+            "prompt_tokens": result.prompt_tokens,
+            "cached_tokens": result.cached_tokens,
+            "completion_tokens": result.completion_tokens,
+            "ttft_ms": round(result.ttft_ms, 1),
+            "total_ms": round(result.total_ms, 1),
+            "model": model,
+        }
+        routing = [asdict(layer) for layer in result.routing]
         write_line(json.dumps(figures | ({"routing": routing} if routing else {}), ensure_ascii=False))
         return
     write_line("")

@@ -1,4 +1,6 @@
-"""`dsassist config`: the effective options and where each came from, and consent to a repository's file."""
+"""`dsassist config`: the effective options and where each came from, and consent: to a repository's file, and to an
+address that its code may be sent to.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +25,14 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--trust", action="store_true", help="let this repository's configuration file, as it is now, set every option"
     )
     what.add_argument("--untrust", action="store_true", help="take that consent back")
+    what.add_argument(
+        "--allow-remote",
+        nargs="?",
+        const="",
+        metavar="ADDRESS",
+        help="let this repository's code be sent to an address (default: the one that `model` is)",
+    )
+    what.add_argument("--local-only", action="store_true", help="take that consent back, for every address")
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -36,9 +46,13 @@ def _run(args: argparse.Namespace) -> int:
         _trust(_repository_file())
     elif args.untrust:
         _untrust(_repository_file())
+    elif args.allow_remote is not None:
+        _allow_remote(args.allow_remote)
+    elif args.local_only:
+        _keep_local()
     else:
         loaded = config.load(Path.cwd())
-        for text in loaded.notices:
+        for text in [*loaded.notices, *_consent_notice(loaded)]:
             output.notice(text)
         output.write_line(_as_json(loaded) if args.json else _as_columns(loaded))
     return 0
@@ -76,6 +90,47 @@ def _untrust(found: RepositoryFile) -> None:
 
     was_trusted = trust.revoke_trust(found.path)
     output.write_line(f"{found.path} is trusted no longer" if was_trusted else f"{found.path} was not trusted")
+
+
+def _allow_remote(address_text: str) -> None:
+    from dsassist import config, consent, output
+    from dsassist_runtime.remote.address import parse_address
+
+    model = address_text or config.load(Path.cwd()).config.model
+    if not config.is_address(model):
+        raise config.ConfigError(f"{model} is no address; say which one: dsassist config --allow-remote ADDRESS")
+    root, address = config.repository_root(Path.cwd()), parse_address(model)
+    if address.is_loopback:
+        output.notice(f"{address.origin} is this machine; it needs no consent")
+        return
+    consent.allow_remote(root, address)
+    output.write_line(f"the code in {root} may be sent to {address.origin}")
+    if not address.is_encrypted:
+        output.notice("over http:// whoever is on the way can read the code, and the key")
+
+
+def _keep_local() -> None:
+    from dsassist import config, consent, output
+
+    root = config.repository_root(Path.cwd())
+    origins = consent.keep_local(root)
+    what = f"is sent to {' and '.join(origins)} no longer" if origins else "was not sent anywhere"
+    output.write_line(f"the code in {root} {what}")
+
+
+def _consent_notice(loaded: LoadedConfig) -> list[str]:
+    """What to say where `model` is an address that this repository's code is not sent to, or no address at all."""
+    from dsassist import config, consent
+    from dsassist_runtime.errors import DsassistError
+    from dsassist_runtime.remote.address import parse_address
+
+    if not config.is_address(loaded.config.model):
+        return []
+    try:
+        consent.check_consent(loaded.root, parse_address(loaded.config.model))
+    except DsassistError as error:
+        return [str(error)]
+    return []
 
 
 def _as_columns(loaded: LoadedConfig) -> str:

@@ -23,7 +23,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_json_option(listing)
 
     info = actions.add_parser("info", help="what a model is and how much memory it needs")
-    info.add_argument("model", metavar="NAME|FILE", help="builtin, a name of the catalogue, or a GGUF file")
+    info.add_argument(
+        "model",
+        metavar="NAME|FILE|ADDRESS",
+        help="builtin, a name of the catalogue, a GGUF file, or a server's address",
+    )
     info.add_argument("--ctx", type=_context, default=0, metavar="N", help="context length for the memory (tokens)")
     _add_json_option(info)
 
@@ -31,7 +35,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     pulling.add_argument("names", metavar="NAME", nargs="+")
 
     use = actions.add_parser("use", help="write the model into your configuration file")
-    use.add_argument("model", metavar="NAME|FILE", help="builtin, a name of the catalogue, or a GGUF file")
+    use.add_argument(
+        "model",
+        metavar="NAME|FILE|ADDRESS",
+        help="builtin, a name of the catalogue, a GGUF file, or a server's address",
+    )
 
     removal = actions.add_parser("remove", help="delete a pulled model")
     removal.add_argument("name", metavar="NAME")
@@ -100,10 +108,12 @@ def _list(as_json: bool) -> int:
 def _info(model: str, n_ctx: int, as_json: bool) -> int:
     import json
 
-    from dsassist import output
+    from dsassist import config, output
     from dsassist_runtime.models import catalogue, store
     from dsassist_runtime.models.description import describe
 
+    if config.is_address(model):
+        return _remote_info(model, as_json)
     entry = catalogue.load().get(model)
     if entry is not None and not store.installed_path(entry).exists():
         if as_json:
@@ -124,6 +134,35 @@ def _info(model: str, n_ctx: int, as_json: bool) -> int:
         output.notice(f"{model}: it was trained for {found.context_length} tokens; more will not serve it well")
     if resolved.kind == "builtin":
         output.notice(store.BUILTIN_NOTE)
+    return 0
+
+
+def _remote_info(model: str, as_json: bool) -> int:
+    """What stands at an address; it is asked, and no code is sent."""
+    import json
+    from contextlib import closing
+    from dataclasses import replace
+
+    from dsassist import config, output
+    from dsassist.engine import open_remote_engine
+    from dsassist_runtime.errors import NotDone, RequestRefused
+
+    loaded = config.load(Path.cwd())
+    with closing(open_remote_engine(replace(loaded, config=replace(loaded.config, model=model)))) as engine:
+        facts = engine.facts()
+        answers = {}
+        for what, ask in (("fill in the middle", engine.infill_form), ("review by likelihood", engine.score_form)):
+            try:
+                answers[what] = ask()
+            except (NotDone, RequestRefused) as error:
+                answers[what] = f"no: {error}"
+        lines = [
+            ("name", facts.name),
+            ("server", engine.server_kind or "one that does not say what it is"),
+            ("context", f"{facts.n_ctx} tokens" if facts.n_ctx else "not stated"),
+            *answers.items(),
+        ]
+    output.write_line(json.dumps(dict(lines), indent=2, ensure_ascii=False) if as_json else _columns(lines))
     return 0
 
 
@@ -148,17 +187,38 @@ def _use(model: str) -> int:
     from dsassist_runtime.gguf import read_header
     from dsassist_runtime.models import store
 
+    if config.is_address(model):
+        return _use_address(model)
     resolved = store.resolve(model)
     read_header(resolved.path)
     value = str(resolved.path.absolute()) if resolved.kind == "file" else resolved.name
+    _choose(value)
+    if resolved.kind == "builtin":
+        output.notice(store.BUILTIN_NOTE)
+    return 0
+
+
+def _use_address(model: str) -> int:
+    from dsassist import config, output
+    from dsassist.consent import may_be_sent
+    from dsassist_runtime.remote.address import parse_address
+
+    address = parse_address(model)
+    _choose(model)
+    if not may_be_sent(config.repository_root(Path.cwd()), address):
+        output.notice(f"each repository asks first: `dsassist config --allow-remote {address.origin}` in it allows it")
+    return 0
+
+
+def _choose(value: str) -> None:
+    """Write the model into the user's configuration, and say where something else wins over it."""
+    from dsassist import config, output
+
     _write_setting("model", value)
     output.write_line(f"{config.user_file()}: model = {value}")
     loaded = config.load(Path.cwd())
     if loaded.config.model != value:
         output.notice(f"here {loaded.config.model} stays in use, as {loaded.origins['model']} says so")
-    if resolved.kind == "builtin":
-        output.notice(store.BUILTIN_NOTE)
-    return 0
 
 
 def _remove(name: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,8 +94,22 @@ def _of_paths(args: argparse.Namespace) -> tuple[LoadedConfig, Changes] | None:
     if not loaded.config.review.enabled:
         _say_nothing(args, f"review.enabled is false ({loaded.origins['review.enabled']})")
         return None
+    _check_consent_of(args.paths, loaded)
     exclude = loaded.config.review.exclude
     return loaded, whole_files(args.paths, exclude, _root() if exclude else None)
+
+
+def _check_consent_of(paths: Sequence[str], loaded: LoadedConfig) -> None:
+    """Where the model is on another machine, each path's repository must have been consented to, not this one alone."""
+    from dsassist.config import is_address, repository_root
+
+    if not is_address(loaded.config.model):
+        return
+    from dsassist.consent import check_consent
+    from dsassist_runtime.remote.address import parse_address
+
+    for root in dict.fromkeys(repository_root(Path(path)) for path in paths):
+        check_consent(root, parse_address(loaded.config.model))
 
 
 def _root() -> Path | None:

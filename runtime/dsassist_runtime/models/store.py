@@ -68,8 +68,7 @@ def resolve(name: str, base: Path | None = None) -> ResolvedModel:
         return ResolvedModel(name, BUILTIN_PATH, "builtin", "the builtin test model")
     if "://" in name:
         raise DsassistError(
-            f"model = {name!r} is an address, and this version runs models on this machine only; "
-            "name a file or a catalogue model (`dsassist model list`)"
+            f"{name!r} is an address, which has no file; name a file or a catalogue model (`dsassist model list`)"
         )
     entries = catalogue.load()
     if name in entries:
