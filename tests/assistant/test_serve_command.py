@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import signal
@@ -73,9 +74,14 @@ def serving(start: Start) -> Process:
 
 
 def ended(process: Process) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr, once it has ended."""
+    """Exit code, stdout and stderr, the log of requests left out, once it has ended."""
     out, err = process.communicate(timeout=LIMIT_S)
-    return process.returncode, out, err
+    return process.returncode, out, "".join(line for line in err.splitlines(keepends=True) if not is_logged(line))
+
+
+def is_logged(line: str) -> bool:
+    """Whether a line is the log's of one request."""
+    return line.startswith("{") and "finish_reason" in json.loads(line)
 
 
 def said_at_start(server: Path) -> str:
@@ -93,19 +99,37 @@ def test_it_says_where_it_serves_and_answers_there(
     assert ended(serving) == (0, "", said_at_start(server))
 
 
-def test_status_says_what_it_holds(serving: Process, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_says_what_it_holds_and_does(serving: Process, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve", "--status"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
-    assert out.startswith(f"dsassist {__version__}, process {serving.pid}, idle for ")
-    assert f"({BUILTIN_PATH}, context " in out
-    assert out.count("\n") == 1
+    told = dict(line.split(maxsplit=1) for line in out.splitlines())
+    assert told["server"].startswith(f"dsassist {__version__}, process {serving.pid}, up ")
+    assert told["file"] == str(BUILTIN_PATH)
+    assert told["engine"].startswith(f"process {health()['engine_pid']}, memory ")
+    assert told["requests"] == "0 running, 0 waiting"
+    assert set(told) == {"server", "model", "file", "engine", "requests", "cache", "speed", "drafts", "so"}
 
     assert main(["serve", "--status", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["pid"] == serving.pid
-    assert found["version"] == __version__
+    assert found["server"]["pid"] == serving.pid
+    assert found["server"]["version"] == __version__
     assert found["model"]["path"] == str(BUILTIN_PATH)
+    assert found["engine"]["requests"] == []
+
+
+def test_status_names_no_model_whose_engine_is_dead(serving: Process, capsys: pytest.CaptureFixture[str]) -> None:
+    """It once named the model of a killed engine until the next request."""
+    os.kill(health()["engine_pid"], signal.SIGKILL)
+    wait_for(lambda: health()["engine_pid"] is None, serving)
+    assert main(["serve", "--status"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["server", "model"]
+    assert lines[1].split(maxsplit=1)[1] == "none in memory"
+    assert main(["serve", "--status", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["model"] is None
+    assert found["engine"] is None
 
 
 def test_status_without_a_server_is_exit_code_3(capsys: pytest.CaptureFixture[str]) -> None:
@@ -222,4 +246,81 @@ def test_what_lies_in_a_client_started_servers_log_is_no_trace(
     write(tmp_path / "a.py", b"x = ")
     assert main(["complete", f"{tmp_path}/a.py:1:5", "--max-tokens", "3"]) == 0
     assert main(["serve", "--stop"]) == 0
-    assert (isolated / "d" / "state" / "server.log").read_text() == ""
+    lines = (isolated / "d" / "state" / "server.log").read_text().splitlines()
+    assert [line for line in lines if not is_logged(line)] == []
+
+
+def ask(address: str, path: str, key: str | None = None) -> int:
+    """The status of a GET over TCP."""
+    connection = http.client.HTTPConnection(address, timeout=LIMIT_S)
+    with contextlib.closing(connection):
+        connection.request("GET", path, headers={"Authorization": f"Bearer {key}"} if key else {})
+        return connection.getresponse().status
+
+
+def listening(process: Process) -> str:
+    wait_for(lambda: (found := server_health()) and found["model"], process)
+    address: str = health()["listen"]
+    return address
+
+
+def test_it_listens_on_tcp_with_the_key_of_a_file(start: Start, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.touch(0o600)
+    key.write_text("sk-file\n")
+    process = start("--listen", "127.0.0.1:0", "--api-key-file", str(key))
+    address = listening(process)
+    assert [ask(address, "/v1/models", sent) for sent in (None, "sk-env", "sk-file")] == [401, 401, 200]
+    assert main(["serve", "--stop"]) == 0
+    assert f"server.sock and http://{address.split(':')[0]}:" in ended(process)[2]
+
+
+def test_it_listens_on_tcp_with_the_key_of_the_environment(
+    start: Start, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DSASSIST_API_KEY", "sk-env")
+    address = listening(start("--listen", "127.0.0.1:0"))
+    assert [ask(address, "/v1/models", sent) for sent in (None, "sk-env")] == [401, 200]
+    assert main(["serve", "--status"]) == 0
+    out, err = capsys.readouterr()
+    assert f", on {address}, up " in out
+    assert err == ""
+
+
+def test_it_listens_on_loopback_without_a_key(start: Start) -> None:
+    address = listening(start("--listen", "127.0.0.1:0"))
+    assert ask(address, "/v1/models") == 200
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--listen", "0.0.0.0:0"], "can be reached from other machines, and there is no API key"),
+        (["--listen", "8080"], "cannot listen on '8080'; name a host and a port"),
+        (
+            ["--api-key-file", "key"],
+            "--api-key-file is for clients on TCP; say where to listen: --listen 127.0.0.1:8080",
+        ),
+        (["--listen", "127.0.0.1:0", "--api-key-file", "nosuch"], "cannot read nosuch: no such file or directory"),
+        (
+            ["--listen", "127.0.0.1:0", "--api-key-file", "open"],
+            "others may read or write open; make it private: chmod",
+        ),
+        (["--listen", "127.0.0.1:0", "--api-key-file", "empty"], "there is no key in empty"),
+        (
+            ["--listen", "127.0.0.1:0", "--api-key-file", "words"],
+            "words holds no key: one is a word of ASCII characters",
+        ),
+    ],
+)
+def test_it_does_not_listen_where_that_is_not_safe(
+    start: Start, server: Path, tmp_path: Path, options: list[str], said: str
+) -> None:
+    for name, text, mode in (("open", "sk", 0o640), ("empty", "\n", 0o600), ("words", "to be", 0o600)):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(mode)
+    code, out, err = ended(start(*options))
+    assert (code, out) == (2, "")
+    assert said in err
+    assert err.count("\n") == 1
+    assert not (server / "server.sock").exists()

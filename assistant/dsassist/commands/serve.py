@@ -14,10 +14,26 @@ __all__ = ["COMMAND"]
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     action = parser.add_mutually_exclusive_group()
-    action.add_argument("--status", action="store_true", help="say what the running server holds")
+    action.add_argument("--status", action="store_true", help="say what the running server holds and does")
     action.add_argument("--stop", action="store_true", help="stop the running server")
     parser.add_argument("--json", action="store_true", help="with --status: print one JSON object")
-    for key in ("model", "engine.idle_timeout_s", "engine.n_ctx", "engine.n_threads", "engine.n_gpu_layers"):
+    parser.add_argument(
+        "--listen", metavar="HOST:PORT", help="listen on TCP too, for OpenAI's and llama.cpp's clients; port 0: any"
+    )
+    parser.add_argument(
+        "--api-key-file",
+        metavar="FILE",
+        type=Path,
+        help="the key that clients on TCP must send, in a file that only you can read (default: $DSASSIST_API_KEY)",
+    )
+    for key in (
+        "model",
+        "engine.idle_timeout_s",
+        "engine.n_ctx",
+        "engine.n_threads",
+        "engine.n_gpu_layers",
+        "engine.draft_model",
+    ):
         add_option_argument(parser, key)
 
 
@@ -33,40 +49,45 @@ def _serve(args: argparse.Namespace) -> int:
     from dsassist.config import load
     from dsassist.engine import engine_settings
     from dsassist.output import notice
-    from dsassist_runtime.errors import NotDone
+    from dsassist.server_key import read_server_key
+    from dsassist_runtime.errors import DsassistError, NotDone
     from dsassist_runtime.gguf import read_header
     from dsassist_runtime.server.main import serve, socket_path
 
+    if args.api_key_file and not args.listen:
+        raise DsassistError("--api-key-file is for clients on TCP; say where to listen: --listen 127.0.0.1:8080")
+    key = read_server_key(args.api_key_file) if args.listen else None
     loaded = load(Path.cwd(), flags_from(args))
     for line in loaded.notices:
         notice(line)
     settings = engine_settings(loaded)
     read_header(settings.model_path)  # what is no whole model is told before anything starts
 
-    def say() -> None:
-        notice(f"serving {settings.model_path.name} on {socket_path()}; Ctrl-C ends it")
+    def say(address: str | None) -> None:
+        places = f"{socket_path()} and http://{address}" if address else socket_path()
+        notice(f"serving {settings.model_path.name} on {places}; Ctrl-C ends it")
 
-    if not serve(loaded.config.engine.idle_timeout_s, settings, on_listening=say, must_load=True):
+    idle_timeout_s = loaded.config.engine.idle_timeout_s
+    if not serve(idle_timeout_s, settings, listen=args.listen, api_key=key, on_listening=say, must_load=True):
         raise NotDone("a dsassist server runs already; `dsassist serve --stop` ends it, `--status` says what it holds")
     return 0
 
 
 def _status(*, as_json: bool) -> int:
     from dsassist.output import notice, write_line
-    from dsassist_runtime.client import server_health
+    from dsassist_runtime.client import server_status
 
-    health = server_health()
+    found = server_status()
     if as_json:
-        write_line(json.dumps(health))
-    elif health is None:
+        write_line(json.dumps(found))
+    elif found is None:
         notice("no server runs; it starts with the first request")
     else:
-        model = health["model"]
-        held = f"{model['name']} ({model['path']}, context {model['n_ctx']})" if model else "no model"
-        write_line(
-            f"dsassist {health['version']}, process {health['pid']}, idle for {health['idle_s']:.0f} s, holds {held}"
-        )
-    return 0 if health else 3
+        from dsassist.status_report import report_of, status_lines
+
+        for label, text in status_lines(report_of(found)):
+            write_line(f"{label:<10}{text}")
+    return 0 if found else 3
 
 
 def _stop() -> int:
@@ -79,7 +100,10 @@ def _stop() -> int:
 
 COMMAND = Command(
     help="run the model server in the foreground, or ask after it",
-    description="Serve the model on a Unix socket that only you can open. Clients start a server by themselves.",
+    description=(
+        "Serve the model on a Unix socket that only you can open, and with --listen on TCP.\n"
+        "Clients of ours start a server by themselves."
+    ),
     add_arguments=_add_arguments,
     run=_run,
 )

@@ -1,4 +1,7 @@
-"""`dsassist serve`, which clients start by themselves: one a user, on a Unix socket that only the user can open."""
+"""`dsassist serve`, which clients start by themselves: one a user, on a Unix socket that only the user can open.
+
+On request it listens on TCP as well, for other people's clients (see `access`).
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,15 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from dsassist_runtime.api import EngineSettings
 from dsassist_runtime.errors import NotDone, ServerUnavailable
 from dsassist_runtime.places import make_private, runtime_dir
+from dsassist_runtime.server.limits import LIMITS, Limits
+from dsassist_runtime.server.listening import address_of, listen_on_tcp, listen_on_unix
 from dsassist_runtime.server.supervisor import EngineSupervisor
 
 __all__ = ["lock_path", "serve", "socket_path"]
@@ -44,14 +50,18 @@ def serve(
     idle_timeout_s: float,
     settings: EngineSettings | None = None,
     *,
-    on_listening: Callable[[], None] | None = None,
+    listen: str | None = None,
+    api_key: str | None = None,
+    limits: Limits = LIMITS,
+    on_listening: Callable[[str | None], None] | None = None,
     must_load: bool = False,
 ) -> bool:
     """Serve until idle for `idle_timeout_s` (0: for ever), a signal, or `/shutdown`.
 
     False at once when another server of this user runs. `settings`: a model to load before the first request; with
-    `must_load` its failure to load is raised, where else only requests are told of it. Raises `KeyboardInterrupt`
-    after a Ctrl-C, when all is put away.
+    `must_load` its failure to load is raised, where else only requests are told of it. `listen` is HOST:PORT, heard
+    beside the Unix socket; `DsassistError` when that is beyond loopback and there is no `api_key`. Raises
+    `KeyboardInterrupt` after a Ctrl-C, when all is put away.
     """
     make_private(runtime_dir())
     path = socket_path()
@@ -59,12 +69,18 @@ def serve(
     try:
         if not _locked(lock):
             return False
-        with _listen(path) as listener, _signals_noted() as signals:
+        with ExitStack() as stack:
+            tcp = stack.enter_context(listen_on_tcp(listen, has_key=bool(api_key))) if listen else None
+            unix = stack.enter_context(listen_on_unix(path))
+            signals = stack.enter_context(_signals_noted())
             if on_listening:
-                on_listening()
+                on_listening(address_of(tcp) if tcp else None)
             # The engine loads in its own process while this one still imports its web framework.
             supervisor = EngineSupervisor(settings)
-            asyncio.run(_run(supervisor, listener, path, idle_timeout_s, signals, settings if must_load else None))
+            run = _Run(
+                supervisor, settings, unix, tcp, path, idle_timeout_s, api_key or None, limits, must_load=must_load
+            )
+            asyncio.run(run.serve(signals))
         if signal.SIGINT in signals:
             raise KeyboardInterrupt
         return True
@@ -87,19 +103,6 @@ def _locked(lock: int) -> bool:
     return False
 
 
-def _listen(path: Path) -> socket.socket:
-    with suppress(FileNotFoundError):
-        path.unlink()  # we hold the lock: whoever left it there is gone
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    mask = os.umask(0o177)
-    try:
-        listener.bind(os.fspath(path))
-    finally:
-        os.umask(mask)
-    listener.listen(64)
-    return listener
-
-
 @contextmanager
 def _signals_noted() -> Iterator[list[int]]:
     """Ctrl-C and SIGTERM are only written down: they must neither break off the start nor leave the socket behind.
@@ -116,52 +119,66 @@ def _signals_noted() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-async def _run(
-    supervisor: EngineSupervisor,
-    listener: socket.socket,
-    path: Path,
-    idle_timeout_s: float,
-    signals: list[int],
-    required: EngineSettings | None,
-) -> None:
-    from dsassist_runtime.server.app import Activity, create_server
+@dataclass(frozen=True)
+class _Run:
+    """One run of the event loop, from the sockets to the end of the engine."""
 
-    # Each client that cancels would leave a line there: "socket.send() raised exception."
-    logging.getLogger("asyncio").setLevel(logging.ERROR)
-    activity = Activity()
-    server = create_server(supervisor, activity)
+    supervisor: EngineSupervisor
+    settings: EngineSettings | None
+    unix: socket.socket
+    tcp: socket.socket | None
+    path: Path
+    idle_timeout_s: float
+    api_key: str | None
+    limits: Limits
+    must_load: bool
 
-    async def leave_when_idle() -> None:
-        while idle_timeout_s > 0:
-            await asyncio.sleep(min(1.0, idle_timeout_s / 4))
-            if activity.idle_s > idle_timeout_s:
-                with suppress(FileNotFoundError):
-                    path.unlink()  # from here on a client starts another server instead of meeting a closing one
+    async def serve(self, signals: list[int]) -> None:
+        """Serve until the end; raises why a model that must load does not."""
+        from dsassist_runtime.server.activity import Activity
+        from dsassist_runtime.server.app import create_server
+        from dsassist_runtime.server.served_models import ServedModels
+        from dsassist_runtime.server.service import Service
+
+        # Each client that cancels would leave a line there: "socket.send() raised exception."
+        logging.getLogger("asyncio").setLevel(logging.ERROR)
+        activity = Activity()
+        listen = address_of(self.tcp) if self.tcp else None
+        service = Service(self.supervisor, activity, ServedModels(self.settings), listen)
+        server = create_server(service, api_key=self.api_key, limits=self.limits, on_leaving=self._unlink)
+
+        async def leave_when_idle() -> None:
+            while self.idle_timeout_s > 0:
+                await asyncio.sleep(min(1.0, self.idle_timeout_s / 4))
+                if activity.idle_s > self.idle_timeout_s:
+                    server.should_exit = True
+                    return
+
+        failures: list[NotDone] = []
+
+        async def load(settings: EngineSettings) -> None:
+            try:
+                async for _event in self.supervisor.load(settings):
+                    pass
+            except NotDone as error:
+                if not server.should_exit:
+                    failures.append(error)
                 server.should_exit = True
-                return
 
-    failures: list[NotDone] = []
-
-    async def load(settings: EngineSettings) -> None:
+        tasks = [asyncio.create_task(leave_when_idle())]
+        if self.must_load and self.settings:
+            tasks.append(asyncio.create_task(load(self.settings)))
         try:
-            async for _event in supervisor.load(settings):
-                pass
-        except NotDone as error:
-            if not server.should_exit:
-                failures.append(error)
-            server.should_exit = True
+            if not signals:
+                await server.serve(sockets=[listener for listener in (self.unix, self.tcp) if listener])
+        finally:
+            for task in tasks:
+                task.cancel()
+            await self.supervisor.stop()
+            self._unlink()
+        if failures:
+            raise failures[0]
 
-    tasks = [asyncio.create_task(leave_when_idle())]
-    if required:
-        tasks.append(asyncio.create_task(load(required)))
-    try:
-        if not signals:
-            await server.serve(sockets=[listener])
-    finally:
-        for task in tasks:
-            task.cancel()
-        await supervisor.stop()
+    def _unlink(self) -> None:
         with suppress(FileNotFoundError):
-            path.unlink()
-    if failures:
-        raise failures[0]
+            self.path.unlink()

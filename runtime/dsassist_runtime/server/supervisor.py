@@ -1,212 +1,207 @@
-"""The server's side of the engine: starts it, passes one request at a time, notices its death, swaps the model.
+"""The server's side of the engine: which model is loaded, who may ask it now, and what happens when it dies.
 
-States of the process: none -> loading -> ready -> (dead or stopped) -> none. A request finds the engine that it needs
-or waits until it is loaded; when the engine dies, the request in flight gets `EngineDied` and the next one starts
-another.
+    one model      requests go to the engine at once, any number together: the engine has the scheduler
+    another model  waits until the requests of the present one have ended; who comes later, for whichever model, queues
+                   behind it. When its turn comes, all that wait for the same model go along.
+
+An engine that dies ends its requests with `EngineDied`; those that had no answer yet are asked again, once, of the next
+engine, so that a death in idleness is noticed by nobody.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
-import json
-import os
-import signal
-import subprocess
-import sys
+from collections import deque
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 
 from dsassist_runtime.api import EngineSettings
-from dsassist_runtime.errors import EngineDied, ServerUnavailable, error_from_wire
-from dsassist_runtime.wire import to_wire
+from dsassist_runtime.errors import EngineDied, Overloaded, ServerUnavailable, error_from_wire
+from dsassist_runtime.server.engine_process import EngineCall, EngineProcess
 
-__all__ = ["EngineSupervisor", "spawn_engine"]
+__all__ = ["EngineSupervisor"]
 
-_FINAL = {"end", "scores", "error", "cancelled"}
-_CANCEL_PATIENCE_S = 5.0  # an engine that does not end a cancelled request by then is killed
-_LINE_LIMIT_BYTES = 64 << 20
+_REQUEST_LIMIT = 256
+_SAVE_PATIENCE_S = 3.0
 
 
-def spawn_engine(settings: EngineSettings) -> subprocess.Popen[bytes]:
-    """Start an engine process; its log goes where this process' standard error goes."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "dsassist_runtime.engine.process", json.dumps(to_wire(settings))],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        # Before the library loads: see `llama.library`.
-        env={**os.environ, "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "passive")},
-        # With `-m` the working directory is searched first: the server may stand in a repository with a `queue.py` of
-        # its own.
-        cwd="/",
-        # A Ctrl-C in the server's terminal is the server's to handle.
-        start_new_session=True,
-    )
+@dataclass(frozen=True)
+class _Waiting:
+    settings: EngineSettings
+    turn: asyncio.Future[None]
 
 
 class EngineSupervisor:
     """Owns at most one engine process. All methods run in the event loop's thread."""
 
-    def __init__(self, settings: EngineSettings | None = None) -> None:
+    def __init__(self, settings: EngineSettings | None = None, *, request_limit: int = _REQUEST_LIMIT) -> None:
         """With `settings` the engine starts loading at once, before the event loop runs."""
-        self._settings = settings
-        self._process = spawn_engine(settings) if settings else None
-        self._reader: asyncio.StreamReader | None = None
-        self._transport: asyncio.ReadTransport | None = None
-        self._facts: dict[str, Any] | None = None
-        self._turn = asyncio.Lock()
+        self._engine = EngineProcess(settings) if settings else None
+        self._request_limit = request_limit
+        self._present: EngineSettings | None = None
+        self._inside = 0  # requests for `_present` that have not ended
+        self._line: deque[_Waiting] = deque()
+        self._stopping: set[asyncio.Task[None]] = set()
         self._leaving = False
-        self._ids = itertools.count(1)
 
     @property
     def facts(self) -> dict[str, Any] | None:
         """The loaded model's facts, or None while nothing is loaded."""
-        return self._facts
+        return self._engine.facts if self._engine and not self._engine.ended else None
+
+    @property
+    def settings(self) -> EngineSettings | None:
+        """What the engine holds or loads, or None when there is none."""
+        return self._engine.settings if self._engine and not self._engine.ended else None
 
     @property
     def pid(self) -> int | None:
         """The engine's process id, or None."""
-        return self._process.pid if self._process else None
+        return self._engine.pid if self._engine and not self._engine.ended else None
+
+    @property
+    def n_waiting(self) -> int:
+        """Requests that wait for another model's turn."""
+        return len(self._line)
+
+    @property
+    def n_inside(self) -> int:
+        """Requests that the engine has, or gets when it is loaded."""
+        return self._inside
 
     async def load(self, settings: EngineSettings) -> AsyncGenerator[dict[str, Any]]:
         """Have the engine ready for `settings`; yields its `loading` events, then one `ready` with the facts."""
-        async with self._turn:
-            async with aclosing(self._ensure(settings)) as events:
+        await self._enter(settings)
+        try:
+            engine = self._engine_for(settings)
+            async with aclosing(engine.loaded()) as events:
                 async for event in events:
                     yield event
-            yield {"event": "ready", "facts": self._facts}
+            yield {"event": "ready", "facts": engine.facts}
+        finally:
+            self._release()
 
     async def run(self, settings: EngineSettings, op: str, request: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
         """Pass a request on and yield its events, the final one last. Closing the iterator cancels the request.
 
-        An engine that dies before it answered anything, maybe while it was idle, is replaced and asked again, once.
+        Raises `Overloaded`, `ServerUnavailable` while the server leaves, `EngineDied`, and why a model does not load.
         """
-        async with self._turn:
-            for attempt in (1, 2):
-                answered = False
-                try:
-                    async with aclosing(self._ask(settings, op, request)) as events:
-                        async for event in events:
-                            answered = answered or event["event"] != "loading"
-                            yield event
-                    return
-                except EngineDied:
-                    if answered or attempt == 2:
-                        raise
+        for attempt in (1, 2):
+            answered = False
+            try:
+                async with aclosing(self._attempt(settings, op, request)) as events:
+                    async for event in events:
+                        answered = answered or event["event"] != "loading"
+                        yield event
+                return
+            except EngineDied:
+                if answered or attempt == 2:
+                    raise
 
-    async def _ask(self, settings: EngineSettings, op: str, request: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
-        async with aclosing(self._ensure(settings)) as events:
-            async for event in events:
-                yield event
-        request_id = next(self._ids)
-        finished = False
+    async def ask(self, op: str, request: dict[str, Any], limit_s: float) -> dict[str, Any] | None:
+        """The final event of a request to the engine that is there; None when there is none, or no answer in time."""
+        if self.facts is None:
+            return None
+        assert self._engine is not None
+        call = self._engine.begin(op, request, lambda: None)
         try:
-            self._send(id=request_id, op=op, request=request)
-            while not finished:
-                event = await self._receive()
-                if event.get("id") == request_id:
-                    finished = event["event"] in _FINAL
-                    yield event
-        finally:
-            if not finished and self._process is not None:
-                await self._cancel(request_id)
+            event = await asyncio.wait_for(call.final(), limit_s)
+        except asyncio.TimeoutError:
+            return None
+        return None if event["event"] == "error" else event
 
     async def leave(self) -> None:
-        """End the engine for good: requests in flight and in waiting end with an error that says so."""
+        """End the engine for good: requests in flight and in waiting end with an error that says so.
+
+        What the engine has evaluated it saves for the next one, if it can within three seconds.
+        """
         self._leaving = True
+        for waiting in self._line:
+            if not waiting.turn.done():
+                waiting.turn.set_exception(_leaving_error())
+        self._line.clear()
+        if self._engine is not None:
+            self._engine.refuse_all(_leaving_error())
+            await self.ask("save", {}, _SAVE_PATIENCE_S)
         await self.stop()
 
     async def stop(self) -> None:
         """End the engine process, if there is one, and wait for it."""
-        process, self._process, self._reader, self._facts = self._process, None, None, None
-        if process is None:
-            return
-        process.kill()  # it holds nothing that needs saving, and a decode may run for long
-        if process.stdin is not None:
-            with suppress(OSError):
-                process.stdin.close()
-        # The transport owns the read end. Closing the file under it would leave its number in the event loop's books,
-        # and the next engine's pipe, which gets the same number, would never be heard.
-        transport, self._transport = self._transport, None
-        if transport is not None:
-            transport.close()
-        elif process.stdout is not None:
-            process.stdout.close()
-        await asyncio.to_thread(process.wait)
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            await engine.stop()
+        await asyncio.gather(*self._stopping)
 
-    async def _ensure(self, settings: EngineSettings) -> AsyncGenerator[dict[str, Any]]:
-        if self._leaving:
-            raise _leaving_error()
-        if self._process is not None and (settings != self._settings or self._process.poll() is not None):
-            await self.stop()
-        if self._process is None:
-            self._settings, self._process = settings, spawn_engine(settings)
-        if self._reader is None:
-            await self._connect(self._process)
-        while self._facts is None:
-            event = await self._receive()
-            if event["event"] == "failed":
-                await self.stop()
-                raise error_from_wire(event["error"])
-            if event["event"] == "ready":
-                self._facts = event["facts"]
-            else:
+    async def _attempt(
+        self, settings: EngineSettings, op: str, request: dict[str, Any]
+    ) -> AsyncGenerator[dict[str, Any]]:
+        await self._enter(settings)
+        call: EngineCall | None = None
+        try:
+            engine = self._engine_for(settings)
+            async with aclosing(engine.loaded()) as loading:
+                async for event in loading:
+                    yield event
+            call = engine.begin(op, request, self._release)
+        finally:
+            if call is None:
+                self._release()
+        async with aclosing(call.events()) as events:
+            async for event in events:
+                if event["event"] == "died":
+                    raise error_from_wire(event["error"])
                 yield event
 
-    async def _connect(self, process: subprocess.Popen[bytes]) -> None:
-        reader = asyncio.StreamReader(limit=_LINE_LIMIT_BYTES)
+    def _engine_for(self, settings: EngineSettings) -> EngineProcess:
+        """The engine that holds `settings`, maybe a new one; only for who is inside with these settings."""
+        if self._leaving:
+            raise _leaving_error()
+        engine = self._engine
+        if engine is None or engine.ended or engine.settings != settings:
+            if engine is not None:
+                engine.kill()
+                stopping = asyncio.create_task(engine.stop())
+                self._stopping.add(stopping)
+                stopping.add_done_callback(self._stopping.discard)
+            engine = self._engine = EngineProcess(settings)
+        return engine
+
+    async def _enter(self, settings: EngineSettings) -> None:
+        if self._leaving:
+            raise _leaving_error()
+        if self._inside + len(self._line) >= self._request_limit:
+            raise Overloaded(f"{self._request_limit} requests are being served or wait already; ask again later")
+        if not self._line and (not self._inside or settings == self._present):
+            self._present = settings
+            self._inside += 1
+            return
+        waiting = _Waiting(settings, asyncio.get_running_loop().create_future())
+        self._line.append(waiting)
         try:
-            self._transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-                lambda: asyncio.StreamReaderProtocol(reader), process.stdout
-            )
-        except BaseException:  # a cancel above all: a pipe that is half connected serves nobody
-            await self.stop()
+            await waiting.turn
+        except asyncio.CancelledError:
+            if waiting in self._line:
+                self._line.remove(waiting)
+                self._advance()
+            elif not waiting.turn.cancelled() and waiting.turn.exception() is None:
+                self._release()
             raise
-        self._reader = reader
 
-    def _send(self, **message: Any) -> None:
-        assert self._process is not None
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(json.dumps(message).encode() + b"\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # it died just now: `_receive` meets the end of its output and says so
+    def _release(self) -> None:
+        self._inside -= 1
+        self._advance()
 
-    async def _receive(self) -> dict[str, Any]:
-        assert self._reader is not None
-        line = await self._reader.readline()
-        if not line.endswith(b"\n"):
-            if self._leaving:
-                raise _leaving_error()
-            raise await self._died()
-        message: dict[str, Any] = json.loads(line)
-        return message
-
-    async def _cancel(self, request_id: int) -> None:
-        self._send(id=request_id, op="cancel")
-        with suppress(EngineDied, ServerUnavailable):
-            try:
-                await asyncio.wait_for(self._drain(request_id), _CANCEL_PATIENCE_S)
-            except asyncio.TimeoutError:
-                await self.stop()
-
-    async def _drain(self, request_id: int) -> None:
-        while True:
-            event = await self._receive()
-            if event.get("id") == request_id and event["event"] in _FINAL:
-                return
-
-    async def _died(self) -> EngineDied:
-        process = self._process
-        assert process is not None
-        with suppress(subprocess.TimeoutExpired):  # its output ends a moment before it does
-            await asyncio.to_thread(process.wait, 1.0)
-        await self.stop()
-        code = process.returncode
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-        return EngineDied(f"the engine process {how} while it worked on this request; the next request starts another")
+    def _advance(self) -> None:
+        if not self._line or (self._inside and self._line[0].settings != self._present):
+            return
+        self._present = self._line[0].settings
+        for waiting in [waiting for waiting in self._line if waiting.settings == self._present]:
+            self._line.remove(waiting)
+            if not waiting.turn.done():  # else it was cancelled a moment ago
+                self._inside += 1
+                waiting.turn.set_result(None)
 
 
 def _leaving_error() -> ServerUnavailable:

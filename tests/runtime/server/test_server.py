@@ -30,7 +30,7 @@ from dsassist_runtime.errors import (
     ServerUnavailable,
 )
 from dsassist_runtime.launch import server_is_up, try_connect
-from dsassist_runtime.server.supervisor import spawn_engine
+from dsassist_runtime.server.engine_process import spawn_engine
 from dsassist_runtime.version import VERSION_HEADER
 from dsassist_runtime.wire import to_wire
 
@@ -128,22 +128,24 @@ def test_a_request_that_waits_can_be_cancelled(client: Client, endless: InfillRe
     assert len(list(client.infill(SHORT))) > 1
 
 
-def test_requests_wait_for_their_turn(client: Client) -> None:
+def test_requests_at_once_are_all_answered(client: Client) -> None:
     client.facts()
-    lengths: list[int] = []
+    ends: list[str] = []
 
     def ask() -> None:
         stream = client.infill(SHORT)
         list(stream)
         assert stream.end is not None
-        lengths.append(stream.end.completion_tokens)
+        ends.append(stream.end.finish_reason)
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert lengths == [5] * 8
+    # In a batch with others a token of little probability may be drawn, the end of the text for one.
+    assert len(ends) == 8
+    assert set(ends) <= {"length", "stop"}
 
 
 def test_an_engine_killed_in_mid_stream_is_a_clear_error_and_the_next_request_works(
@@ -303,10 +305,12 @@ def test_a_client_that_does_not_read_holds_up_nobody(
         assert len(list(client.infill(SHORT))) > 1
 
 
-def test_a_server_that_is_told_to_leave_ends_every_request_in_words(client: Client, endless: InfillRequest) -> None:
+def test_a_server_that_is_told_to_leave_ends_every_request_in_words(
+    client: Client, endless: InfillRequest, builtin_model: Path
+) -> None:
     running = iter(client.infill(endless))
     next(running)
-    waiting = client.infill(SHORT)
+    waiting = Client(EngineSettings(builtin_model, n_ctx=256), idle_timeout_s=60).infill(SHORT)
     assert stop_server()
     for stream in (running, waiting):
         with pytest.raises(ServerUnavailable, match="was told to leave in the middle of this request; ask again"):
@@ -333,8 +337,9 @@ def test_a_program_from_before_an_upgrade_is_told_to_start_again_and_stops_nothi
 ) -> None:
     client.facts()
     pid = health()["pid"]
-    old = "import sys, dsassist_runtime.client as c; c.__version__ = '0.0.9'; from pathlib import Path;"
-    old += "from dsassist_runtime.api import EngineSettings; c.Client(EngineSettings(Path(sys.argv[1]))).facts()"
+    old = "import sys, dsassist_runtime.exchange as e; e.__version__ = '0.0.9'; from pathlib import Path;"
+    old += "from dsassist_runtime.api import EngineSettings; from dsassist_runtime.client import Client;"
+    old += "Client(EngineSettings(Path(sys.argv[1]))).facts()"
     done = subprocess.run(
         [sys.executable, "-c", old, str(client._settings.model_path)], capture_output=True, text=True, check=False
     )
