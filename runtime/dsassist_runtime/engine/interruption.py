@@ -47,6 +47,12 @@ class Interruption:
             with self._lock:
                 self._running = None
 
+    @property
+    def is_long(self) -> bool:
+        """Does a batch run that takes its time?"""
+        batch = self._running
+        return batch is not None and len(batch) > _QUICK_TOKENS
+
     def cancelled(self, request: int) -> None:
         """Nobody waits for this request any more: its batch is not worth the time where most of it is its own.
 

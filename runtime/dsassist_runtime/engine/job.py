@@ -68,7 +68,7 @@ class Job(Protocol):
         """Does it hold sequences?"""
 
     def cells_wanted(self) -> int:
-        """The cells that it needs to begin, beside those that it shares: an estimate."""
+        """The cells that it needs beside those that it has or will share: an estimate."""
 
     def sequences_wanted(self) -> int:
         """How many sequences it will hold."""

@@ -88,14 +88,21 @@ class Lease:
 
     def undo(self) -> None:
         """Forget what was evaluated behind the tokens that are known of."""
-        self._cache.memory.forget(self.sequence, len(self.tokens))
+        if self._cache.can_cut:
+            self._cache.memory.forget(self.sequence, len(self.tokens))
+        else:
+            self.truncate(0)
 
     def extend(self, tokens: Sequence[int]) -> None:
         """These tokens were evaluated behind the others."""
         self.tokens.extend(tokens)
 
     def truncate(self, length: int) -> None:
-        """Keep the first `length` tokens."""
+        """Keep the first `length` tokens, or none where the cache cannot be cut."""
+        if not self._cache.can_cut:
+            self._cache.memory.forget(self.sequence)
+            self.tokens.clear()
+            return
         if length >= len(self.tokens):
             return
         self._cache.memory.forget(self.sequence, length)
@@ -106,6 +113,8 @@ class Lease:
 
     def publish(self) -> None:
         """Let other requests share what is evaluated so far, unless another has put the same there meanwhile."""
+        if not self._cache.can_cut:
+            return
         node, depth = self._cache._descend(self._node, self.tokens, self._in_tree)
         if node is self._node and depth == self._in_tree < len(self.tokens):
             self._node = self._cache._attach(node, self.tokens[depth:], self.sequence)
@@ -126,14 +135,19 @@ class Lease:
         if self._released:
             return
         self._released = True
-        self._cache._take_back(self, keep)
+        self._cache._take_back(self, keep and self._cache.can_cut)
 
 
 class PrefixCache:
-    """Hands out leases on at most `n_sequences` sequences that have `n_cells` cells together."""
+    """Hands out leases on at most `n_sequences` sequences that have `n_cells` cells together.
 
-    def __init__(self, memory: KvMemory, n_cells: int, n_sequences: int) -> None:
+    Where `can_cut` is false, a sequence can only be forgotten as a whole (the state of recurrent and hybrid models has
+    no cell for each token): then nothing is shared, and a batch that was broken off is a prompt begun anew.
+    """
+
+    def __init__(self, memory: KvMemory, n_cells: int, n_sequences: int, *, can_cut: bool = True) -> None:
         self.memory = memory
+        self.can_cut = can_cut
         self.n_cells = n_cells
         self.evicted_tokens = 0
         self._root = _Node(None, [])
@@ -159,7 +173,7 @@ class PrefixCache:
         return len(self._idle)
 
     def match(self, tokens: Sequence[int]) -> int:
-        """How many of `tokens` at the start are there; this changes nothing."""
+        """How many of `tokens` at the start are there for everybody; this changes nothing."""
         return self._descend(self._root, tokens, 0)[1]
 
     def acquire(self, tokens: Sequence[int]) -> Lease:

@@ -59,23 +59,26 @@ _EVENTS: dict[type, str] = {PromptRead: "prompt", TextPiece: "text", GenerationE
 
 # Text that comes sooner than this behind the last piece of its request waits for more: nobody reads so fast, and each
 # message costs the server time that the decode loop needs.
-_GATHER_S = 0.02
+_GATHER_S = 0.03
 
 
 class _Inbox(threading.Thread):
     """Reads the commands beside the decode loop, so that what is urgent can break a batch off."""
 
-    def __init__(self, source: TextIO) -> None:
+    def __init__(self, source: TextIO, outbox: _Outbox) -> None:
         super().__init__(daemon=True, name="inbox")
         self._source = source
         self._messages: deque[dict[str, Any]] = deque()
         self._arrived = threading.Event()
-        self.interruption: Any = None  # the engine's, once it is loaded
+        self._outbox = outbox
+        self.engine: Any = None  # once it is loaded
 
     def run(self) -> None:
         try:
             for line in self._source:
                 message = json.loads(line)
+                if message["op"] == "status" and self._answer_at_once(message["id"]):
+                    continue
                 self._messages.append(message)
                 self._arrived.set()
                 self._interrupt(message)
@@ -90,14 +93,26 @@ class _Inbox(threading.Thread):
             taken.append(self._messages.popleft())
         return taken
 
+    def is_empty(self) -> bool:
+        """Has nothing arrived since?"""
+        return not self._messages
+
     def wait(self, timeout_s: float | None) -> None:
         """Until something arrives, or the time is up."""
         self._arrived.wait(timeout_s)
 
+    def _answer_at_once(self, request_id: int) -> bool:
+        """While a long batch runs, its beginning is news enough for whoever asks how things are."""
+        engine = self.engine
+        if engine is None or not engine.interruption.is_long or engine.snapshot is None:
+            return False
+        self._outbox.write(id=request_id, event="status", value=to_wire(engine.snapshot))
+        return True
+
     def _interrupt(self, message: dict[str, Any]) -> None:
-        interruption = self.interruption
-        if interruption is None:
+        if self.engine is None:
             return
+        interruption = self.engine.interruption
         if message["op"] == "cancel":
             interruption.cancelled(message["id"])
         elif message["op"] in _REQUESTS and isinstance(request := message.get("request"), dict):
@@ -113,6 +128,7 @@ class _Outbox:
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
+        self._lock = threading.Lock()  # the inbox answers by itself now and then
         self._held: dict[int, TextPiece] = {}
         self._sent_at: dict[int, float] = {}
 
@@ -138,7 +154,9 @@ class _Outbox:
 
     def write(self, **message: Any) -> None:
         """One line."""
-        self._out.write(json.dumps(message, separators=(",", ":")) + "\n")
+        line = json.dumps(message, separators=(",", ":")) + "\n"
+        with self._lock:
+            self._out.write(line)
 
     def _text(self, request_id: int, piece: TextPiece) -> None:
         held = self._held.get(request_id)
@@ -168,7 +186,8 @@ def main() -> int:
     """Load the model named by the settings in `sys.argv[1]`, then serve requests until the input ends."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)  # whatever a library prints goes to the log, not into the protocol
-    outbox, inbox = _Outbox(out), _Inbox(os.fdopen(os.dup(0), encoding="utf-8"))
+    outbox = _Outbox(out)
+    inbox = _Inbox(os.fdopen(os.dup(0), encoding="utf-8"), outbox)
     inbox.start()
     try:
         settings = from_wire(EngineSettings, json.loads(sys.argv[1]), "engine")
@@ -177,7 +196,8 @@ def main() -> int:
         outbox.write(event="failed", error=_reported(error))
         return 1
     outbox.write(event="ready", facts=to_wire(engine.facts()))
-    inbox.interruption = engine.interruption
+    inbox.engine = engine
+    engine.is_quiet = inbox.is_empty
     while True:
         for message in inbox.take():
             _obey(engine, message, outbox)

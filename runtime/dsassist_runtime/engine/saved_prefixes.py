@@ -34,6 +34,7 @@ _WORTH_TOKENS = 32  # that a file must bring beyond what the cache has
 class _Saved:
     path: Path
     tokens: list[int]
+    digest: str
 
 
 class SavedPrefixes:
@@ -55,7 +56,8 @@ class SavedPrefixes:
         if best is None or common_prefix(best.tokens, tokens) < known + _WORTH_TOKENS:
             return
         self._saved.remove(best)
-        if not self._cache.make_room(len(best.tokens)):
+        # llama.cpp ends the process when a file is not what it should be, so the file is known to be what was written.
+        if _digest(best.path) != best.digest or not self._cache.make_room(len(best.tokens)):
             return
         lease = self._cache.lease_empty()
         loaded = self._context.load_sequence(lease.sequence, len(best.tokens), best.path)
@@ -96,7 +98,7 @@ class SavedPrefixes:
                 raise OSError(f"{path.name} could not be written whole; is the disk full?")
             path.chmod(0o600)
             written += size
-            entries.append({"file": path.name, "tokens": tokens})
+            entries.append({"file": path.name, "tokens": tokens, "digest": _digest(path)})
         return entries
 
     def _carry_over(self, folder: Path, first: int) -> list[dict[str, Any]]:
@@ -110,7 +112,7 @@ class SavedPrefixes:
                     break
                 name = f"{first + len(entries)}.kv"
                 os.link(saved.path, folder / name)
-                entries.append({"file": name, "tokens": saved.tokens})
+                entries.append({"file": name, "tokens": saved.tokens, "digest": saved.digest})
         return entries
 
     def _forget_other_models(self) -> None:
@@ -123,10 +125,22 @@ class SavedPrefixes:
             index = json.loads((self._folder / "index.json").read_text())
             if index["identity"] == self._identity:
                 return [
-                    _Saved(self._folder / Path(entry["file"]).name, [int(token) for token in entry["tokens"]])
+                    _Saved(
+                        self._folder / Path(entry["file"]).name,
+                        [int(token) for token in entry["tokens"]],
+                        str(entry["digest"]),
+                    )
                     for entry in index["prefixes"]
                 ]
         return []
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file; empty when it cannot be read, which is no digest of anything."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def _identity(model_path: Path) -> list[Any]:

@@ -62,7 +62,7 @@ class _Class:
     def __init__(self, priority: Priority) -> None:
         self.priority = priority
         self.waiting: deque[Job] = deque()
-        self.running: deque[Job] = deque()  # rotated: whose turn is next stands first
+        self.running: deque[Job] = deque()  # whose turn is next stands first
         self.served_at = 0.0
 
     def __iter__(self) -> Iterator[Job]:
@@ -170,9 +170,13 @@ class Scheduler:
         while True:
             running = [other for other in self.jobs() if other.running]
             held = sum(other.sequences_wanted() for other in running)
+            promised = sum(other.cells_wanted() for other in running)
             # Of those that want batches of their own, one runs at a time: they share a cache, and its order counts.
             alone = not (job.exclusive and any(other.exclusive for other in running))
-            fits = job.cells_wanted() <= self._cache.room() and held + job.sequences_wanted() <= self._max_sequences
+            fits = (
+                job.cells_wanted() + promised <= self._cache.room()
+                and held + job.sequences_wanted() <= self._max_sequences
+            )
             if alone and fits:
                 return True
             victim = self._victim(below=queue)
@@ -196,9 +200,8 @@ class Scheduler:
     def _compose(self, queue: _Class) -> Batch:
         batch = Batch(queue.priority)
         if queue.running[0].exclusive:
-            job = queue.running[0]
+            self._add(batch, queue.running[0], self._n_batch, alone=True)
             queue.running.rotate(-1)
-            self._add(batch, job, self._n_batch, alone=True)
             return batch
         shared = [job for job in queue.running if not job.exclusive]
         decoding = [job for job in shared if job.decoding]
@@ -213,7 +216,8 @@ class Scheduler:
             if not job.decoding and room > 0 and outputs > 0:
                 room -= self._add(batch, job, room, alone=alone)
                 outputs -= 1
-        queue.running.rotate(-1)
+        served = {id(job) for job, _tokens in batch.parts}
+        queue.running = deque(sorted(queue.running, key=lambda job: id(job) in served))  # the others go first next time
         return batch
 
     def _add(self, batch: Batch, job: Job, room: int, *, alone: bool) -> int:

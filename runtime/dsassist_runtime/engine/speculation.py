@@ -43,7 +43,7 @@ class Lookup:
         self._texts: OrderedDict[int, list[int]] = OrderedDict()
         self._places: dict[tuple[int, int, int], tuple[int, int]] = {}  # run -> text, position behind the run
         self._next = 0
-        self._own: list[int] = []  # the text that is being written, indexed up to `_indexed`
+        self._own: Sequence[int] | None = None  # the text that is being written, indexed up to `_indexed`
         self._own_places: dict[tuple[int, int, int], int] = {}
         self._indexed = 0
 
@@ -75,13 +75,15 @@ class Lookup:
         return best
 
     def _index(self, known: Sequence[int]) -> None:
-        """Index `known` up to its last token, whose run is what is looked for."""
-        if self._indexed > len(known) or self._own != known[: self._indexed]:
-            self._own, self._own_places, self._indexed = [], {}, 0
+        """Index `known` up to its last token, whose run is what is looked for.
+
+        A text that grew since the last guess is the same list; whatever shrinks or is another begins anew.
+        """
+        if self._own is not known or self._indexed > len(known):
+            self._own, self._own_places, self._indexed = known, {}, 0
         for end in range(max(3, self._indexed), len(known)):
             self._own_places[known[end - 3], known[end - 2], known[end - 1]] = end
         self._indexed = len(known)
-        self._own = list(known)
 
 
 class Speculation:
@@ -91,7 +93,7 @@ class Speculation:
         """The first drafter that has a guess is taken at its word. `now` gives seconds."""
         self._drafters = drafters
         self._now = now
-        self._guess_ms = 0.0
+        self._guess_ms = self._owed_ms = 0.0
         self._cost: dict[int, float] = {}  # ms of a batch of so many tokens, smoothed
         self._gain: dict[int, float] = {}  # tokens that a batch of so many tokens brought, smoothed
         self._tried: dict[int, int] = {}
@@ -111,9 +113,14 @@ class Speculation:
     def observe(self, n_tokens: int, elapsed_ms: float) -> None:
         """A decoding batch of one sequence took so long, beside the guess that came with it."""
         if n_tokens > 1:
-            elapsed_ms += self._guess_ms
+            elapsed_ms += self._guess_ms + self._owed_ms
+            self._owed_ms = 0.0
         before = self._cost.get(n_tokens)
         self._cost[n_tokens] = elapsed_ms if before is None else before + 0.2 * (elapsed_ms - before)
+
+    def replayed(self, elapsed_ms: float) -> None:
+        """A token that came with a guess was evaluated once more: the next guess pays for it."""
+        self._owed_ms += elapsed_ms
 
     def verified(self, guessed: int, right: int) -> None:
         """Of `guessed` tokens the first `right` were chosen, and one more token came with them."""

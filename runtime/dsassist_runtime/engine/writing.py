@@ -66,7 +66,10 @@ class _Choice:
     draft: list[int] = field(default_factory=list)
     proposed: int = 0  # of `known`, in the batch that runs
     reason: FinishReason | None = None
-    must_verify_alone: bool = False
+    inexact_from: int | None = None  # from this token on, what is evaluated came from larger batches
+    replaying: bool = False  # what is pending was evaluated before, and goes through batches of one
+    unread: int = 0  # tokens at the end of `known` that are not in `text` yet
+    at_end: bool = False  # the model chose to end the text behind them
     unsent_logprobs: list[TokenLogprob] = field(default_factory=list)
 
     @property
@@ -142,7 +145,12 @@ class Writing:
     @property
     def decoding(self) -> bool:
         """Is the prompt evaluated?"""
-        return self._forked and all(choice.pending <= 1 for choice in self._live)
+        return self._forked and all(choice.pending <= 1 or choice.replaying for choice in self._live)
+
+    @property
+    def replaying(self) -> bool:
+        """Are tokens being evaluated a second time, see `_must_replay`?"""
+        return self._choices[0].replaying
 
     @property
     def _live(self) -> list[_Choice]:
@@ -152,8 +160,13 @@ class Writing:
         """The prompt behind what is cached, and something for each text; none where the cache is its own."""
         if isinstance(self.request, InfillRequest) and self.request.trace_experts:
             return 0
+        live = self._live
+        n_to_come = self.request.n - len(self._choices)
+        ahead = sum(min(_CELLS_AHEAD, self._max_tokens - choice.written) for choice in live)
+        ahead += n_to_come * min(_CELLS_AHEAD, self._max_tokens)
+        if self._running:
+            return sum(choice.pending for choice in live) + ahead
         known = self._choices[0].known
-        ahead = min(_CELLS_AHEAD, self._max_tokens) * self.request.n
         return len(known) - self._parts.cache.match(known) + ahead
 
     def sequences_wanted(self) -> int:
@@ -191,10 +204,11 @@ class Writing:
             if choice.lease is None or room <= 0:
                 continue
             start = len(choice.lease)
-            tokens = choice.known[start : start + min(room, choice.lease.limit(start))]
+            tokens = choice.known[start : start + (1 if choice.replaying else min(room, choice.lease.limit(start)))]
             choice.proposed = len(tokens)
             at_end = start + len(tokens) == len(choice.known)
-            choice.draft = self._guess(choice, room - 1) if alone and at_end and len(tokens) == 1 else []
+            may_guess = alone and at_end and len(tokens) == 1 and not choice.replaying
+            choice.draft = (choice.draft or self._guess(choice, room - 1)) if may_guess else []
             room -= len(tokens) + len(choice.draft)
             last = len(tokens) - 1
             sequence, position = choice.lease.place(start)
@@ -205,8 +219,7 @@ class Writing:
         return batch
 
     def _guess(self, choice: _Choice, room: int) -> list[int]:
-        if choice.must_verify_alone or not (self.request.speculate and self._forked and len(self._choices) == 1):
-            choice.must_verify_alone = False
+        if not (self.request.speculate and self._forked and len(self._choices) == 1):
             return []
         room = min(room, self._max_tokens - choice.written - 1)
         return self._parts.speculation.guess(choice.known, room) if room > 0 else []
@@ -230,6 +243,42 @@ class Writing:
                 else:
                     self._choose(choice, index + n_known - 1)
             index += n_known + n_draft
+        if all(choice.reason for choice in self._choices):
+            self._finish()
+
+    def more(self, *, alone: bool) -> list[BatchToken]:
+        """The next token of each text, as long as nothing but that is to be decided; else nothing."""
+        batch: list[BatchToken] = []
+        for choice in self._live:
+            if choice.lease is None or choice.pending != 1 or choice.at_end or choice.written >= self._max_tokens:
+                return []
+            if choice.inexact_from is not None or choice.replaying:
+                return []
+            if alone:
+                choice.draft = self._guess(choice, self._parts.n_outputs - 1)
+                if choice.draft:
+                    return []
+            sequence, position = choice.lease.place(len(choice.lease))
+            batch.append(BatchToken(choice.known[-1], position, sequence, True))
+        return batch if self.request.logprobs is None else []
+
+    def took(self, first: int) -> None:
+        """What `more` gave was evaluated: choose each text's next token. Its text is read by `settle`."""
+        for index, choice in enumerate(self._live, first):
+            assert choice.lease is not None
+            choice.lease.extend(choice.known[-1:])
+            self._take(choice, self._sampled(choice, index))
+
+    def forget_unknown(self) -> None:
+        """What `more` gave was not evaluated."""
+        for choice in self._live:
+            if choice.lease is not None:
+                choice.lease.undo()
+
+    def settle(self) -> None:
+        """Read what `took` chose, show it, and end what ends."""
+        for choice in self._live:
+            self._read(choice)
         if all(choice.reason for choice in self._choices):
             self._finish()
 
@@ -367,18 +416,19 @@ class Writing:
             return
         lease, draft = choice.lease, choice.draft
         assert lease is not None
+        choice.replaying = False
         guessed, right = len(draft), 0
-        exact = guessed > 0 and self.request.sampling.temperature <= 0
+        if guessed and choice.inexact_from is None:
+            choice.inexact_from = len(lease) - 1
         while True:
-            if self.request.ignore_eos:
-                self._parts.context.forbid(index + right, self._parts.end_tokens())
-            if exact and self._parts.speculation.is_tie(self._parts.context.logits(index + right)):
-                # In a batch of another size the other token might have won: decide it in a batch of one.
-                lease.truncate(len(lease) - 1)
-                choice.must_verify_alone = True
+            if self._must_replay(choice, index + right):
                 break
-            token = choice.sampler.sample(self._parts.context, index + right)
-            self._take(choice, token, index + right)
+            token = self._sampled(choice, index + right)
+            self._take(choice, token)
+            if self.request.logprobs is not None and not choice.at_end:
+                logits = self._parts.context.logits(index + right)
+                choice.unsent_logprobs.append(logprobs(logits, token, self.request.logprobs, self._parts.vocabulary))
+            self._read(choice)
             if choice.reason or self.adoption_failed or right == guessed or token != draft[right]:
                 break
             lease.extend([token])
@@ -389,23 +439,53 @@ class Writing:
             self._accepted += right
             self._parts.speculation.verified(guessed, right)
 
+    def _must_replay(self, choice: _Choice, index: int) -> bool:
+        """Is this choice a near tie that batches of one might decide otherwise?
+
+        Then what was evaluated in larger ones, since the last such place, is evaluated again in batches of one: at
+        temperature 0 the text is the one that is written without guesses.
+        """
+        if choice.inexact_from is None or self.request.sampling.temperature > 0:
+            return False
+        if not self._parts.speculation.is_tie(self._parts.context.logits(index)):
+            return False
+        assert choice.lease is not None
+        choice.lease.truncate(choice.inexact_from)
+        choice.inexact_from, choice.replaying = None, True
+        return True
+
     def _forget_draft(self, choice: _Choice) -> None:
         if choice.draft and choice.lease is not None:
             choice.lease.undo()
         choice.draft = []
 
-    def _take(self, choice: _Choice, token: int, index: int) -> None:
-        vocabulary = self._parts.vocabulary
-        if vocabulary.is_end(token) and not self.request.ignore_eos:
-            self._end_choice(choice, "stop")
-            return
-        choice.known.append(token)
-        choice.written += 1
-        if self.request.logprobs is not None:
-            logits = self._parts.context.logits(index)
-            choice.unsent_logprobs.append(logprobs(logits, token, self.request.logprobs, vocabulary))
-        self._show(choice, choice.assembler.push(vocabulary.piece(token)))
-        if choice.assembler.stopped:
+    def _sampled(self, choice: _Choice, index: int) -> int:
+        if self.request.ignore_eos:
+            self._parts.context.forbid(index, self._parts.end_tokens())
+        return choice.sampler.sample(self._parts.context, index)
+
+    def _take(self, choice: _Choice, token: int) -> None:
+        if self._parts.vocabulary.is_end(token) and not self.request.ignore_eos:
+            choice.at_end = True
+        else:
+            choice.known.append(token)
+            choice.written += 1
+            choice.unread += 1
+
+    def _read(self, choice: _Choice) -> None:
+        """Make text of the new tokens, and see whether it ends there."""
+        text = ""
+        while choice.unread and not choice.assembler.stopped:
+            text += choice.assembler.push(self._parts.vocabulary.piece(choice.known[-choice.unread]))
+            choice.unread -= 1
+        if choice.unread:  # written behind the stop
+            del choice.known[-choice.unread :]
+            choice.written -= choice.unread
+            choice.unread = 0
+            if choice.lease is not None:
+                choice.lease.truncate(len(choice.known))
+        self._show(choice, text)
+        if choice.assembler.stopped or choice.at_end:
             self._end_choice(choice, "stop")
         elif choice.written >= self._max_tokens or self._out_of_time(choice):
             self._end_choice(choice, "length")
@@ -417,7 +497,8 @@ class Writing:
         return 1000 * (self._parts.now() - self._first_at) > limit_ms
 
     def _show(self, choice: _Choice, text: str) -> None:
-        self._first_at = self._first_at or self._parts.now()
+        if choice.written:
+            self._first_at = self._first_at or self._parts.now()
         visible = text[max(0, self._shown_from - len(choice.text)) :]
         choice.text += text
         if visible or choice.unsent_logprobs:

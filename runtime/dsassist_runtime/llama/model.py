@@ -159,6 +159,10 @@ class Model:
         if not self.pointer:
             raise _load_error(path, last_words())
         self.vocabulary = Vocabulary(self._library.llama_model_get_vocab(self.pointer))
+        # Recurrent and hybrid models keep a running state, of which no part can be taken back.
+        self.has_cells: bool = not (
+            self._library.llama_model_is_recurrent(self.pointer) or self._library.llama_model_is_hybrid(self.pointer)
+        )
         self.n_ctx_train: int = self._library.llama_model_n_ctx_train(self.pointer)
         self.n_params: int = self._library.llama_model_n_params(self.pointer)
         self.size_bytes: int = self._library.llama_model_size(self.pointer)

@@ -94,7 +94,7 @@ def test_a_stop_string_ends_the_text_before_it(engine: LocalEngine) -> None:
 
 def test_a_cancel_ends_the_text_where_it_is(engine: LocalEngine) -> None:
     events: list[Event] = []
-    engine.submit(1, InfillRequest("x = [1, ", "", max_tokens=900, sampling=Sampling(1.0, seed=1)), events.append)
+    engine.submit(1, InfillRequest("x = [1, ", "", max_tokens=900, ignore_eos=True), events.append)
     while not any(isinstance(event, TextPiece) for event in events):
         engine.step()
     engine.cancel(1)

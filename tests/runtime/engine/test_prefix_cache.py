@@ -167,6 +167,24 @@ def test_a_prompt_that_goes_on_where_another_ended_takes_its_sequence() -> None:
     assert cache.idle_sequences == 0, "the older one has no cell of its own any more"
 
 
+def test_a_state_that_cannot_be_cut_is_never_shared_or_cut_in_part() -> None:
+    """Recurrent models: what is forgotten in part would be wrong without a sign of it."""
+    cells = Cells()
+    cache = PrefixCache(cells, N_CELLS, N_SEQUENCES, can_cut=False)
+    lease = cache.acquire([1, 2, 3])
+    assert fill(cache, cells, lease, [1, 2, 3])
+    lease.publish()
+    assert len(cache.acquire([1, 2, 3, 4])) == 0
+    other = lease.fork()
+    assert cells.tokens(other.sequence) == other.tokens == [1, 2, 3]
+    other.truncate(2)
+    assert cells.tokens(other.sequence) == other.tokens == []
+    lease.undo()
+    assert cells.tokens(lease.sequence) == lease.tokens == []
+    lease.release()
+    assert (cache.idle_sequences, cells.cells) == (0, [])
+
+
 @given(st.lists(st.integers(0, 3)), st.lists(st.integers(0, 3)))
 def test_a_common_prefix_is_common_and_longest(left: list[int], right: list[int]) -> None:
     length = common_prefix(left, right)
