@@ -106,25 +106,27 @@ def test_an_engine_that_says_nothing_is_given_up(client: Client) -> None:
 
 
 def test_an_engine_that_falls_silent_is_given_up(client: Client, endless: InfillRequest) -> None:
-    stream = client.infill(endless, timeout_s=0.5)
+    client.facts()
+    stream = client.infill(endless, timeout_s=2.0)
     pieces = iter(stream)
     next(pieces)
-    with frozen_engine(), pytest.raises(DeadlineExceeded, match=r"within 0\.5 s"):
+    with frozen_engine(), pytest.raises(DeadlineExceeded, match="within 2 s"):
         list(pieces)
     assert stream.end is None
 
 
 def test_a_text_may_take_longer_than_the_silence_that_is_borne(client: Client, endless: InfillRequest) -> None:
-    stream = client.infill(endless, timeout_s=1.0)
+    client.facts()
+    stream = client.infill(endless, timeout_s=2.0)
     pieces = iter(stream)
     for _ in range(2):
         next(pieces)
         with frozen_engine():
-            time.sleep(0.6)
+            time.sleep(1.1)
     next(pieces)
     stream.close()
     assert stream.end is not None
-    assert stream.end.total_ms > 1000
+    assert stream.end.total_ms > 2000
 
 
 def test_continuations_are_waited_for_no_longer_than_told(client: Client) -> None:

@@ -22,8 +22,8 @@ __all__ = ["gap"]
 
 _SEED = 20
 _GAP_TOKENS = 64
-_PROMPT_TOKENS = 384
-_WINDOW_CHARACTERS = 2500
+_PROMPT_TOKENS = 1024  # nothing is clipped
+_LINES_ABOVE, _LINES_BELOW = 20, 8
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,13 @@ def gap(model: Path, n_places: int, say: Callable[[str], None]) -> Report:
             evaluated.append(float(gap_end.prompt_tokens - gap_end.cached_tokens))
     return Report(
         "gap",
-        {"model": model.name, "lines": n_places, "gap": _GAP_TOKENS, "prompt tokens at most": _PROMPT_TOKENS},
+        {
+            "model": model.name,
+            "lines": n_places,
+            "gap": _GAP_TOKENS,
+            "lines above": _LINES_ABOVE,
+            "below": _LINES_BELOW,
+        },
         [
             Figure("exact match, evaluated afresh", (_mean(fresh_matched),), "%", "higher"),
             Figure("exact match, suffix kept behind a gap", (_mean(matched),), "%", "higher"),
@@ -98,13 +104,12 @@ def _places(count: int) -> Iterator[_Place]:
         if len(code) < 16 or code.startswith(("#", '"', "'")):
             continue
         at = len(line) - len(code) + draw.randrange(4, len(code) - 6)
-        start = sum(map(len, lines[:number]))
         indent = len(line) - len(line.lstrip())
         yield _Place(
-            text[max(0, start - _WINDOW_CHARACTERS) : start] + line[:indent],
+            "".join(lines[max(0, number - _LINES_ABOVE) : number]) + line[:indent],
             line[indent:at],
             line[at:],
-            text[start + len(line) :][:_WINDOW_CHARACTERS],
+            "\n" + "".join(lines[number + 1 : number + 1 + _LINES_BELOW]),
         )
         count -= 1
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import statistics
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,23 +15,30 @@ from typing import Any, Literal
 
 from dsassist_runtime.version import __version__
 
-__all__ = ["Figure", "Report", "machine"]
+__all__ = ["Better", "Figure", "Report", "machine"]
+
+Better = Literal["lower", "higher"]
+
+_TABLE_WIDTH = 120
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured value: the median of `samples`, against a bar if there is one."""
+    """One measured value: what `statistic` makes of the samples, against a bar if there is one."""
 
     name: str
     samples: tuple[float, ...]
     unit: str
-    better: Literal["lower", "higher"] = "lower"
+    better: Better = "lower"
     bar: float | None = None
+    statistic: Literal["median", "p95"] = "median"
 
     @property
     def value(self) -> float:
-        """The median."""
-        return statistics.median(self.samples)
+        """The median, or the sample that 95 in 100 do not exceed."""
+        if self.statistic == "median":
+            return statistics.median(self.samples)
+        return sorted(self.samples)[math.ceil(0.95 * len(self.samples)) - 1]
 
     @property
     def ok(self) -> bool | None:
@@ -73,16 +82,17 @@ class Report:
     def as_table(self) -> str:
         """A line a figure: its median, its spread, its bar."""
         width = max((len(figure.name) for figure in self.figures), default=4)
+        on = self.machine
         lines = [
-            f"{self.bench} on {self.machine['cpu']}, {self.machine['cores']} cores, {self.machine['system']}",
-            ", ".join(f"{key} {value}" for key, value in self.settings.items()),
+            f"{self.bench} on {on['cpu']}, {on['cores']} cores, load {on['load'][0]}, {on['system']}",
+            *textwrap.wrap("; ".join(f"{key}: {value}" for key, value in self.settings.items()), _TABLE_WIDTH),
             "",
-            f"{'':{width}}  median  least  most   bar",
+            f"{'':{width}}    value    least     most   bar",
         ]
         for figure in self.figures:
             bar = "" if figure.bar is None else f"{figure.bar:5.2f}  {'reached' if figure.ok else 'MISSED'}"
-            spread = f"{min(figure.samples):5.2f}  {max(figure.samples):5.2f}"
-            lines.append(f"{figure.name:{width}}  {figure.value:6.2f}  {spread}  {bar}  {figure.unit}")
+            numbers = "  ".join(f"{number:7.2f}" for number in (figure.value, min(figure.samples), max(figure.samples)))
+            lines.append(f"{figure.name:{width}}  {numbers}  {bar}  {figure.unit}")
         return "\n".join([*lines, *(f"left out: {reason}" for reason in self.left_out)])
 
 

@@ -29,7 +29,7 @@ def speculation(model: Path, draft: Path | None, n_texts: int, say: Callable[[st
     figures = []
     with closing(LocalEngine(EngineSettings(model, draft_model_path=draft))) as engine:
         for kind, prompts in (("repeated", _repeated(n_texts)), ("new", _new(n_texts))):
-            speedups, same, right = [], [], []
+            speedups, same, twice, right = [], [], [], []
             for number, prompt in enumerate(prompts):
                 say(f"{kind} text {number + 1} of {n_texts}")
                 request = CompletionRequest(
@@ -37,6 +37,8 @@ def speculation(model: Path, draft: Path | None, n_texts: int, say: Callable[[st
                 )
                 guessed_text, guessed = _write(engine, request)
                 plain_text, plain = _write(engine, replace(request, speculate=False))
+                again, _ = _write(engine, replace(request, speculate=False))
+                twice.append(100.0 * (again == plain_text))
                 speedups.append(plain.predict_ms / guessed.predict_ms)
                 same.append(100.0 * (guessed_text == plain_text))
                 right.append(100.0 * guessed.accepted_tokens / max(1, guessed.drafted_tokens))
@@ -44,6 +46,7 @@ def speculation(model: Path, draft: Path | None, n_texts: int, say: Callable[[st
                 Figure(f"{kind} text: speed with guesses, of that without", tuple(speedups), "x", "higher"),
                 Figure(f"{kind} text: guesses that were right", tuple(right), "%", "higher"),
                 Figure(f"{kind} text: the same text", (sum(same) / len(same),), "%", "higher"),
+                Figure(f"{kind} text: the same text twice without guesses", (sum(twice) / len(twice),), "%", "higher"),
             ]
     settings = {"model": model.name, "draft": draft.name if draft else "none", "texts": n_texts, "tokens": _TOKENS}
     return Report("speculation", settings, figures)

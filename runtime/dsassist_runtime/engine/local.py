@@ -108,7 +108,8 @@ class LocalEngine:
             self._cache, n_batch=self._context.n_batch, n_outputs=_N_OUTPUTS, max_sequences=_N_SEQUENCES - 8
         )
         self._jobs: dict[int, Job] = {}
-        self._decoding, self._reading = ThreadPolicy(self._n_threads), ThreadPolicy(self._n_threads)
+        self._decoding = ThreadPolicy(self._n_threads)
+        self._reading = ThreadPolicy(self._n_threads, tries_at_start=False)
         self._meter = Meter()
         self._saved: SavedPrefixes | None = None
         self._local_ids = iter(range(-1, -(1 << 60), -1))
@@ -271,7 +272,8 @@ class LocalEngine:
             gap_fits = infill.order == "psm" and request.n == 1
             if request.gap_tokens and gap_fits and self._model.has_cells and parts.context.can_shift:
                 key = request.document or request.suffix
-                gap = GapPrompt(key, (*infill.head, *infill.before), tuple(infill.after), request.gap_tokens)
+                mark, *suffix = infill.after
+                gap = GapPrompt(key, (*infill.head, *infill.before, mark), tuple(suffix), request.gap_tokens)
         else:
             prompt = self._prompt(request)
         if len(prompt) >= parts.n_ctx:
@@ -406,8 +408,9 @@ class LocalEngine:
 
     def _evaluate(self, batch: Batch) -> None:
         tokens = batch.tokens
-        policy = self._decoding if len(tokens) <= _DECODING_TOKENS else self._reading
-        n_threads = policy.n_threads
+        n_threads = self._decoding.n_threads
+        if len(tokens) > _DECODING_TOKENS:  # where texts are quicker with fewer threads, other programs are busy
+            n_threads = min(n_threads, self._reading.n_threads)
         if n_threads != batch.context.n_threads:
             batch.context.set_threads(n_threads)
             if self._draft is not None:

@@ -1,9 +1,10 @@
 """How many threads to use, watched while running: on a busy machine fewer threads are faster.
 
 llama.cpp's threads meet at a barrier behind every operation of the graph. When another program holds a core, all wait
-for the thread there: on two busy cores, two threads gave 6.6 tokens/s and one gave 10.3. So the time of a token is
-watched for each number of threads, and the quickest number is used. Another number is only tried when there is reason
-to: at the start, when a token takes longer than it did, and now and then while fewer than all are in use.
+for the thread there: on two busy cores the builtin model wrote 10 tokens/s with two threads and 700 with one, on two
+quiet ones 2,500 and 1,950. So the time of a token is watched for each number of threads, and the quickest number is
+used. Another number is tried at the start, when a token takes longer than it did, and now and then while fewer than all
+are in use; a trial that fails may have cost a hundred tokens' time, so trials are paid from an allowance.
 """
 
 from __future__ import annotations
@@ -11,25 +12,36 @@ from __future__ import annotations
 __all__ = ["ThreadPolicy"]
 
 _SLOWER = 1.3  # than the best so far: another program has come
-_CLEARLY = 0.93  # a number must win by this much
+_SLOW_BATCHES = 4
+_CLEARLY = 0.95  # a number must win by this much
+_HOPELESS = 1.5  # one batch that is so much slower ends a trial
 _TRY_BATCHES = 3
-_REST_BATCHES = 24  # between two trials
+_REST_BATCHES = 24  # between two trials upward
 _SMOOTHING = 0.3
+_SHARE = 0.03  # of the time that goes into trials which fail
+_MOST_SAVED_MS = 3000.0
 
 
 class ThreadPolicy:
-    """For batches of one size class. `limit` is the number on a quiet machine."""
+    """For batches of one kind. `limit` is the number on a quiet machine.
 
-    def __init__(self, limit: int) -> None:
+    Without `tries_at_start` fewer threads are first tried when a batch takes longer than others did: a batch of a
+    prompt is too long to try something with.
+    """
+
+    def __init__(self, limit: int, *, tries_at_start: bool = True) -> None:
         self._ladder = sorted({max(1, limit * quarters // 4) for quarters in (1, 2, 3, 4)} | {1})
         self._at = len(self._ladder) - 1
         self._recent: dict[tuple[int, int], float] = {}  # (threads, tokens) -> ms, smoothed
         self._best: dict[tuple[int, int], float] = {}
-        self._trial: int | None = None  # the rung that is being tried
-        self._left = 0
+        self._slow = 0  # batches in a row that took longer than the best
         self._rested = 0
-        self._tried_at_start = False
         self._direction = 0  # of the last trial that won: one rung further may win as well
+        self._tried_at_start = len(self._ladder) == 1 or not tries_at_start
+        self._trial: int | None = None  # the rung that is being tried
+        self._tried: list[tuple[float, float]] = []  # ms of its batches, and what they would have taken
+        self._allowance_ms = 0.0
+        self._cost_ms: dict[int, float] = {}  # what the last failed trial of a rung cost
 
     @property
     def n_threads(self) -> int:
@@ -40,44 +52,55 @@ class ThreadPolicy:
         """A batch of `n_tokens` took so long with `n_threads`."""
         if n_threads != self.n_threads:
             return  # chosen before the last change
+        if self._trial is not None:
+            self._observe_trial(n_tokens, elapsed_ms)
+            return
         key = n_threads, n_tokens
-        before = self._recent.get(key)
-        fresh = self._trial is not None and self._left == _TRY_BATCHES
-        # What was measured before a trial is old news in it.
-        smoothed = elapsed_ms if before is None or fresh else before + _SMOOTHING * (elapsed_ms - before)
-        self._recent[key] = min(smoothed, elapsed_ms) if self._trial is not None and not fresh else smoothed
+        recent = self._recent.get(key, elapsed_ms)
+        self._recent[key] = recent + _SMOOTHING * (elapsed_ms - recent)
         # The context grows and with it the token's time: the best fades.
         self._best[key] = min(self._best.get(key, elapsed_ms) * 1.002, elapsed_ms)
-        if self._trial is not None:
-            self._left -= 1
-            if self._left == 0:
-                self._judge(n_tokens)
-            return
+        self._slow = self._slow + 1 if elapsed_ms > _SLOWER * self._best[key] else 0
         self._rested += 1
-        if self._direction and not 0 <= self._at + self._direction < len(self._ladder):
-            self._direction = 0
-        if len(self._ladder) > 1 and (candidate := self._candidate(n_tokens)) is not None:
-            self._trial, self._left, self._rested = candidate, _TRY_BATCHES, 0
+        self._allowance_ms = min(_MOST_SAVED_MS, self._allowance_ms + _SHARE * elapsed_ms)
+        self._trial = self._candidate()
 
-    def _candidate(self, n_tokens: int) -> int | None:
-        key = self._ladder[self._at], n_tokens
-        if not self._tried_at_start and self._rested >= _TRY_BATCHES:
+    def _candidate(self) -> int | None:
+        if not self._tried_at_start:
+            if self._rested < _TRY_BATCHES:
+                return None
             self._tried_at_start = True
-            return max(0, self._at - 1)
-        if self._direction:
-            return self._at + self._direction
-        if self._rested < _REST_BATCHES:
-            return None
-        if self._at > 0 and self._recent[key] > _SLOWER * self._best[key]:
             return self._at - 1
-        return self._at + 1 if self._at + 1 < len(self._ladder) else None
+        onward = self._at + self._direction
+        if self._direction and 0 <= onward < len(self._ladder):
+            return onward
+        if self._at > 0 and self._slow >= _SLOW_BATCHES and self._affordable(self._at - 1):
+            return self._at - 1
+        above = self._at + 1
+        if self._rested >= _REST_BATCHES and above < len(self._ladder) and self._affordable(above):
+            return above
+        return None
 
-    def _judge(self, n_tokens: int) -> None:
-        trial, self._trial = self._trial, None
+    def _affordable(self, rung: int) -> bool:
+        return self._cost_ms.get(rung, 0.0) <= self._allowance_ms
+
+    def _observe_trial(self, n_tokens: int, elapsed_ms: float) -> None:
+        trial = self._trial
         assert trial is not None
-        tried = self._recent.get((self._ladder[trial], n_tokens))
-        current = self._recent.get((self._ladder[self._at], n_tokens))
-        won = tried is not None and current is not None and tried < _CLEARLY * current
+        # A batch of a size that the present number was not seen with counts as no better and no worse.
+        current_ms = self._recent.get((self._ladder[self._at], n_tokens), elapsed_ms)
+        self._tried.append((elapsed_ms, current_ms))
+        ratios = [tried_ms / before_ms for tried_ms, before_ms in self._tried]
+        if ratios[-1] <= _HOPELESS and len(ratios) < _TRY_BATCHES:
+            return
+        won = ratios[-1] <= _HOPELESS and min(ratios) < _CLEARLY
         self._direction = trial - self._at if won else 0
         if won:
             self._at = trial
+            self._recent[self._ladder[trial], n_tokens] = elapsed_ms
+            self._cost_ms.pop(trial, None)
+        else:
+            lost_ms = max(0.0, sum(tried_ms - before_ms for tried_ms, before_ms in self._tried))
+            self._cost_ms[trial] = lost_ms
+            self._allowance_ms = max(0.0, self._allowance_ms - lost_ms)
+        self._trial, self._tried, self._rested, self._slow = None, [], 0, 0

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -35,8 +34,6 @@ def spawn_engine(settings: EngineSettings) -> subprocess.Popen[bytes]:
         [sys.executable, "-m", "dsassist_runtime.engine.process", json.dumps(to_wire(settings))],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        # Before the library loads: see `llama.library`.
-        env={**os.environ, "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "passive")},
         # With `-m` the working directory is searched first: the server may stand in a repository with a `queue.py` of
         # its own.
         cwd="/",

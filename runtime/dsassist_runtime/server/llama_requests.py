@@ -38,6 +38,7 @@ def infill_job(body: dict[str, Any]) -> LlamaJob:
         suffix=fields.text("input_suffix"),
         extra=_extra(fields),
         prompt=fields.text("prompt"),
+        gap_tokens=fields.integer("gap_tokens", 0, low=0),
         max_tokens=_INFILL_TOKENS if limit == ALL_THE_ROOM else limit,
         # A request that only warms the cache is nobody's to wait for.
         **_arguments(fields, "interactive" if limit else "idle"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import types
@@ -24,14 +25,18 @@ def test_a_library_with_other_structs_is_refused() -> None:
         library._check(library.PINNED, other)
 
 
-def test_waiting_is_passive_before_the_library_loads() -> None:
+@pytest.mark.parametrize(
+    ("said", "spins"), [({}, "10000"), ({"OMP_WAIT_POLICY": "active"}, "None"), ({"GOMP_SPINCOUNT": "7"}, "7")]
+)
+def test_threads_spin_a_little_unless_the_user_says_how_long(said: dict[str, str], spins: str) -> None:
     code = (
         "import os; from dsassist_runtime.llama.library import load_library;"
-        "load_library(); print(os.environ['OMP_WAIT_POLICY'])"
+        "load_library(); print(os.environ.get('GOMP_SPINCOUNT'))"
     )
-    assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "passive\n"
-    )
+    kept = {key: value for key, value in os.environ.items() if key not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, env={**kept, **said})
+    assert run.stdout == f"{spins}\n"
 
 
 def test_the_abort_flag_is_read_by_the_c_function_that_llama_cpp_calls() -> None:

@@ -62,7 +62,7 @@ def test_a_path_may_begin_with_the_home(isolated: Path) -> None:
         ("none/x.gguf", ModelMissing, "there is no file"),
         ("x.gguf", ModelMissing, "there is no file"),
         ("/", ModelInvalid, "is a directory"),
-        ("http://localhost:8080", DsassistError, "on this machine only"),
+        ("http://localhost:8080", DsassistError, "is an address, which has no file"),
         ("~nobody-at-all/x.gguf", ModelMissing, "there is no file"),
         ("x" * 300 + ".gguf", ModelInvalid, "name too long"),
         ("tinny", DsassistError, "did you mean tiny"),

@@ -199,7 +199,7 @@ def test_leaving_before_the_event_loop_ever_met_the_engine_ends_it(settings: Eng
     async def work(supervisor: EngineSupervisor) -> None:
         assert supervisor.pid is not None
         pids.append(supervisor.pid)
-        await supervisor.leave(Path("nowhere"))
+        await supervisor.leave()
 
     supervised(work, settings)
     with pytest.raises(ProcessLookupError):
