@@ -57,6 +57,7 @@ class Gaps:
     def __init__(self, context: Context, cache: PrefixCache) -> None:
         self._context = context
         self._cache = cache
+        cache.give_up_one = self.drop_idle
         self._idle: OrderedDict[str, _Frozen] = OrderedDict()
 
     def acquire(self, prompt: GapPrompt) -> GapLease:
@@ -71,8 +72,8 @@ class Gaps:
                 self._context.forget(frozen.second.sequence, kept, frozen.suffix_at)
                 return GapLease(self, self._context, prompt, frozen, is_new=False)
             _drop(frozen)
-        first = self._cache.acquire(prompt.prefix)
-        frozen = _Frozen(first, self._cache.lease_empty(), prompt.suffix, len(prompt.prefix), 0)
+        second = self._cache.lease_empty()
+        frozen = _Frozen(self._cache.acquire(prompt.prefix), second, prompt.suffix, len(prompt.prefix), 0)
         return GapLease(self, self._context, prompt, frozen, is_new=True)
 
     def drop_idle(self) -> bool:

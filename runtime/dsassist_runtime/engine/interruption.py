@@ -68,13 +68,17 @@ class Interruption:
             if 2 * sum(count for _job, count in own) > len(batch):
                 self._flag.set()
 
-    def arrived(self, priority: Priority, document: str) -> None:
+    def forget(self, request: int) -> None:
+        """The request is over."""
+        self._spared.discard(request)
+
+    def arrived(self, request: int, priority: Priority, document: str) -> None:
         """A request waits: it does not wait for a batch of a lower class, or for what it takes the place of."""
         with self._lock:
             batch = self._running
-            if batch is None or len(batch) <= _QUICK_TOKENS:
+            if batch is None or len(batch) <= _QUICK_TOKENS or priority not in PRIORITIES:
                 return
-            if any(job.ticket.request in self._spared for job, _tokens in batch.parts):
+            if any(job.ticket.request in self._spared or job.ticket.request == request for job, _own in batch.parts):
                 return
             superseded = document and all(job.ticket.document == document for job, _tokens in batch.parts)
             if superseded or PRIORITIES.index(priority) < PRIORITIES.index(batch.priority):

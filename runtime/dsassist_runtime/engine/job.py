@@ -64,6 +64,10 @@ class Job(Protocol):
         """Is the prompt evaluated?"""
 
     @property
+    def begun(self) -> bool:
+        """Was some of the answer given, so that time that is up ends it as it is?"""
+
+    @property
     def running(self) -> bool:
         """Does it hold sequences?"""
 

@@ -30,6 +30,7 @@ from dsassist_runtime.api import (
     TextPiece,
 )
 from dsassist_runtime.engine.chat import ChatTemplate
+from dsassist_runtime.engine.decode_loop import DecodeLoop
 from dsassist_runtime.engine.draft_model import DraftModel
 from dsassist_runtime.engine.fim import InfillPrompt, infill_prompt
 from dsassist_runtime.engine.gap import GapPrompt, Gaps
@@ -38,15 +39,14 @@ from dsassist_runtime.engine.job import Emit, Event, Job, Ticket
 from dsassist_runtime.engine.meter import Meter
 from dsassist_runtime.engine.prefix_cache import PrefixCache
 from dsassist_runtime.engine.saved_prefixes import SavedPrefixes
-from dsassist_runtime.engine.scheduler import Batch, Scheduler
+from dsassist_runtime.engine.scheduler import Scheduler
 from dsassist_runtime.engine.score import score_continuations, score_edits
 from dsassist_runtime.engine.scoring import Scoring
 from dsassist_runtime.engine.speculation import Drafter, Lookup, Speculation
-from dsassist_runtime.engine.threads import ThreadPolicy
 from dsassist_runtime.engine.writing import Parts, Writing
 from dsassist_runtime.errors import ModelUnsupported, NotDone, RequestRefused
 from dsassist_runtime.gguf import fim_orders, read_header
-from dsassist_runtime.llama.context import Aborted, AbortFlag, Context, NoRoom
+from dsassist_runtime.llama.context import AbortFlag, Context
 from dsassist_runtime.llama.model import Model
 from dsassist_runtime.llama.routing import RoutingObserver
 from dsassist_runtime.llama.sampler import Sampler
@@ -68,9 +68,6 @@ _KINDS: dict[type, Literal["infill", "complete", "chat"]] = {
     ChatRequest: "chat",
 }
 _ORPHAN_S = 0.2
-_BURST_S = 0.03
-_BURST_ROUNDS = 32
-_DECODING_TOKENS = 16  # a batch of at most so many counts as decoding, when threads are chosen
 
 
 class LocalEngine:
@@ -83,7 +80,6 @@ class LocalEngine:
             raise NotDone(
                 f"engine.n_ctx is {settings.n_ctx}; a context has {_LEAST_CONTEXT} tokens at least (0: automatic)"
             )
-        self.is_quiet: Callable[[], bool] = lambda: True  # whether nothing has arrived that `submit` or `cancel` is for
         self.snapshot: EngineStatus | None = None  # the status when the last large batch began
         self._flag = AbortFlag()
         self.interruption = Interruption(self._flag)
@@ -108,9 +104,18 @@ class LocalEngine:
             self._cache, n_batch=self._context.n_batch, n_outputs=_N_OUTPUTS, max_sequences=_N_SEQUENCES - 8
         )
         self._jobs: dict[int, Job] = {}
-        self._decoding = ThreadPolicy(self._n_threads)
-        self._reading = ThreadPolicy(self._n_threads, tries_at_start=False)
         self._meter = Meter()
+        self._loop = DecodeLoop(
+            self._context,
+            self._cache,
+            self._scheduler,
+            self.interruption,
+            self._speculation,
+            self._meter,
+            n_threads=self._n_threads,
+            followers=[self._draft] if self._draft is not None else [],
+            before_long_batch=self._note_status,
+        )
         self._saved: SavedPrefixes | None = None
         self._local_ids = iter(range(-1, -(1 << 60), -1))
 
@@ -124,15 +129,18 @@ class LocalEngine:
         deadline = now + request.deadline_ms / 1000 if request.deadline_ms else None
         document = request.document if isinstance(request, Generation) else ""
         ticket = Ticket(request_id, request.priority, self._counted(request_id, emit), now, deadline, document)
+        job: Job | None = None
         try:
             if isinstance(request, InfillRequest) and document and self._adopted(ticket, request):
                 return
             self._end_orphans()
-            job = self._new_job(ticket, request)
-            self._jobs[request_id] = job
+            job = self._jobs[request_id] = self._new_job(ticket, request)
             self._scheduler.submit(job)
         except Exception as error:
-            ticket.emit(error)
+            if job is None:
+                ticket.emit(error)
+            else:
+                job.fail(error)
 
     def cancel(self, request_id: int) -> None:
         """End a request early; nothing happens when it is over.
@@ -150,19 +158,20 @@ class LocalEngine:
 
     def step(self) -> bool:
         """Evaluate one batch; False when there is nothing to do."""
-        now = time.perf_counter()
-        self._scheduler.expire(now)
-        batch = self._scheduler.next_batch(now)
+        batch = self._loop.step()
         if batch is None:
             return False
-        try:
-            if self._has_room(batch):
-                self._evaluate(batch)
-        except NotDone as error:
-            for job, _tokens in batch.parts:
-                job.undo()
-                job.fail(error)
+        for job, _own in batch.parts:
+            if isinstance(job, Writing) and job.adoption_failed:
+                self._replace(job)
         return True
+
+    def watch(self, is_quiet: Callable[[], bool]) -> None:
+        """Ask `is_quiet` between two tokens whether nothing has arrived that `submit` or `cancel` is for."""
+        self._loop.is_quiet = is_quiet
+
+    def _note_status(self) -> None:
+        self.snapshot = self.status()  # for somebody who asks while a long batch runs
 
     def next_deadline(self) -> float | None:
         """When `step` has something to do although nothing arrives (`time.perf_counter()` seconds)."""
@@ -211,8 +220,6 @@ class LocalEngine:
 
     def forget_everything(self) -> None:
         """Empty the prefix cache of what no request uses."""
-        while self._parts.gaps.drop_idle():
-            pass
         self._cache.clear()
 
     def status(self) -> EngineStatus:
@@ -222,7 +229,7 @@ class LocalEngine:
             requests=tuple(job.status(now) for job in self._scheduler.jobs() if not job.finished),
             cache=self._cache,
             preemptions=self._scheduler.preemptions,
-            n_threads=self._decoding.n_threads,
+            n_threads=self._loop.n_threads,
             n_threads_limit=self._n_threads,
             speculating=self._speculation.on,
         )
@@ -337,6 +344,8 @@ class LocalEngine:
         """A text in a context of its own, which observes the routing."""
         if not self._facts.n_experts:
             raise ModelUnsupported(f"{self._facts.name} has no experts to trace: it is a dense model")
+        if request.n > 1:
+            raise RequestRefused("the routing of one text at a time can be traced; ask for n = 1")
         observer = RoutingObserver(self._facts.n_experts)
         n_ctx = len(self._infill_prompt(request).tokens) + request.max_tokens
         context = self._new_context(n_ctx, 1, observer)
@@ -387,119 +396,20 @@ class LocalEngine:
         vocabulary = self._model.vocabulary
         return [token for token in range(vocabulary.n_tokens) if vocabulary.is_end(token)]
 
-    # A batch
-
-    def _has_room(self, batch: Batch) -> bool:
-        """Free the cells that the batch needs; False when somebody had to give way, and the next batch is another."""
-        if batch.context is not self._context:
-            return True  # a request with a KV cache of its own knows what fits there
-        while not self._cache.make_room(len(batch)):
-            if not self._parts.gaps.drop_idle():
-                break
-        else:
-            return True
-        for job, _tokens in batch.parts:
-            job.undo()
-        if not self._scheduler.relieve(batch):
-            raise NotDone(
-                f"the KV cache of {self._cache.n_cells} tokens is full; shorten the prompt or raise engine.n_ctx"
-            )
-        return False
-
-    def _evaluate(self, batch: Batch) -> None:
-        tokens = batch.tokens
-        n_threads = self._decoding.n_threads
-        if len(tokens) > _DECODING_TOKENS:  # where texts are quicker with fewer threads, other programs are busy
-            n_threads = min(n_threads, self._reading.n_threads)
-        if n_threads != batch.context.n_threads:
-            batch.context.set_threads(n_threads)
-            if self._draft is not None:
-                self._draft.set_threads(n_threads)
-        if len(tokens) > _DECODING_TOKENS:
-            self.snapshot = self.status()  # somebody who asks meanwhile is not kept waiting
-        started = time.perf_counter()
-        try:
-            with self.interruption.evaluating(batch):
-                batch.context.decode(tokens)
-        except (Aborted, NoRoom) as error:
-            for job, _tokens in batch.parts:
-                job.undo()
-            if isinstance(error, NoRoom) and not self._scheduler.relieve(batch):
-                raise NotDone("the KV cache is full; raise engine.n_ctx") from error
-            return
-        self._observe(len(tokens), batch.decoding_tokens, 1000 * (time.perf_counter() - started), batch)
-        first = 0
-        for job, own in batch.parts:
-            try:
-                job.advance(first)
-            except Exception as error:
-                job.fail(error)
-            first += len(own)
-        if batch.decoding_tokens:
-            self._go_on(batch)
-        for job, _own in batch.parts:
-            if isinstance(job, Writing) and job.adoption_failed:
-                self._replace(job)
-
-    def _go_on(self, batch: Batch) -> None:
-        """Evaluate the next tokens of the same texts at once, until there is enough to show or something else to do.
-
-        Around each token the scheduler, the text and the messages cost 0.3 ms, a seventh of the builtin model's time
-        for it; nobody reads faster than what is shown every `_BURST_S`.
-        """
-        jobs = [job for job, _tokens in batch.parts if isinstance(job, Writing) and job.decoding and not job.finished]
-        if len(jobs) != len(batch.parts) or not self._cache.make_room(len(batch) * _BURST_ROUNDS):
-            return
-        started = time.perf_counter()
-        rounds = n_tokens = 0
-        try:
-            with self.interruption.evaluating(batch):
-                for _ in range(_BURST_ROUNDS):
-                    parts = [(job, job.more(alone=len(jobs) == 1)) for job in jobs]
-                    tokens = [token for _job, own in parts for token in own]
-                    if not all(own for _job, own in parts) or not self.is_quiet():
-                        break
-                    if time.perf_counter() - started > _BURST_S:
-                        break
-                    batch.context.decode(tokens)
-                    rounds, n_tokens = rounds + 1, len(tokens)
-                    first = 0
-                    for job, own in parts:
-                        job.took(first)
-                        first += len(own)
-        except (Aborted, NoRoom):
-            for job in jobs:
-                job.forget_unknown()
-        for job in jobs:
-            job.settle()
-        if rounds:
-            self._observe(n_tokens, n_tokens, 1000 * (time.perf_counter() - started) / rounds, batch)
-
-    def _observe(self, n_tokens: int, n_decoding: int, elapsed_ms: float, batch: Batch) -> None:
-        if batch.context is not self._context:
-            return
-        is_decoding = n_tokens <= _DECODING_TOKENS
-        policy = self._decoding if is_decoding else self._reading
-        size = n_tokens if is_decoding else _size_class(n_tokens)
-        policy.observe(size, batch.context.n_threads, elapsed_ms)
-        self._meter.batch(n_tokens, n_decoding, elapsed_ms)
-        if len(batch.parts) == 1 and n_decoding:
-            job = batch.parts[0][0]
-            if isinstance(job, Writing) and job.replaying:
-                self._speculation.replayed(elapsed_ms)
-            else:
-                self._speculation.observe(n_tokens, elapsed_ms)
-
     def _replace(self, job: Writing) -> None:
         """What was typed is not what was being written: answer the request that had adopted it anew."""
         assert job.newer is not None
         ticket, request = job.ticket, job.newer
         job.leave()
+        anew: Job | None = None
         try:
-            self._jobs[ticket.request] = self._new_writing(ticket, request, self._parts)
-            self._scheduler.submit(self._jobs[ticket.request])
+            anew = self._jobs[ticket.request] = self._new_writing(ticket, request, self._parts)
+            self._scheduler.submit(anew)
         except Exception as error:
-            ticket.emit(error)
+            if anew is None:
+                ticket.emit(error)
+            else:
+                anew.fail(error)
 
     def _counted(self, request_id: int, emit: Emit) -> Emit:
         """Count what the events say, and forget the request behind its last one."""
@@ -509,8 +419,10 @@ class LocalEngine:
                 self._meter.prompt(event)
             elif not isinstance(event, TextPiece):
                 job = self._jobs.pop(request_id, None)
+                self.interruption.forget(request_id)
                 self._meter.end(event)
-                if isinstance(job, Writing) and isinstance(event, GenerationEnd):
+                done = isinstance(event, GenerationEnd) and event.finish_reason != "superseded"
+                if done and isinstance(job, Writing):
                     self._lookup.remember(job.written_tokens)
             emit(event)
 
@@ -552,10 +464,6 @@ def _check(request: Generation) -> None:
         raise RequestRefused(f"logprobs is {request.logprobs}; it must be between 0 and 100")
     if request.deadline_ms < 0 or request.predict_ms < 0 or request.min_indent < 0:
         raise RequestRefused("deadline_ms, predict_ms and min_indent must be 0 or more")
-
-
-def _size_class(n_tokens: int) -> int:
-    return 1 << (n_tokens - 1).bit_length()
 
 
 def default_threads() -> int:

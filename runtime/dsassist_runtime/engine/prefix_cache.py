@@ -12,7 +12,7 @@ in a unified cache (`Context.share`). Nothing here knows the model; `KvMemory` i
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 __all__ = ["KvMemory", "Lease", "PrefixCache", "common_prefix"]
@@ -68,6 +68,8 @@ class Lease:
         self.cached = len(tokens)  # what was there already when the lease was taken
         self._node = node  # the deepest node of the tree whose cells this sequence holds
         self._in_tree = in_tree  # tokens down to that node; the rest is private
+        self._counted_by: Lease | None = None  # who counts the cells that this one shares beyond the tree
+        self._borrowed = 0  # how many those are
         self._released = False
 
     def __len__(self) -> int:
@@ -75,8 +77,8 @@ class Lease:
 
     @property
     def private(self) -> int:
-        """How many cells only this lease knows of."""
-        return len(self.tokens) - self._in_tree
+        """How many cells only this lease counts."""
+        return max(0, len(self.tokens) - self._in_tree - self._borrowed)
 
     def place(self, index: int) -> tuple[int, int]:
         """Sequence and position of token `index`."""
@@ -128,7 +130,9 @@ class Lease:
             in_tree -= len(node.tokens)
             assert node.parent is not None
             node = node.parent
-        return self._cache._share(self.sequence, node, self.tokens[:length], in_tree)
+        other = self._cache._share(self.sequence, node, self.tokens[:length], in_tree)
+        other._counted_by, other._borrowed = self, length - in_tree
+        return other
 
     def release(self, *, keep: bool = True) -> None:
         """Give the sequence back; with `keep` its tokens stay for others."""
@@ -150,6 +154,8 @@ class PrefixCache:
         self.can_cut = can_cut
         self.n_cells = n_cells
         self.evicted_tokens = 0
+        # Asked before anything is evicted or refused: leases that are held for later and can be given up.
+        self.give_up_one: Callable[[], bool] = lambda: False
         self._root = _Node(None, [])
         self._free = list(range(n_sequences - 1, -1, -1))
         self._idle: OrderedDict[int, _Node] = OrderedDict()  # least recently used first; where each one ends
@@ -172,6 +178,18 @@ class PrefixCache:
         """Sequences that are kept only for the next request."""
         return len(self._idle)
 
+    def match_leased(self, tokens: Sequence[int]) -> int:
+        """How many of `tokens` at the start some request holds: those alone cost no cell that could be freed."""
+        node, depth, leased = self._root, 0, self._leases.keys()
+        while depth < len(tokens) and (child := node.children.get(tokens[depth])) is not None:
+            if child.holders.isdisjoint(leased):
+                break
+            fitting = common_prefix(child.tokens, tokens[depth : depth + len(child.tokens)])
+            node, depth = child, depth + fitting
+            if fitting < len(child.tokens):
+                break
+        return depth
+
     def match(self, tokens: Sequence[int]) -> int:
         """How many of `tokens` at the start are there for everybody; this changes nothing."""
         return self._descend(self._root, tokens, 0)[1]
@@ -193,9 +211,11 @@ class PrefixCache:
         return self.n_cells - self.used + self.idle_tokens
 
     def make_room(self, n_cells: int) -> bool:
-        """Evict until `n_cells` are free; False when leases hold too many."""
+        """Evict until `n_cells` are free; False, and nothing is evicted, when leases hold too many."""
         while self.n_cells - self.used < n_cells:
-            if not self._idle:
+            if self.room() < n_cells:
+                if self.give_up_one():
+                    continue
                 return False
             self._evict_one(n_cells - (self.n_cells - self.used))
         return True
@@ -212,7 +232,9 @@ class PrefixCache:
         return found
 
     def clear(self) -> None:
-        """Give up everything that no lease uses."""
+        """Give up everything that no request uses."""
+        while self.give_up_one():
+            pass
         while self._idle:
             self._evict_one(self.n_cells)
 
@@ -287,6 +309,11 @@ class PrefixCache:
     def _take_back(self, lease: Lease, keep: bool) -> None:
         sequence = lease.sequence
         del self._leases[sequence]
+        borrowers = [other for other in self._leases.values() if other._counted_by is lease]
+        for other in borrowers:  # one of them counts from now on
+            other._counted_by = borrowers[0] if other is not borrowers[0] else None
+        if borrowers:
+            borrowers[0]._borrowed = 0
         if not keep:
             self._drop(sequence, lease._node)
             return

@@ -120,7 +120,7 @@ class _Inbox(threading.Thread):
             default = (
                 "interactive" if kind is InfillRequest else "review" if "document" not in kind.__dict__ else "chat"
             )
-            interruption.arrived(request.get("priority", default), request.get("document", ""))
+            interruption.arrived(message["id"], request.get("priority", default), request.get("document", ""))
 
 
 class _Outbox:
@@ -197,7 +197,7 @@ def main() -> int:
         return 1
     outbox.write(event="ready", facts=to_wire(engine.facts()))
     inbox.engine = engine
-    engine.is_quiet = inbox.is_empty
+    engine.watch(inbox.is_empty)
     while True:
         for message in inbox.take():
             _obey(engine, message, outbox)

@@ -112,7 +112,7 @@ class Scheduler:
         """End the requests whose time is up."""
         for job in self.jobs():
             if job.ticket.expired(now):
-                if job.running and job.decoding and not job.exclusive:
+                if job.begun:
                     job.end("deadline")
                 else:
                     job.fail(DeadlineExceeded("the request's time was up before its answer was begun"))
@@ -162,7 +162,7 @@ class Scheduler:
                 job.start()
             except Exception as error:
                 job.fail(error)
-            else:
+            if not job.finished:  # it may have had nothing to evaluate
                 queue.running.append(job)
 
     def _make_room_for(self, job: Job, queue: _Class) -> bool:
@@ -172,28 +172,29 @@ class Scheduler:
             held = sum(other.sequences_wanted() for other in running)
             promised = sum(other.cells_wanted() for other in running)
             # Of those that want batches of their own, one runs at a time: they share a cache, and its order counts.
-            alone = not (job.exclusive and any(other.exclusive for other in running))
-            fits = (
-                job.cells_wanted() + promised <= self._cache.room()
-                and held + job.sequences_wanted() <= self._max_sequences
-            )
-            if alone and fits:
+            in_the_way = [other for other in running if job.exclusive and other.exclusive]
+            fits = job.cells_wanted() + promised <= self._cache.room()
+            fits = fits and held + job.sequences_wanted() <= self._max_sequences
+            if fits and not in_the_way:
                 return True
-            victim = self._victim(below=queue)
-            if victim is None:
-                return alone and not held  # what is alone gets all there is
-            self._suspend(victim)
+            victim = self._victim(queue, in_the_way if fits else [o for o in running if o.sequences_wanted()])
+            if victim is not None:
+                self._suspend(victim)
+            elif in_the_way or not self._cache.give_up_one():
+                return not in_the_way and not held  # what is alone gets all there is
 
-    def _victim(self, below: _Class) -> _Class | None:
+    def _victim(self, below: _Class, helpful: list[Job]) -> Job | None:
+        """The last request of the least urgent class below, of those that it would help to suspend."""
         for priority in reversed(PRIORITIES):
             if priority == below.priority:
                 return None
-            if self._classes[priority].running:
-                return self._classes[priority]
+            if found := next((job for job in reversed(self._classes[priority].running) if job in helpful), None):
+                return found
         return None
 
-    def _suspend(self, queue: _Class) -> None:
-        job = queue.running.pop()
+    def _suspend(self, job: Job) -> None:
+        queue = self._classes[job.ticket.priority]
+        queue.running.remove(job)
         job.suspend()
         queue.waiting.appendleft(job)
 
@@ -234,11 +235,11 @@ class Scheduler:
         for priority in reversed(PRIORITIES):
             queue = self._classes[priority]
             if len(queue.running) > (1 if priority == batch.priority else 0):
-                youngest = max(queue.running, key=lambda job: job.ticket.arrived)
-                queue.running.remove(youngest)
-                youngest.suspend()
-                queue.waiting.appendleft(youngest)
+                self._suspend(max(queue.running, key=lambda job: job.ticket.arrived))
                 return True
             if priority == batch.priority:
                 break
-        return False
+        others = any(queue.running for queue in self._classes.values() if queue.priority != batch.priority)
+        if others:  # of a higher class: this one waits for them
+            self._suspend(self._classes[batch.priority].running[0])
+        return others

@@ -18,6 +18,7 @@ class Scoring:
 
     exclusive = True
     decoding = False
+    begun = False  # scores are whole or not at all
 
     def __init__(self, ticket: Ticket, context: Context, begin: Callable[[], Batches]) -> None:
         """`begin` starts the work, again after a suspension."""

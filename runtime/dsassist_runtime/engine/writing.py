@@ -62,7 +62,8 @@ class _Choice:
     assembler: TextAssembler
     lease: Lease | GapLease | None = None
     written: int = 0
-    text: str = ""  # what is certain of it, shown or not
+    text: str = ""  # what is certain of it
+    shown: int = 0  # characters of it
     draft: list[int] = field(default_factory=list)
     proposed: int = 0  # of `known`, in the batch that runs
     reason: FinishReason | None = None
@@ -101,18 +102,20 @@ class Writing:
         self._parts = parts
         self._prompt = list(prompt)
         self._gap = gap
-        self._max_tokens = min(request.max_tokens, parts.n_ctx - len(prompt))
+        room = min(parts.n_ctx - len(prompt), (parts.cache.n_cells - len(prompt)) // request.n)
+        self._max_tokens = min(request.max_tokens, max(1, room))
         self._echo = isinstance(request, CompletionRequest) and request.echo_logprobs
         # Logits at every position fill a batch; a traced request has a context of its own.
         self.exclusive = self._echo or (isinstance(request, InfillRequest) and request.trace_experts)
         self._choices = [self._new_choice(0, sampler)]
         self._forked = False
-        self._shown_from = 0  # characters of the text that stand in the document already: they were typed meanwhile
-        self._typed = ""
+        self._typed = ""  # the beginning of the text that stands in the document already: it was typed meanwhile
         self.newer: InfillRequest | None = None
         self.orphaned = False
-        self._cached = 0
+        self._cached: int | None = None
         self._echoed: list[TokenLogprob] = []
+        self._n_asked = len(self._prompt)  # what counts as the prompt of the present request
+        self._is_told = False  # whether its client knows that the prompt is read
         self._started_at: float | None = None
         self._read_at: float | None = None
         self._first_at: float | None = None
@@ -148,6 +151,11 @@ class Writing:
         return self._forked and all(choice.pending <= 1 or choice.replaying for choice in self._live)
 
     @property
+    def begun(self) -> bool:
+        """Was some of a text chosen?"""
+        return self._forked
+
+    @property
     def replaying(self) -> bool:
         """Are tokens being evaluated a second time, see `_must_replay`?"""
         return self._choices[0].replaying
@@ -166,12 +174,14 @@ class Writing:
         ahead += n_to_come * min(_CELLS_AHEAD, self._max_tokens)
         if self._running:
             return sum(choice.pending for choice in live) + ahead
-        known = self._choices[0].known
-        return len(known) - self._parts.cache.match(known) + ahead
+        if not live:
+            return 0
+        known = live[0].known
+        return len(known) - self._parts.cache.match_leased(known) + sum(c.written for c in live[1:]) + ahead
 
     def sequences_wanted(self) -> int:
-        """One a text."""
-        return self.request.n
+        """One a text; prefix and whole where the suffix is kept behind a gap."""
+        return self.request.n if self._gap is None else 2
 
     def start(self) -> None:
         """Take sequences that share what is cached."""
@@ -179,8 +189,12 @@ class Writing:
         self._running = True
         for choice in self._live:
             choice.lease = self._acquire(choice)
-            if not self._forked:
-                self._cached = choice.lease.cached
+        if not self._forked:
+            self._echoed.clear()
+            lease = self._choices[0].lease
+            found = lease.cached if lease is not None else 0
+            # After a suspension it finds what it evaluated itself.
+            self._cached = found if self._cached is None else min(self._cached, found)
 
     def _acquire(self, choice: _Choice) -> Lease | GapLease:
         if self._gap is not None:
@@ -193,6 +207,7 @@ class Writing:
         """Give the sequences back; what is evaluated stays in the cache as long as nobody needs the room."""
         for choice in self._live:
             self._release(choice)
+            choice.inexact_from, choice.replaying = None, False
         self._running = False
 
     def propose(self, room: int, *, alone: bool) -> list[BatchToken]:
@@ -249,6 +264,8 @@ class Writing:
     def more(self, *, alone: bool) -> list[BatchToken]:
         """The next token of each text, as long as nothing but that is to be decided; else nothing."""
         batch: list[BatchToken] = []
+        if self.request.logprobs is not None:
+            return batch
         for choice in self._live:
             if choice.lease is None or choice.pending != 1 or choice.at_end or choice.written >= self._max_tokens:
                 return []
@@ -260,7 +277,7 @@ class Writing:
                     return []
             sequence, position = choice.lease.place(len(choice.lease))
             batch.append(BatchToken(choice.known[-1], position, sequence, True))
-        return batch if self.request.logprobs is None else []
+        return batch
 
     def took(self, first: int) -> None:
         """What `more` gave was evaluated: choose each text's next token. Its text is read by `settle`."""
@@ -277,6 +294,8 @@ class Writing:
 
     def settle(self) -> None:
         """Read what `took` chose, show it, and end what ends."""
+        if self._finished:
+            return
         for choice in self._live:
             self._read(choice)
         if all(choice.reason for choice in self._choices):
@@ -326,7 +345,9 @@ class Writing:
         mine = self.request
         if not (isinstance(mine, InfillRequest) and isinstance(request, InfillRequest)):
             return False
-        if self._finished or request.n > 1 or request.trace_experts:
+        if self._finished or request.n > 1 or request.trace_experts or request.logprobs is not None:
+            return False
+        if not request.max_tokens:
             return False
         if replace(request, prefix="", max_tokens=0, deadline_ms=0.0) != replace(
             mine, prefix="", max_tokens=0, deadline_ms=0.0
@@ -351,16 +372,15 @@ class Writing:
         self.ticket = ticket
         self.orphaned = False
         self._typed = request.prefix[len(self._base_prefix) :]
-        self._shown_from = len(self._typed)
+        choice.shown = len(self._typed)
         self.newer = request
-        self._max_tokens = min(choice.written + request.max_tokens, self._parts.n_ctx - len(self._prompt))
+        n_typed = len(self._parts.vocabulary.tokenize(self._typed))
+        self._max_tokens = min(n_typed + request.max_tokens, self._parts.n_ctx - len(self._prompt))
+        self._n_asked = len(choice.known)
         self._cached = len(choice.known) - choice.pending
         self._first_at = None
-        if self._forked:
-            ticket.emit(PromptRead(len(choice.known), self._cached))
-        if shown := choice.text[self._shown_from :]:
-            self._first_at = self._parts.now()
-            ticket.emit(TextPiece(shown, choice.written))
+        self._is_told = not self._forked
+        self._show(choice, "")
 
     def orphan(self, until: float) -> None:
         """Its request was cancelled; go on in silence for a moment, since the next keystroke may ask for just this."""
@@ -395,7 +415,12 @@ class Writing:
             lease = self._choices[0].lease
             assert lease is not None
             lease.publish()
-        self.ticket.emit(PromptRead(len(self._prompt), self._cached, tuple(self._echoed)))
+        self._tell_prompt()
+
+    def _tell_prompt(self) -> None:
+        if not self._is_told:
+            self._is_told = True
+            self.ticket.emit(PromptRead(self._n_asked, self._cached or 0, tuple(self._echoed)))
 
     def _fork(self, index: int) -> None:
         """The first token of every text, all from the same logits."""
@@ -499,8 +524,12 @@ class Writing:
     def _show(self, choice: _Choice, text: str) -> None:
         if choice.written:
             self._first_at = self._first_at or self._parts.now()
-        visible = text[max(0, self._shown_from - len(choice.text)) :]
         choice.text += text
+        if self.newer is not None:
+            if self.adoption_failed or len(choice.text) < len(self._typed):
+                return  # not what was typed, or nobody knows yet
+            self._tell_prompt()
+        visible, choice.shown = choice.text[choice.shown :], len(choice.text)
         if visible or choice.unsent_logprobs:
             piece = TextPiece(visible, choice.written, choice.index, tuple(choice.unsent_logprobs))
             choice.unsent_logprobs = []
@@ -544,8 +573,8 @@ class Writing:
         first = self._choices[0]
         return GenerationEnd(
             finish_reason=reason,
-            prompt_tokens=len(self._prompt),
-            cached_tokens=self._cached,
+            prompt_tokens=self._n_asked,
+            cached_tokens=self._cached or 0,
             completion_tokens=sum(choice.written for choice in self._choices),
             ttft_ms=1000 * ((self._first_at or now) - arrived),
             total_ms=1000 * (now - arrived),

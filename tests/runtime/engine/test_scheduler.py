@@ -43,6 +43,10 @@ class Reading:
         return self._lease is not None
 
     @property
+    def begun(self) -> bool:
+        return self.decoding
+
+    @property
     def evaluated(self) -> int:
         return len(self._lease) if self._lease else 0
 
