@@ -113,6 +113,26 @@ class Lease:
             self._node = self._cache._retreat(self.sequence, self._node, length)
             self._in_tree = length
 
+    def catch_up(self, tokens: Sequence[int]) -> int:
+        """Share what of `tokens` others have evaluated since, behind what is here already; how many tokens that were.
+
+        The last of `tokens` is left, as by `PrefixCache.acquire`.
+        """
+        if self._in_tree < len(self.tokens) or not self._cache.can_cut:
+            return 0
+        node, depth = self._cache._descend(self._node, tokens[:-1], self._in_tree)
+        if depth == self._in_tree:
+            return 0
+        node = self._cache._cut(node, depth)
+        self._cache.memory.share(next(iter(node.holders)), self.sequence, self._in_tree, depth)
+        for above in node.path():
+            above.holders.add(self.sequence)
+        gained = depth - self._in_tree
+        self.tokens.extend(tokens[self._in_tree : depth])
+        self._node, self._in_tree = node, depth
+        self.cached += gained
+        return gained
+
     def publish(self) -> None:
         """Let other requests share what is evaluated so far, unless another has put the same there meanwhile."""
         if not self._cache.can_cut:
@@ -300,6 +320,10 @@ class PrefixCache:
     def _attach(self, parent: _Node, tokens: list[int], sequence: int) -> _Node:
         """Put private tokens of a sequence into the tree, right behind `parent`."""
         assert tokens[0] not in parent.children, "the same tokens are there already"
+        if parent.holders == {sequence} and not parent.children:  # the run goes on
+            parent.tokens.extend(tokens)
+            self._tree_tokens += len(tokens)
+            return parent
         node = _Node(parent, tokens)
         node.holders.add(sequence)
         parent.children[tokens[0]] = node

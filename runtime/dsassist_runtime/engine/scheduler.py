@@ -2,8 +2,8 @@
 
 The highest class that has work is served: somebody who types before somebody who chats, before a review, before what
 has all day. A lower class keeps its sequences meanwhile and goes on where it was; where a higher one is never idle, it
-still gets a batch now and then. Within a class every request that decodes is in every batch, and prompts take turns, a
-chunk each. The chunks are small, since a request that arrives waits for the batch that runs.
+still gets a tenth of the time (but for what has all day). Within a class every request that decodes is in every batch,
+and prompts take turns, a chunk each. The chunks are small, since a request that arrives waits for the batch that runs.
 
 Nothing here knows the model: jobs (`job.Job`) say what they want evaluated, the cache says what there is room for.
 """
@@ -28,6 +28,7 @@ _CHUNK: dict[Priority, int] = {"interactive": 128, "chat": 128, "review": 64, "i
 _CHUNK_BESIDE_DECODING = 64  # a stream that is being read must not stall for long
 _LARGEST_QUEUE: dict[Priority, int] = {"interactive": 64, "chat": 128, "review": 256, "idle": 256}
 _STARVED_S = 2.0
+_LEAST_SHARE = 0.1  # of the time, for a class that is always behind others
 
 
 @dataclass
@@ -64,6 +65,7 @@ class _Class:
         self.waiting: deque[Job] = deque()
         self.running: deque[Job] = deque()  # whose turn is next stands first
         self.served_at = 0.0
+        self.took_s = 0.0  # its last batch, and what was done around it
 
     def __iter__(self) -> Iterator[Job]:
         yield from self.running
@@ -84,6 +86,7 @@ class Scheduler:
         self._max_sequences = max_sequences
         self._classes = {priority: _Class(priority) for priority in PRIORITIES}
         self._last: Priority | None = None
+        self._serving: _Class | None = None
         self.preemptions = 0
 
     def jobs(self) -> Iterator[Job]:
@@ -125,13 +128,15 @@ class Scheduler:
     def next_batch(self, now: float) -> Batch | None:
         """What to evaluate next, None when there is nothing to do."""
         self.forget_finished()
+        if self._serving is not None:
+            self._serving.took_s, self._serving = now - self._serving.served_at, None
         for queue in self._by_urgency(now):
             self._admit(queue)
             if not queue.running:
                 continue  # no room: what holds the cells is of a higher class, or of this one and goes on
             batch = self._compose(queue)
             if batch.parts:
-                queue.served_at = now
+                queue.served_at, self._serving = now, queue
                 self._note_preemption(queue.priority)
                 return batch
         return None
@@ -141,7 +146,11 @@ class Scheduler:
         for queue in busy:
             if not queue.served_at:
                 queue.served_at = now
-        starved = [queue for queue in busy[1:] if now - queue.served_at > _STARVED_S]
+        starved = [
+            queue
+            for queue in busy[1:]
+            if queue.priority != "idle" and now - queue.served_at > max(_STARVED_S, queue.took_s / _LEAST_SHARE)
+        ]
         for queue in self._classes.values():
             if not queue:
                 queue.served_at = 0.0

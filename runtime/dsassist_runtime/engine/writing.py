@@ -218,6 +218,9 @@ class Writing:
         for choice in self._live:
             if choice.lease is None or room <= 0:
                 continue
+            if not self._forked and isinstance(choice.lease, Lease) and self.request.cache_prompt and not self._echo:
+                # Somebody else may have read the same meanwhile, a warm-up above all.
+                self._cached = (self._cached or 0) + choice.lease.catch_up(choice.known)
             start = len(choice.lease)
             tokens = choice.known[start : start + (1 if choice.replaying else min(room, choice.lease.limit(start)))]
             choice.proposed = len(tokens)
@@ -251,6 +254,8 @@ class Writing:
             choice.proposed = 0
             if self._echo and not self._forked:
                 self._echo_logprobs(choice, start, n_known, index)
+            elif not self._forked and self.request.cache_prompt:
+                choice.lease.publish()
             if choice.pending == 0:
                 if not self._forked:
                     self._prompt_is_read()

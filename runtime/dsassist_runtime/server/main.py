@@ -144,7 +144,7 @@ class _Run:
         logging.getLogger("asyncio").setLevel(logging.ERROR)
         activity = Activity()
         listen = address_of(self.tcp) if self.tcp else None
-        service = Service(self.supervisor, activity, ServedModels(self.settings), listen)
+        service = Service(self.supervisor, activity, ServedModels(self.settings, is_fixed=self.tcp is not None), listen)
         server = create_server(service, api_key=self.api_key, limits=self.limits, on_leaving=self._unlink)
 
         async def leave_when_idle() -> None:

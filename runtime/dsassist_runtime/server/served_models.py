@@ -1,7 +1,7 @@
 """Which model a request is for: the server's own, or an installed one by its name. Never a file by its path.
 
-The server's own model is the one that it was started with, or that our own clients asked for last: what the person at
-this machine has chosen.
+The server's own model is the one that it was told to serve on TCP, as long as it lives; where nobody told it, the one
+that our own clients asked for last, since that is what the person at this machine has chosen.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ _DEFAULT_NAMES = ("", "default")
 class ServedModels:
     """Knows the server's own model, and finds the others."""
 
-    def __init__(self, settings: EngineSettings | None) -> None:
+    def __init__(self, settings: EngineSettings | None, *, is_fixed: bool = False) -> None:
+        """`is_fixed`: whatever our own clients ask for, others go on getting the model of `settings`."""
         self._own = settings
+        self._is_fixed = is_fixed and settings is not None
         self._own_name = name_of(settings.model_path) if settings else ""
 
     @property
@@ -34,8 +36,8 @@ class ServedModels:
         return self._own_name
 
     def choose(self, settings: EngineSettings) -> None:
-        """One of our own clients asked for this model: from now on it is the server's own."""
-        if settings != self._own:
+        """One of our own clients asked for this model: from now on it is the server's own, unless that is fixed."""
+        if settings != self._own and not self._is_fixed:
             self._own, self._own_name = settings, name_of(settings.model_path)
 
     def settings_for(self, name: object, header: str | None = None) -> tuple[EngineSettings, str]:

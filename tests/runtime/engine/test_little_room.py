@@ -86,6 +86,13 @@ def test_a_cached_prompt_does_not_push_in_and_out_for_ever() -> None:
         assert [asked.last.finish_reason for asked in (first, second)] == ["length", "length"]  # type: ignore[union-attr]
 
 
+def test_two_texts_that_outgrow_the_cache_together_are_both_finished() -> None:
+    with engine_of(1024) as engine:
+        asked = [Asked(engine, completion(5 + 300 * i, 3, 900)) for i in range(2)]
+        finish(engine)
+        assert [one.last.completion_tokens for one in asked] == [900, 900]  # type: ignore[union-attr]
+
+
 def test_a_prompt_that_ends_evicts_no_more_than_it_needs() -> None:
     with engine_of(512) as engine:
         for i in range(4):

@@ -79,6 +79,14 @@ class CacheMachine(RuleBasedStateMachine):
     def write(self, lease: Lease, tokens: list[int]) -> None:
         fill(self.cache, self.cells, lease, lease.tokens + tokens)
 
+    @rule(lease=leases, tokens=st.lists(st.integers(0, 2), max_size=8))
+    def catch_up(self, lease: Lease, tokens: list[int]) -> None:
+        wanted = lease.tokens + tokens
+        before = len(lease)
+        gained = lease.catch_up(wanted)
+        assert lease.tokens == wanted[: before + gained]
+        assert not gained or len(lease) < len(wanted), "the last token is left"
+
     @rule(lease=leases, length=st.integers(0, 12))
     def truncate(self, lease: Lease, length: int) -> None:
         lease.truncate(length)

@@ -263,6 +263,24 @@ def test_a_text_ends_before_a_line_that_is_indented_less(engine: LocalEngine) ->
     assert all(line.startswith(" " * 8) or not line.strip() for line in text.split("\n")[1:])
 
 
+def test_a_request_takes_over_what_a_warm_up_has_read_so_far(engine: LocalEngine) -> None:
+    long = "def f():\n    return 1\n" * 60
+    warm = Asked(engine, CompletionRequest(prompt=long, max_tokens=0, priority="idle"))
+    engine.step()
+    engine.step()
+    real = Asked(engine, CompletionRequest(prompt=long + "x = ", max_tokens=1))
+    finish(engine)
+    assert real.end.cached_tokens >= 128
+    assert warm.end.cached_tokens >= 300, "and the warm-up what the request has read meanwhile"
+
+
+def test_equal_prompts_side_by_side_are_read_once(engine: LocalEngine) -> None:
+    asked = [Asked(engine, CompletionRequest(prompt=CODE * 8, max_tokens=2, sampling=GREEDY)) for _ in range(4)]
+    finish(engine)
+    evaluated = sum(one.end.prompt_tokens - one.end.cached_tokens for one in asked)
+    assert evaluated < 2 * asked[0].end.prompt_tokens, "not four times"
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_every_request_ends_once_and_nothing_is_left_over(engine: LocalEngine, seed: int) -> None:
     draw = random.Random(seed)

@@ -152,6 +152,27 @@ def test_a_class_is_not_starved_for_ever() -> None:
     assert 3 <= sum(served) <= 6, "ten seconds of typing, a batch each two of them"
 
 
+def test_what_waits_behind_others_gets_a_tenth_of_the_time_at_most() -> None:
+    """Its batches may be long: a prompt's chunk takes a second where a token takes 30 ms."""
+    desk = Desk()
+    review = desk.ask("review", 64 * 50)
+    desk.ask("chat", 1, text=5000)
+    spent = {"review": 0.0, "chat": 0.0}
+    for _ in range(3000):
+        took = 1.0 if review.ticket.request in desk.step(seconds=0.0) else 0.03
+        desk.now += took
+        spent["review" if took == 1.0 else "chat"] += took
+    assert 0.05 < spent["review"] / spent["chat"] < 0.12
+
+
+def test_what_has_all_day_waits_for_everybody() -> None:
+    desk = Desk()
+    idle = desk.ask("idle", 64)
+    desk.ask("review", 64 * 40)
+    for _ in range(40):
+        assert idle.ticket.request not in desk.step(seconds=1.0)
+
+
 def test_texts_are_written_side_by_side_and_prompts_take_turns() -> None:
     desk = Desk()
     writing = desk.ask("chat", 1, text=50)
