@@ -7,6 +7,7 @@ cost speed. One JSON object a line, any number of requests at once:
           {"id": 1, "op": "cancel"}   {"id": 1, "op": "status"}   {"id": 1, "op": "save"}
           {"id": 1, "op": "tokenize" | "detokenize" | "template", "request": {...}}
     out   {"event": "loading", "progress": 0.5}   {"event": "ready", "facts": {}}   {"event": "failed", "error": {}}
+          {"id": 1, "event": "noted"}   a cancel has arrived; the end comes when the batch that runs is over
           {"id": 1, "event": "prompt", "value": PromptRead}   {"id": 1, "event": "text", "value": TextPiece}
           and at last exactly one of
           {"id": 1, "event": "end", "value": GenerationEnd}
@@ -79,6 +80,8 @@ class _Inbox(threading.Thread):
                 message = json.loads(line)
                 if message["op"] == "status" and self._answer_at_once(message["id"]):
                     continue
+                if message["op"] == "cancel":
+                    self._outbox.write(id=message["id"], event="noted")
                 self._messages.append(message)
                 self._arrived.set()
                 self._interrupt(message)

@@ -24,7 +24,9 @@ from dsassist_runtime.wire import to_wire
 __all__ = ["FINAL_EVENTS", "EngineCall", "EngineProcess", "spawn_engine"]
 
 FINAL_EVENTS = frozenset(("end", "scores", "tokens", "content", "status", "saved", "error", "cancelled"))
-_CANCEL_PATIENCE_S = 5.0  # an engine that does not end a cancelled request by then is killed
+# An engine that does not note a cancel by then, or does not end the request, is killed. A batch of a large model on a
+# busy machine may take many seconds.
+_NOTE_PATIENCE_S, _END_PATIENCE_S = 5.0, 120.0
 _EXIT_PATIENCE_S = 1.0
 
 
@@ -76,7 +78,12 @@ class EngineCall:
         self._unread = False
         if not self.ended and self._patience is None:
             self._engine.send(id=self.request_id, op="cancel")
-            self._patience = asyncio.get_running_loop().call_later(_CANCEL_PATIENCE_S, self._engine.kill)
+            self._wait_for(_NOTE_PATIENCE_S)
+
+    def _wait_for(self, seconds: float) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+        self._patience = asyncio.get_running_loop().call_later(seconds, self._engine.kill)
 
     def refuse(self, error: DsassistError) -> None:
         """End it with an error of the server's own, and have the engine stop."""
@@ -86,6 +93,9 @@ class EngineCall:
 
     def deliver(self, event: dict[str, Any]) -> None:
         """An event has come from the engine."""
+        if event["event"] == "noted":
+            self._wait_for(_END_PATIENCE_S)
+            return
         if self._unread:
             self._queue.put_nowait(event)
         if event["event"] in FINAL_EVENTS:
