@@ -60,13 +60,14 @@ class DecodeLoop:
         self._meter = meter
         self._followers = tuple(followers)
         self._before_long_batch = before_long_batch
-        self._decoding = ThreadPolicy(n_threads)
-        self._reading = ThreadPolicy(n_threads, tries_at_start=False)
+        self._n_threads = n_threads
+        self._policy = ThreadPolicy(n_threads)
+        self._is_fresh = True
 
     @property
     def n_threads(self) -> int:
         """What texts are written with at present."""
-        return self._decoding.n_threads
+        return self._policy.n_threads
 
     def step(self) -> Batch | None:
         """Evaluate one batch, and the next tokens of its texts; None when there is nothing to do."""
@@ -74,6 +75,7 @@ class DecodeLoop:
         self._scheduler.expire(now)
         batch = self._scheduler.next_batch(now)
         if batch is None:
+            self._is_fresh = True
             return None
         try:
             if self._has_room(batch) and self._evaluate(batch):
@@ -123,9 +125,10 @@ class DecodeLoop:
         return True
 
     def _set_threads(self, context: Context, n_tokens: int) -> None:
-        n_threads = self._decoding.n_threads
-        if n_tokens > _DECODING_TOKENS:  # where texts are quicker with fewer threads, other programs are busy
-            n_threads = min(n_threads, self._reading.n_threads)
+        # A prompt's batches are too long and too few to try anything with: they take all, unless texts found the cores
+        # in other hands.
+        is_text = n_tokens <= _DECODING_TOKENS
+        n_threads = self._policy.n_threads if is_text or self._policy.is_crowded else self._n_threads
         if n_threads != context.n_threads:
             context.set_threads(n_threads)
             for follower in self._followers:
@@ -184,10 +187,11 @@ class DecodeLoop:
     def _observe(self, batch: Batch, n_tokens: int, n_decoding: int, elapsed_ms: float) -> None:
         if batch.context is not self._context:
             return
-        is_decoding = n_tokens <= _DECODING_TOKENS
-        policy = self._decoding if is_decoding else self._reading
-        size = n_tokens if is_decoding else 1 << (n_tokens - 1).bit_length()
-        policy.observe(size, batch.context.n_threads, elapsed_ms)
+        if self._is_fresh:  # the threads slept, and had to be woken: that says nothing of the next batch
+            self._is_fresh = False
+            return
+        if n_tokens <= _DECODING_TOKENS:
+            self._policy.observe(n_tokens, batch.context.n_threads, elapsed_ms)
         self._meter.batch(n_tokens, n_decoding, elapsed_ms)
         if len(batch.parts) == 1 and n_decoding:
             job = batch.parts[0][0]
