@@ -27,6 +27,8 @@ __all__ = ["Batch", "Scheduler"]
 _CHUNK: dict[Priority, int] = {"interactive": 128, "chat": 128, "review": 64, "idle": 64}
 _CHUNK_BESIDE_DECODING = 64  # a stream that is being read must not stall for long
 _LARGEST_QUEUE: dict[Priority, int] = {"interactive": 64, "chat": 128, "review": 256, "idle": 256}
+_TOGETHER_S = 0.2
+_COMPANY_CELLS = 2048
 _STARVED_S = 2.0
 _LEAST_SHARE = 0.1  # of the time, for a class that is always behind others
 
@@ -214,7 +216,12 @@ class Scheduler:
             queue.running.rotate(-1)
             return batch
         shared = [job for job in queue.running if not job.exclusive]
-        decoding = [job for job in shared if job.decoding]
+        waiting_for = self._company(shared) if queue.priority != "interactive" else None
+        decoding = [
+            job
+            for job in shared
+            if job.decoding and (waiting_for is None or job.ticket.arrived < waiting_for - _TOGETHER_S)
+        ]
         alone = len(shared) == 1
         outputs = self._n_outputs
         for job in decoding:
@@ -229,6 +236,16 @@ class Scheduler:
         served = {id(job) for job, _tokens in batch.parts}
         queue.running = deque(sorted(queue.running, key=lambda job: id(job) in served))  # the others go first next time
         return batch
+
+    def _company(self, shared: list[Job]) -> float | None:
+        """Since when requests wait whose prompts are to be read before texts that came with them go on.
+
+        Texts that begin together end together: else the last ones are written in small batches, where a token costs
+        more (eight texts of Qwen2.5-Coder-0.5B at once: a tenth of the speed).
+        """
+        prompts = [job for job in shared if not job.decoding and not job.begun]
+        few = sum(job.cells_wanted() for job in prompts) <= _COMPANY_CELLS
+        return min(job.ticket.arrived for job in prompts) if prompts and few else None
 
     def _add(self, batch: Batch, job: Job, room: int, *, alone: bool) -> int:
         tokens = job.propose(room, alone=alone)

@@ -19,6 +19,7 @@ _SLOW_BATCHES = 4
 # By how much another number must win. A quiet machine is the rule, where what fewer threads seem to win is noise.
 _WIN_DOWN, _WIN_UP = 0.85, 0.98
 _CROWDED = 0.7  # fewer threads that are so much quicker: other programs hold the cores
+_EASED = 0.8  # of the time of a token when a trial failed: what was true then may not be now
 _HOPELESS = 1.5  # one batch that is so much slower ends a trial
 _TRY_BATCHES = 3
 _REST_S = 0.5  # between two trials upward
@@ -45,6 +46,7 @@ class ThreadPolicy:
         self._tried: list[tuple[float, float]] = []  # ms of its batches, and what they would have taken
         self.is_crowded = False  # do other programs hold the cores, as far as this tells?
         self._failed_at: dict[int, float] = {}
+        self._level_ms: dict[int, tuple[int, int, float]] = {}  # threads, tokens and ms when it failed
         self._cost_ms: dict[int, float] = {}  # what the last failed trial of a rung cost
 
     @property
@@ -88,6 +90,9 @@ class ThreadPolicy:
     def _affordable(self, rung: int) -> bool:
         if rung not in self._failed_at:
             return True
+        n_threads, n_tokens, before_ms = self._level_ms[rung]
+        if self._recent.get((n_threads, n_tokens), before_ms) < _EASED * before_ms:
+            return True  # the other program has gone, or works less
         return self._cost_ms[rung] <= _SHARE * 1000 * (self._now() - self._failed_at[rung])
 
     def _observe_trial(self, n_tokens: int, elapsed_ms: float) -> None:
@@ -111,5 +116,6 @@ class ThreadPolicy:
             self._failed_at.pop(trial, None)
         else:
             self._failed_at[trial] = self._now()
+            self._level_ms[trial] = self._ladder[self._at], n_tokens, current_ms
             self._cost_ms[trial] = sum(tried_ms - before_ms for tried_ms, before_ms in self._tried)
         self._trial, self._tried, self._slow, self._last_trial_at = None, [], 0, self._now()

@@ -184,6 +184,18 @@ def test_texts_are_written_side_by_side_and_prompts_take_turns() -> None:
     assert abs(first.evaluated - second.evaluated) <= 64
 
 
+def test_texts_that_were_asked_for_together_go_on_together() -> None:
+    desk = Desk()
+    jobs = [desk.ask("chat", 100, text=20) for _ in range(4)]
+    for job in jobs:
+        job.ticket.arrived = 7.0
+    batches = [desk.step() for _ in range(24)]
+    reading = [batch for batch in batches if max(batch.values()) > 1]
+    assert [sum(batch.values()) for batch in reading] == [128, 128, 128, 16]
+    assert all(len(batch) == 4 for batch in batches[4:]), "all four texts in every batch"
+    assert all(job.finished for job in jobs)
+
+
 def test_a_short_prompt_shares_a_batch_with_a_long_one() -> None:
     desk = Desk()
     desk.ask("chat", 20)

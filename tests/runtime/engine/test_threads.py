@@ -91,6 +91,15 @@ def test_it_follows_a_machine_that_changes(limit: int) -> None:
     assert policy.n_threads == limit
 
 
+def test_it_sees_at_once_that_the_other_program_has_gone() -> None:
+    """Trials that fail are dear here, but one thread is quicker too when the cores are free again."""
+    policy = policy_of(2)
+    run(policy, lambda threads: 90.0 if threads == 1 else 900.0, 60, 2)
+    assert (policy.n_threads, policy.is_crowded) == (1, True)
+    run(policy, lambda threads: 46.0 if threads == 1 else 25.0, 25, 2)
+    assert (policy.n_threads, policy.is_crowded) == (2, False)
+
+
 @pytest.mark.parametrize("machine", [quiet, busy, collapsed])
 def test_looking_costs_little(machine: Machine) -> None:
     """In the long run, on a machine that stays as it is."""

@@ -74,7 +74,9 @@ async def bare_loop(model: Path, n_threads: int) -> AsyncIterator[BareLoop]:
         *(sys.executable, "-m", "dsassist.bench.engine.bare", str(model), str(n_threads)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, "OMP_WAIT_POLICY": "active"},  # the fastest on a quiet machine, which the bar is for
+        # libgomp's own default, the fastest on a quiet machine, which the bar is for. ("active" would spin on between
+        # two texts, and hold a core while the others are measured.)
+        env={**os.environ, "GOMP_SPINCOUNT": "300000"},
     )
     try:
         loop = BareLoop(process)

@@ -25,8 +25,9 @@ _COMPLETION_TOKENS = 8
 _TYPED_CHARACTERS = 20
 _GAP_TOKENS = 64
 # Behind the characters stands a mark (or the answer's last token, which was chosen but not read) that must be evaluated
-# for its logits, whatever is cached.
-_UNAVOIDABLE = 1
+# for its logits, whatever is cached; in the order prefix, suffix, middle there are two: the suffix's tells where the
+# prefix ends.
+_UNAVOIDABLE = {"chat": 1, "spm": 1, "psm": 2}
 
 Message = dict[str, str]
 
@@ -46,23 +47,24 @@ async def measure(trial: Trial) -> Measured:
     if trial.model.has_chat_template:
         codes = await _codes(trial)
         turns = await take_turns(trial.servers, trial.repeats, lambda server, turn: _second_turn(server, codes[turn]))
-        figures += _figures("second turn", turns)
+        figures += _figures("second turn", turns, _UNAVOIDABLE["chat"])
     else:
         left_out.append("the second turn of a chat: its file has no chat template")
     if trial.model.can_infill:
         files = await _codes(trial)
         typed = await take_turns(trial.servers, trial.repeats, lambda server, turn: _typed_on(server, files[turn]))
-        figures += _figures(f"{_TYPED_CHARACTERS} characters on", typed)
+        order = (await call(trial.ours.address, Request("/status")))["model"]["fim_orders"][0]
+        figures += _figures(f"{_TYPED_CHARACTERS} characters on", typed, _UNAVOIDABLE[order])
     else:
         left_out.append("the second completion in a file: it cannot fill in the middle")
     return Measured(figures, left_out)
 
 
-def _figures(name: str, seconds: dict[Server, list[_Second]]) -> list[Figure]:
+def _figures(name: str, seconds: dict[Server, list[_Second]], unavoidable: int) -> list[Figure]:
     found: list[Figure] = []
     ours = next(iter(seconds))
     for server, values in seconds.items():
-        again = tuple((value.evaluated - _UNAVOIDABLE) / value.own for value in values)
+        again = tuple((value.evaluated - unavoidable) / value.own for value in values)
         bar = _AGAIN_BAR if server is ours else None
         found.append(
             Figure(f"{name}, own tokens, {server.name}", tuple(float(value.own) for value in values), "tokens")
