@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
+from asked import Asked, finish
 from dsassist_runtime.api import (
     CompletionRequest,
     Edit,
@@ -18,15 +19,12 @@ from dsassist_runtime.api import (
     PromptRead,
     Sampling,
     ScoreRequest,
-    TextPiece,
     TokenBias,
 )
-from dsassist_runtime.engine.job import Event
 from dsassist_runtime.engine.local import LocalEngine, Request
 from dsassist_runtime.errors import RequestRefused
 
 GREEDY = Sampling(temperature=0.0)
-_MOST_STEPS = 4000
 
 
 @contextmanager
@@ -39,33 +37,6 @@ def engine_of(n_ctx: int) -> Iterator[LocalEngine]:
         assert engine.status().requests == ()
         engine.forget_everything()
         assert (engine.status().kv_tokens, engine.status().cached_sequences) == (0, 0)
-
-
-class Asked:
-    _ids = iter(range(1, 1 << 30))
-
-    def __init__(self, engine: LocalEngine, request: Request) -> None:
-        self.id = next(self._ids)
-        self.events: list[Event] = []
-        engine.submit(self.id, request, self.events.append)
-
-    @property
-    def text(self) -> str:
-        return "".join(event.text for event in self.events if isinstance(event, TextPiece))
-
-    @property
-    def last(self) -> Event:
-        last = [event for event in self.events if not isinstance(event, (PromptRead, TextPiece))]
-        assert len(last) == 1, self.events[-3:]
-        assert self.events[-1] is last[0], "nothing comes behind the last event"
-        return last[0]
-
-
-def finish(engine: LocalEngine) -> None:
-    for _ in range(_MOST_STEPS):
-        if not engine.step():
-            return
-    pytest.fail(f"not at an end after {_MOST_STEPS} batches: {engine.status().requests}")
 
 
 def completion(first: int, prompt: int, text: int) -> CompletionRequest:

@@ -9,17 +9,16 @@ from dataclasses import replace
 
 import pytest
 
+from asked import Asked, finish
 from dsassist_runtime.api import (
     CompletionRequest,
     ContinuationsRequest,
     EngineSettings,
-    GenerationEnd,
     InfillRequest,
     PromptRead,
     Sampling,
     TextPiece,
 )
-from dsassist_runtime.engine.job import Event
 from dsassist_runtime.engine.local import LocalEngine, Request
 from dsassist_runtime.errors import DeadlineExceeded, Overloaded, RequestRefused
 
@@ -39,36 +38,6 @@ def shared_engine() -> Iterator[LocalEngine]:
 def engine(shared_engine: LocalEngine) -> LocalEngine:
     shared_engine.forget_everything()
     return shared_engine
-
-
-class Asked:
-    """A request in the engine, and the events that it got."""
-
-    _ids = iter(range(1, 1 << 30))
-
-    def __init__(self, engine: LocalEngine, request: Request) -> None:
-        self.id = next(self._ids)
-        self.events: list[Event] = []
-        engine.submit(self.id, request, self.events.append)
-
-    @property
-    def text(self) -> str:
-        return "".join(event.text for event in self.events if isinstance(event, TextPiece) and event.index == 0)
-
-    @property
-    def ends(self) -> list[Event]:
-        return [event for event in self.events if not isinstance(event, (PromptRead, TextPiece))]
-
-    @property
-    def end(self) -> GenerationEnd:
-        (end,) = self.ends
-        assert isinstance(end, GenerationEnd), end
-        return end
-
-
-def finish(engine: LocalEngine) -> None:
-    while engine.step():
-        pass
 
 
 def written(engine: LocalEngine, request: Request) -> Asked:
