@@ -29,6 +29,8 @@ from dsassist_runtime.errors import NotDone
 from dsassist_runtime.version import __version__
 from dsassist_runtime.wire import to_wire
 
+pytestmark = pytest.mark.slow  # whole servers
+
 LIMIT_S = 30.0
 MODEL = ModelFacts("Qwen", Path("/models/qwen.gguf"), "qwen2", 8192, 0, 0, ("psm",), True, size_bytes=491_400_064)
 ENGINE = EngineStatus(

@@ -37,6 +37,8 @@ from dsassist_runtime.errors import (
 from dsassist_runtime.exchange import Door
 from dsassist_runtime.version import VERSION_HEADER
 
+pytestmark = pytest.mark.slow  # whole servers
+
 MESSAGES = [{"role": "user", "content": "Say hello."}]
 Ask = Callable[..., Any]
 

@@ -15,6 +15,8 @@ import pytest
 from dsassist.bench.engine.run import on_this_disk
 from dsassist.cli import main
 
+pytestmark = pytest.mark.slow  # whole servers
+
 LIMIT_S = 60.0
 _QUICK = ("--model", "builtin", "--quick", "--repeats", "1")
 

@@ -8,6 +8,8 @@ import pytest
 
 from dsassist.cli import main
 
+pytestmark = pytest.mark.slow  # whole servers
+
 
 def report(capsys: pytest.CaptureFixture[str], *args: str) -> dict[str, float]:
     assert main(["bench", *args, "--json"]) == 0

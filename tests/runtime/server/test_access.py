@@ -16,6 +16,8 @@ from dsassist_runtime.errors import DsassistError, NotDone
 from dsassist_runtime.server.listening import address_of, listen_on_tcp
 from running_server import Served, serving, wait_for
 
+pytestmark = pytest.mark.slow  # whole servers
+
 
 @pytest.fixture(scope="module")
 def guarded(builtin_model: Path) -> Iterator[Served]:

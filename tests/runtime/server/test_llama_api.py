@@ -10,6 +10,8 @@ import pytest
 
 from running_server import Served, serving, wait_for
 
+pytestmark = pytest.mark.slow  # whole servers
+
 # autoload/llama.vim: s:ring_update sends the first, llama#fim the second.
 EXTRA = [{"filename": "shapes.py", "text": "def area(width, height):\n    return width * height\n", "time": [1, 2]}]
 WARM: dict[str, Any] = {

@@ -13,6 +13,8 @@ import pytest
 
 from running_server import Served, serving, wait_for
 
+pytestmark = pytest.mark.slow  # whole servers
+
 PROMPT = "def add(a, b):\n    return "
 
 

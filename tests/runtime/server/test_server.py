@@ -34,6 +34,8 @@ from dsassist_runtime.server.engine_process import spawn_engine
 from dsassist_runtime.version import VERSION_HEADER
 from dsassist_runtime.wire import to_wire
 
+pytestmark = pytest.mark.slow  # whole servers
+
 SHORT = InfillRequest("def add(a, b):\n    return ", "\n", max_tokens=5, sampling=Sampling(seed=1))
 
 

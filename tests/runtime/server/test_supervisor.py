@@ -17,6 +17,8 @@ from dsassist_runtime.errors import EngineDied, Overloaded, ServerUnavailable
 from dsassist_runtime.server.supervisor import EngineSupervisor
 from dsassist_runtime.wire import to_wire
 
+pytestmark = pytest.mark.slow  # whole servers
+
 SHORT = to_wire(InfillRequest("def add(a, b):\n    return ", "\n", max_tokens=4))
 LONG = to_wire(InfillRequest("x = [1, ", "", max_tokens=700, ignore_eos=True))
 
