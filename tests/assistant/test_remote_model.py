@@ -256,9 +256,8 @@ def test_key_comes_from_the_variable_that_the_option_names(
 
 
 def test_key_comes_from_the_keyring_when_there_is_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    keyring = pytest.importorskip("keyring")
-    backend = pytest.importorskip("keyring.backend")
-    errors = pytest.importorskip("keyring.errors")
+    import keyring
+    from keyring import backend, errors
 
     class InMemory(backend.KeyringBackend):  # type: ignore[misc,name-defined]
         priority = 1

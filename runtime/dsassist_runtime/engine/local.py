@@ -30,6 +30,7 @@ from dsassist_runtime.api import (
     TextPiece,
 )
 from dsassist_runtime.engine.chat import ChatTemplate
+from dsassist_runtime.engine.choice import Parts
 from dsassist_runtime.engine.decode_loop import DecodeLoop
 from dsassist_runtime.engine.draft_model import DraftModel
 from dsassist_runtime.engine.fim import InfillPrompt, infill_prompt
@@ -43,7 +44,7 @@ from dsassist_runtime.engine.scheduler import Scheduler
 from dsassist_runtime.engine.score import score_continuations, score_edits
 from dsassist_runtime.engine.scoring import Scoring
 from dsassist_runtime.engine.speculation import Drafter, Lookup, Speculation
-from dsassist_runtime.engine.writing import Parts, Writing
+from dsassist_runtime.engine.writing import Writing
 from dsassist_runtime.errors import ModelUnsupported, NotDone, RequestRefused
 from dsassist_runtime.gguf import fim_orders, read_header
 from dsassist_runtime.llama.context import AbortFlag, Context

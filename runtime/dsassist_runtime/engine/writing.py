@@ -1,14 +1,13 @@
 """One request for text: its prompt is evaluated, then one or more texts are written behind it.
 
-What is known of a text are `known` tokens: prompt, written ones, and the one that was just chosen. A lease holds those
-that are evaluated. So there is one rule for prompt, decode and the return after a suspension alike: what is known and
-not evaluated goes into the next batch, and where that reaches the end, the next token is chosen.
+There is one rule for prompt, decode and the return after a suspension alike: what is known of a text (`choice`) and not
+evaluated goes into the next batch, and where that reaches the end, the next token is chosen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from dsassist_runtime.api import (
@@ -23,60 +22,17 @@ from dsassist_runtime.api import (
     TextPiece,
     TokenLogprob,
 )
-from dsassist_runtime.engine.gap import GapLease, GapPrompt, Gaps
+from dsassist_runtime.engine.choice import Choice, Parts
+from dsassist_runtime.engine.gap import GapLease, GapPrompt
 from dsassist_runtime.engine.job import Event, Ticket
-from dsassist_runtime.engine.prefix_cache import Lease, PrefixCache
-from dsassist_runtime.engine.speculation import Speculation
+from dsassist_runtime.engine.prefix_cache import Lease
 from dsassist_runtime.engine.text import TextAssembler
 from dsassist_runtime.llama.context import BatchToken, Context
-from dsassist_runtime.llama.model import Vocabulary
 from dsassist_runtime.llama.sampler import Sampler, logprobs
 
-__all__ = ["Parts", "Writing"]
+__all__ = ["Writing"]
 
 _CELLS_AHEAD = 256  # kept free for what a request writes; a longer text finds its room as it goes
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What the jobs work with; one of each in an engine."""
-
-    context: Context
-    vocabulary: Vocabulary
-    cache: PrefixCache
-    gaps: Gaps
-    speculation: Speculation
-    n_ctx: int  # the most tokens of one request
-    n_outputs: int  # the most logits of a batch
-    end_tokens: Callable[[], Sequence[int]]  # those that `ignore_eos` forbids
-    now: Callable[[], float]
-
-
-@dataclass
-class _Choice:
-    """One text behind the prompt."""
-
-    index: int
-    known: list[int]
-    sampler: Sampler
-    assembler: TextAssembler
-    lease: Lease | GapLease | None = None
-    written: int = 0
-    text: str = ""  # what is certain of it
-    shown: int = 0  # characters of it
-    draft: list[int] = field(default_factory=list)
-    proposed: int = 0  # of `known`, in the batch that runs
-    reason: FinishReason | None = None
-    inexact_from: int | None = None  # from this token on, what is evaluated came from larger batches
-    replaying: bool = False  # what is pending was evaluated before, and goes through batches of one
-    unread: int = 0  # tokens at the end of `known` that are not in `text` yet
-    at_end: bool = False  # the model chose to end the text behind them
-    unsent_logprobs: list[TokenLogprob] = field(default_factory=list)
-
-    @property
-    def pending(self) -> int:
-        """Tokens that are known and not evaluated."""
-        return len(self.known) - (len(self.lease) if self.lease else 0)
 
 
 class Writing:
@@ -157,11 +113,11 @@ class Writing:
 
     @property
     def replaying(self) -> bool:
-        """Are tokens being evaluated a second time, see `_must_replay`?"""
+        """Are tokens being evaluated a second time, see `Choice.must_replay`?"""
         return self._choices[0].replaying
 
     @property
-    def _live(self) -> list[_Choice]:
+    def _live(self) -> list[Choice]:
         return [choice for choice in self._choices if choice.reason is None]
 
     def cells_wanted(self) -> int:
@@ -170,7 +126,7 @@ class Writing:
             return 0
         live = self._live
         n_to_come = self.request.n - len(self._choices)
-        ahead = sum(min(_CELLS_AHEAD, self._max_tokens - choice.written) for choice in live)
+        ahead = sum(min(_CELLS_AHEAD, choice.max_tokens - choice.written) for choice in live)
         ahead += n_to_come * min(_CELLS_AHEAD, self._max_tokens)
         if self._running:
             return sum(choice.pending for choice in live) + ahead
@@ -196,7 +152,7 @@ class Writing:
             # After a suspension it finds what it evaluated itself.
             self._cached = found if self._cached is None else min(self._cached, found)
 
-    def _acquire(self, choice: _Choice) -> Lease | GapLease:
+    def _acquire(self, choice: Choice) -> Lease | GapLease:
         if self._gap is not None:
             return self._parts.gaps.acquire(self._gap)
         if self._echo or not self.request.cache_prompt:
@@ -206,41 +162,27 @@ class Writing:
     def suspend(self) -> None:
         """Give the sequences back; what is evaluated stays in the cache as long as nobody needs the room."""
         for choice in self._live:
-            self._release(choice)
-            choice.inexact_from, choice.replaying = None, False
+            choice.release(keep=True)
         self._running = False
 
     def propose(self, room: int, *, alone: bool) -> list[BatchToken]:
         """What is known and not evaluated, and a guess at what follows if that pays."""
         if self._echo:
             room = min(room, self._parts.n_outputs)
+        may_guess = alone and self._may_guess
         batch: list[BatchToken] = []
         for choice in self._live:
-            if choice.lease is None or room <= 0:
+            if choice.lease is None or room <= len(batch):
                 continue
             if not self._forked and isinstance(choice.lease, Lease) and self.request.cache_prompt and not self._echo:
                 # Somebody else may have read the same meanwhile, a warm-up above all.
                 self._cached = (self._cached or 0) + choice.lease.catch_up(choice.known)
-            start = len(choice.lease)
-            tokens = choice.known[start : start + (1 if choice.replaying else min(room, choice.lease.limit(start)))]
-            choice.proposed = len(tokens)
-            at_end = start + len(tokens) == len(choice.known)
-            may_guess = alone and at_end and len(tokens) == 1 and not choice.replaying
-            choice.draft = (choice.draft or self._guess(choice, room - 1)) if may_guess else []
-            room -= len(tokens) + len(choice.draft)
-            last = len(tokens) - 1
-            sequence, position = choice.lease.place(start)
-            batch += [
-                BatchToken(token, position + i, sequence, self._echo or (at_end and i >= last))
-                for i, token in enumerate(tokens + choice.draft)
-            ]
+            batch += choice.propose(room - len(batch), may_guess=may_guess, all_logits=self._echo)
         return batch
 
-    def _guess(self, choice: _Choice, room: int) -> list[int]:
-        if not (self.request.speculate and self._forked and len(self._choices) == 1):
-            return []
-        room = min(room, self._max_tokens - choice.written - 1)
-        return self._parts.speculation.guess(choice.known, room) if room > 0 else []
+    @property
+    def _may_guess(self) -> bool:
+        return self.request.speculate and self._forked and len(self._choices) == 1
 
     def advance(self, first: int) -> None:
         """Take over what was evaluated; where that is all that is known, choose the next token of each text."""
@@ -268,20 +210,18 @@ class Writing:
 
     def more(self, *, alone: bool) -> list[BatchToken]:
         """The next token of each text, as long as nothing but that is to be decided; else nothing."""
-        batch: list[BatchToken] = []
         if self.request.logprobs is not None:
-            return batch
+            return []
+        batch: list[BatchToken] = []
         for choice in self._live:
-            if choice.lease is None or choice.pending != 1 or choice.at_end or choice.written >= self._max_tokens:
+            token = choice.next_token()
+            if token is None:
                 return []
-            if choice.inexact_from is not None or choice.replaying:
-                return []
-            if alone:
-                choice.draft = self._guess(choice, self._parts.n_outputs - 1)
+            if alone and self._may_guess:
+                choice.draft = choice.guess(self._parts.n_outputs - 1)
                 if choice.draft:
                     return []
-            sequence, position = choice.lease.place(len(choice.lease))
-            batch.append(BatchToken(choice.known[-1], position, sequence, True))
+            batch.append(token)
         return batch
 
     def took(self, first: int) -> None:
@@ -289,7 +229,7 @@ class Writing:
         for index, choice in enumerate(self._live, first):
             assert choice.lease is not None
             choice.lease.extend(choice.known[-1:])
-            self._take(choice, self._sampled(choice, index))
+            choice.choose(index)
 
     def forget_unknown(self) -> None:
         """What `more` gave was not evaluated."""
@@ -380,7 +320,7 @@ class Writing:
         choice.shown = len(self._typed)
         self.newer = request
         n_typed = len(self._parts.vocabulary.tokenize(self._typed))
-        self._max_tokens = min(n_typed + request.max_tokens, self._parts.n_ctx - len(self._prompt))
+        choice.max_tokens = min(n_typed + request.max_tokens, self._parts.n_ctx - len(self._prompt))
         self._n_asked = len(choice.known)
         self._cached = len(choice.known) - choice.pending
         self._first_at = None
@@ -410,9 +350,9 @@ class Writing:
 
     # Steps of the work
 
-    def _new_choice(self, index: int, sampler: Sampler) -> _Choice:
+    def _new_choice(self, index: int, sampler: Sampler) -> Choice:
         assembler = TextAssembler(self.request.stop, self.request.min_indent)
-        return _Choice(index, list(self._prompt), sampler, assembler)
+        return Choice(self._parts, self.request, index, list(self._prompt), sampler, assembler, self._max_tokens)
 
     def _prompt_is_read(self) -> None:
         self._read_at = self._parts.now()
@@ -439,94 +379,42 @@ class Writing:
         for choice in list(self._choices):
             self._choose(choice, index)
 
-    def _choose(self, choice: _Choice, index: int) -> None:
+    def _choose(self, choice: Choice, index: int) -> None:
         """Choose the next token by the logits at `index`, and those behind it as long as the guess was right."""
         if self._max_tokens <= 0:  # only the prompt was to be read
             self._end_choice(choice, "length")
             return
-        lease, draft = choice.lease, choice.draft
-        assert lease is not None
-        choice.replaying = False
-        guessed, right = len(draft), 0
-        if guessed and choice.inexact_from is None:
-            choice.inexact_from = len(lease) - 1
-        while True:
-            if self._must_replay(choice, index + right):
-                break
-            token = self._sampled(choice, index + right)
-            self._take(choice, token)
-            if self.request.logprobs is not None and not choice.at_end:
-                logits = self._parts.context.logits(index + right)
-                choice.unsent_logprobs.append(logprobs(logits, token, self.request.logprobs, self._parts.vocabulary))
+        draft, right = choice.draft, 0
+        choice.begin_choosing()
+        while not choice.must_replay(index + right):
+            choice.choose(index + right)
             self._read(choice)
-            if choice.reason or self.adoption_failed or right == guessed or token != draft[right]:
+            ended = choice.reason is not None or self.adoption_failed
+            if ended or choice.lease is None or choice.known[-1:] != draft[right : right + 1]:
                 break
-            lease.extend([token])
+            choice.lease.extend(draft[right : right + 1])
             right += 1
-        if guessed:
-            self._forget_draft(choice)
+        if guessed := len(draft):
+            choice.forget_draft()
             self._drafted += guessed
             self._accepted += right
             self._parts.speculation.verified(guessed, right)
 
-    def _must_replay(self, choice: _Choice, index: int) -> bool:
-        """Is this choice a near tie that batches of one might decide otherwise?
-
-        Then what was evaluated in larger ones, since the last such place, is evaluated again in batches of one: at
-        temperature 0 the text is the one that is written without guesses.
-        """
-        if choice.inexact_from is None or self.request.sampling.temperature > 0:
-            return False
-        if not self._parts.speculation.is_tie(self._parts.context.logits(index)):
-            return False
-        assert choice.lease is not None
-        choice.lease.truncate(choice.inexact_from)
-        choice.inexact_from, choice.replaying = None, True
-        return True
-
-    def _forget_draft(self, choice: _Choice) -> None:
-        if choice.draft and choice.lease is not None:
-            choice.lease.undo()
-        choice.draft = []
-
-    def _sampled(self, choice: _Choice, index: int) -> int:
-        if self.request.ignore_eos:
-            self._parts.context.forbid(index, self._parts.end_tokens())
-        return choice.sampler.sample(self._parts.context, index)
-
-    def _take(self, choice: _Choice, token: int) -> None:
-        if self._parts.vocabulary.is_end(token) and not self.request.ignore_eos:
-            choice.at_end = True
-        else:
-            choice.known.append(token)
-            choice.written += 1
-            choice.unread += 1
-
-    def _read(self, choice: _Choice) -> None:
+    def _read(self, choice: Choice) -> None:
         """Make text of the new tokens, and see whether it ends there."""
-        text = ""
-        while choice.unread and not choice.assembler.stopped:
-            text += choice.assembler.push(self._parts.vocabulary.piece(choice.known[-choice.unread]))
-            choice.unread -= 1
-        if choice.unread:  # written behind the stop
-            del choice.known[-choice.unread :]
-            choice.written -= choice.unread
-            choice.unread = 0
-            if choice.lease is not None:
-                choice.lease.truncate(len(choice.known))
-        self._show(choice, text)
+        self._show(choice, choice.read())
         if choice.assembler.stopped or choice.at_end:
             self._end_choice(choice, "stop")
-        elif choice.written >= self._max_tokens or self._out_of_time(choice):
+        elif choice.written >= choice.max_tokens or self._out_of_time(choice):
             self._end_choice(choice, "length")
 
-    def _out_of_time(self, choice: _Choice) -> bool:
+    def _out_of_time(self, choice: Choice) -> bool:
         limit_ms = self.request.predict_ms
         if not limit_ms or self._first_at is None or "\n" not in choice.text:
             return False
         return 1000 * (self._parts.now() - self._first_at) > limit_ms
 
-    def _show(self, choice: _Choice, text: str) -> None:
+    def _show(self, choice: Choice, text: str) -> None:
         if choice.written:
             self._first_at = self._first_at or self._parts.now()
         choice.text += text
@@ -540,18 +428,12 @@ class Writing:
             choice.unsent_logprobs = []
             self.ticket.emit(piece)
 
-    def _end_choice(self, choice: _Choice, reason: FinishReason) -> None:
+    def _end_choice(self, choice: Choice, reason: FinishReason) -> None:
         whole = reason in ("stop", "length", "deadline") and not choice.assembler.stopped
         if whole and (rest := choice.assembler.finish()):
             self._show(choice, rest)
         choice.reason = reason
-        self._release(choice)
-
-    def _release(self, choice: _Choice) -> None:
-        self._forget_draft(choice)
-        if choice.lease is not None:
-            choice.lease.release(keep=self.request.cache_prompt)
-            choice.lease = None
+        choice.release(keep=True)
 
     def _finish(self) -> None:
         if self.adoption_failed:
@@ -565,9 +447,7 @@ class Writing:
         self._finished = True
         self._running = False
         for choice in self._choices:
-            if choice.lease is not None:
-                choice.lease.release(keep=keep and self.request.cache_prompt)
-                choice.lease = None
+            choice.release(keep=keep)
             choice.sampler.close()
 
     def _figures(self, reason: FinishReason) -> GenerationEnd:
@@ -595,7 +475,7 @@ class Writing:
             else (),
         )
 
-    def _echo_logprobs(self, choice: _Choice, start: int, count: int, index: int) -> None:
+    def _echo_logprobs(self, choice: Choice, start: int, count: int, index: int) -> None:
         for i in range(count):
             following = start + i + 1
             if following < len(self._prompt):

@@ -243,7 +243,8 @@ def test_a_json_schema_binds_the_answer(real_served: Served) -> None:
 
 
 def test_openais_own_client_chats_streams_and_calls_a_tool(real_served: Served) -> None:
-    openai = pytest.importorskip("openai")
+    import openai
+
     client = openai.OpenAI(base_url=f"{real_served.base_url}/v1", api_key="secret", timeout=120)
     messages = [{"role": "user", "content": "What is the capital of France? One word."}]
     answer = client.chat.completions.create(model="default", messages=messages, max_tokens=10, temperature=0)
@@ -279,7 +280,8 @@ def test_openais_own_client_chats_streams_and_calls_a_tool(real_served: Served) 
 
 
 def test_openais_own_client_sees_our_errors_as_its_own(real_served: Served) -> None:
-    openai = pytest.importorskip("openai")
+    import openai
+
     client = openai.OpenAI(base_url=f"{real_served.base_url}/v1", api_key="secret", max_retries=0, timeout=120)
     with pytest.raises(openai.NotFoundError, match="there is no model 'gpt-9' here"):
         client.completions.create(model="gpt-9", prompt="a")
@@ -291,7 +293,8 @@ def test_openais_own_client_sees_our_errors_as_its_own(real_served: Served) -> N
 
 
 def test_openais_own_client_cancels_by_closing_its_stream(real_served: Served) -> None:
-    openai = pytest.importorskip("openai")
+    import openai
+
     client = openai.OpenAI(base_url=f"{real_served.base_url}/v1", api_key="secret", timeout=120)
     stream = client.completions.create(model="default", prompt="1, 2, 3,", max_tokens=4000, stream=True)
     next(iter(stream))
