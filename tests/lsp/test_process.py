@@ -16,6 +16,8 @@ import pytest
 from dsassist_runtime.client import server_health
 from lsp.client import LIMIT_S, URI, LanguageClient, ProcessClient
 
+pytestmark = pytest.mark.slow  # whole processes
+
 CANCELLED = -32800
 DOCUMENT = "def add(a, b):\n    return a + b\n"
 

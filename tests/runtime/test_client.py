@@ -28,6 +28,8 @@ from dsassist_runtime.client import Client, server_health, server_status
 from dsassist_runtime.errors import DeadlineExceeded, ModelUnsupported, ServerUnavailable
 from dsassist_runtime.wire import from_wire
 
+pytestmark = pytest.mark.slow  # whole processes
+
 GREEDY = Sampling(temperature=0.0)
 SHORT = InfillRequest("def add(a, b):\n    return ", "\n", max_tokens=5, sampling=GREEDY)
 

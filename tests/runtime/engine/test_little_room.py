@@ -24,6 +24,8 @@ from dsassist_runtime.api import (
 from dsassist_runtime.engine.local import LocalEngine, Request
 from dsassist_runtime.errors import RequestRefused
 
+pytestmark = pytest.mark.slow  # many long runs
+
 GREEDY = Sampling(temperature=0.0)
 
 
