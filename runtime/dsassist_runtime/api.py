@@ -160,17 +160,27 @@ class ContextFile:
 class InfillRequest(Generation):
     """Write what belongs between `prefix` and `suffix`; `prompt` stands right before the place, as llama.cpp has it.
 
+    `begun` is the beginning of the middle that stands in the document already, such as "\\n    self.na": the new line,
+    as far as it was typed. It is evaluated last of all, so a keystroke costs its own tokens only, and what is written
+    goes on behind it in the middle of a word as well: its last token is chosen anew among those that begin alike, and
+    the text does not contain it again (docs/engine.md: Begun middles).
+
     The engine clips the prefix from its start and the suffix from its end, at line ends, to `max_prompt_tokens` (0:
-    what the context holds beside `max_tokens`), at most a quarter of it for the suffix; `extra` gets what is left, the
-    last files first. In the order prefix, suffix, middle, `gap_tokens` leaves so many positions free behind the prefix,
-    so that the suffix stays evaluated while up to so many tokens are typed (an approximation: docs/engine.md has its
-    price). `order` is the model's own unless it is forced. `trace_experts` records the routing (slower).
+    what the context holds beside `max_tokens`) less those of `begun`, at most a quarter of it for the suffix; `extra`
+    gets what is left, the last files first. `repository` and `path` name what is edited to a model that was trained on
+    repositories, and to others in a comment. In the order prefix, suffix, middle, `gap_tokens` leaves so many positions
+    free behind the prefix, so that the suffix stays evaluated while up to so many tokens are typed (an approximation:
+    docs/engine.md has its price). `order` is the model's own unless it is forced. `trace_experts` records the routing
+    (slower).
     """
 
     prefix: str
     suffix: str
     extra: tuple[ContextFile, ...] = ()
     prompt: str = ""
+    begun: str = ""
+    repository: str = ""
+    path: str = ""
     max_prompt_tokens: int = 0
     gap_tokens: int = 0
     order: Literal["auto", "psm", "spm"] = "auto"
@@ -237,7 +247,8 @@ class TokenLogprob:
 class TextPiece:
     """Some text of choice `index` that is certain, and how many of its tokens were decoded so far.
 
-    `text` may be empty where only log-probabilities are reported: a token's may come before its text is certain.
+    `text` may be empty where only log-probabilities are reported: a token's may come before its text is certain. Behind
+    a begun middle they are those of the tokens that bring text; one that spans the seam counts whole.
     """
 
     text: str
@@ -291,6 +302,12 @@ class TextStream(Protocol):
         """The figures once the iteration is over; after a `close` those until then, as `cancelled`; before, None."""
 
     def __iter__(self) -> Iterator[str]: ...
+
+    def pieces(self) -> Iterator[TextPiece]:
+        """The same with the count of tokens, and the log-probabilities if they were asked for; read one or the other.
+
+        A piece that carries log-probabilities alone has an empty text. Of several choices only the first one's come.
+        """
 
     def close(self) -> None:
         """Stop the decode; a running iteration ends without an error."""

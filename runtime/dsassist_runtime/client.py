@@ -9,7 +9,8 @@ import http.client
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
@@ -195,16 +196,24 @@ class HttpTextStream:
 
     def __iter__(self) -> Iterator[str]:
         """The text as it is written; of several choices only the first."""
+        with closing(self.pieces()) as pieces:
+            for piece in pieces:
+                if piece.text:
+                    yield piece.text
+
+    def pieces(self) -> Generator[TextPiece, None, None]:
+        """The same with counts and log-probabilities."""
         events = iter(self._events)
         for event in events:
             if event["event"] == "prompt":
                 self._prompt = from_wire(PromptRead, event["value"])
             elif event["event"] == "text":
-                self._first_at = self._first_at or time.perf_counter()
                 piece = from_wire(TextPiece, event["value"])
+                if piece.text:
+                    self._first_at = self._first_at or time.perf_counter()
                 if piece.index == 0:
                     self._n_written = piece.completion_tokens
-                    yield piece.text
+                    yield piece
             elif event["event"] == "end":
                 self._end = self._with_client_times(from_wire(GenerationEnd, event["value"]))
                 return

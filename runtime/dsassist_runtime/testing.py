@@ -14,7 +14,9 @@ from dsassist_runtime.api import (
     InfillRequest,
     ModelFacts,
     ScoreRequest,
+    TextPiece,
     TextStream,
+    TokenLogprob,
 )
 
 __all__ = ["ScriptedEngine", "ScriptedStream"]
@@ -23,8 +25,8 @@ __all__ = ["ScriptedEngine", "ScriptedStream"]
 class ScriptedEngine:
     """Implements `api.Engine`: `texts` are the middles to write, one a request (the last one again and again).
 
-    `score` is answered by the function given; `requests` keeps what was asked. An exception in place of a text is
-    raised.
+    Where a middle was begun, a text is what comes behind that. Each token has the log-probability `logprob`. `score` is
+    answered by the function given; `requests` keeps what was asked. An exception in place of a text is raised.
     """
 
     def __init__(
@@ -33,10 +35,12 @@ class ScriptedEngine:
         *,
         score: Callable[[ScoreRequest], Sequence[EditScore]] = lambda _request: (),
         piece_s: float = 0.0,
+        logprob: float = -0.1,
     ) -> None:
         self._texts = list(texts)
         self._score = score
         self._piece_s = piece_s
+        self._logprob = logprob
         self.requests: list[InfillRequest | ScoreRequest] = []
         self.timeouts_s: list[float | None] = []
         self.streams: list[ScriptedStream] = []
@@ -51,7 +55,7 @@ class ScriptedEngine:
         text = self._texts.pop(0) if len(self._texts) > 1 else self._texts[0]
         if isinstance(text, Exception):
             raise text
-        stream = ScriptedStream(text, self._piece_s)
+        stream = ScriptedStream(text, self._piece_s, None if request.logprobs is None else self._logprob)
         self.streams.append(stream)
         return stream
 
@@ -66,11 +70,12 @@ class ScriptedEngine:
 
 
 class ScriptedStream:
-    """Implements `api.TextStream`; a piece counts as a token."""
+    """Implements `api.TextStream`; a piece counts as a token, of this log-probability if that was asked for."""
 
-    def __init__(self, text: str, piece_s: float) -> None:
+    def __init__(self, text: str, piece_s: float, logprob: float | None = None) -> None:
         self._pieces = [text[i : i + 4] for i in range(0, len(text), 4)]
         self._piece_s = piece_s
+        self._logprob = logprob
         self._written = 0
         self._end: GenerationEnd | None = None
         self.closed = threading.Event()
@@ -83,13 +88,23 @@ class ScriptedStream:
         return self._end
 
     def __iter__(self) -> Iterator[str]:
+        for piece in self.pieces():
+            yield piece.text
+
+    def pieces(self) -> Iterator[TextPiece]:
+        """The text in pieces, each with its log-probability where the request asks for them."""
         for piece in self._pieces:
             time.sleep(self._piece_s)
             if self.closed.is_set():
                 return
             self._written += 1
-            yield piece
+            yield TextPiece(piece, self._written, logprobs=self._logprobs(piece))
         self._end = GenerationEnd("stop", 10, 0, self._written, 1.0, 2.0)
+
+    def _logprobs(self, piece: str) -> tuple[TokenLogprob, ...]:
+        if self._logprob is None:
+            return ()
+        return (TokenLogprob(0, piece, self._logprob, tuple(piece.encode())),)
 
     def close(self) -> None:
         """Stop writing."""

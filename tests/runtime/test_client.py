@@ -80,6 +80,27 @@ def test_a_chat_is_answered_by_a_model_with_a_template(server: Path, builtin_mod
     assert stream.end.prompt_tokens > 0
 
 
+def test_a_begun_middle_is_continued_with_its_log_probabilities(client: Client) -> None:
+    request = replace(SHORT, begun="a +", logprobs=0, ignore_eos=True)
+    with client.infill(request) as stream:
+        pieces = list(stream.pieces())
+    text = "".join(piece.text for piece in pieces)
+    told = [each for piece in pieces for each in piece.logprobs]
+    assert "".join(client.infill(request)) == text, "the plain iteration has the same text"
+    assert bytes(byte for each in told for byte in each.raw).decode().endswith(text)
+    assert all(each.logprob <= 0 for each in told)
+    assert stream.end is not None
+    assert pieces[-1].completion_tokens == stream.end.completion_tokens
+
+
+def test_reading_may_be_given_up_in_the_middle(client: Client, endless: InfillRequest) -> None:
+    for read in (lambda stream: iter(stream), lambda stream: stream.pieces()):
+        with client.infill(endless) as stream:
+            next(read(stream))
+        assert stream.end is not None
+        assert stream.end.finish_reason == "cancelled"
+
+
 def test_continuations_are_scored_in_their_order(client: Client) -> None:
     likely, unlikely = "    return a + b\n", "\x00\x01\x02 )))\n"
     prefix = "def add(a, b):\n"

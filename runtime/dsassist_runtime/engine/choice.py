@@ -58,7 +58,22 @@ class Choice:
     replaying: bool = False  # what is pending was evaluated before, and goes through batches of one
     unread: int = 0  # tokens at the end of `known` that are not in `text` yet
     at_end: bool = False  # the model chose to end the text behind them
-    unsent_logprobs: list[TokenLogprob] = field(default_factory=list)
+    owed: bytes = b""  # the rest of what is begun, which the next tokens must spell
+    healed: int = 0  # tokens that spelled only that
+    n_bytes: int = field(init=False)  # of the text behind what is begun, as far as tokens are chosen
+    hidden: int = field(init=False)  # bytes to read that are what is begun
+    # With log-probabilities: each written token's, and where in the text's bytes it ends.
+    reported: list[tuple[int, TokenLogprob]] = field(default_factory=list)
+    n_told: int = 0  # of them
+
+    def __post_init__(self) -> None:
+        self.hidden = len(self.owed)
+        self.n_bytes = -self.hidden
+
+    @property
+    def left(self) -> int:
+        """How many more tokens may be written."""
+        return self.max_tokens - (self.written - self.healed)
 
     @property
     def pending(self) -> int:
@@ -72,7 +87,7 @@ class Choice:
         tokens = self.known[start : start + (1 if self.replaying else min(room, self.lease.limit(start)))]
         self.proposed = len(tokens)
         reaches_end = start + len(tokens) == len(self.known)
-        may_guess = may_guess and reaches_end and len(tokens) == 1 and not self.replaying
+        may_guess = may_guess and reaches_end and len(tokens) == 1 and not self.replaying and not self.owed
         self.draft = (self.draft or self.guess(room - 1)) if may_guess else []
         last = len(tokens) - 1
         sequence, position = self.lease.place(start)
@@ -83,12 +98,12 @@ class Choice:
 
     def guess(self, room: int) -> list[int]:
         """What may follow, at most `room` tokens; nothing where it would not pay."""
-        room = min(room, self.max_tokens - self.written - 1)
-        return self.parts.speculation.guess(self.known, room) if room > 0 else []
+        room = min(room, self.left - 1)
+        return self.parts.speculation.guess(self.known, room) if room > 0 and not self.owed else []
 
     def next_token(self) -> BatchToken | None:
         """The one token to evaluate next; None where something else is to be decided first."""
-        if self.lease is None or self.pending != 1 or self.at_end or self.written >= self.max_tokens:
+        if self.lease is None or self.pending != 1 or self.at_end or self.left <= 0:
             return None
         if self.inexact_from is not None or self.replaying:
             return None
@@ -99,16 +114,30 @@ class Choice:
         """Choose the next token by the logits at `index` of the last batch, and take it."""
         if self.request.ignore_eos:
             self.parts.context.forbid(index, self.parts.end_tokens())
-        token = self.sampler.sample(self.parts.context, index)
-        if self.parts.vocabulary.is_end(token) and not self.request.ignore_eos:
+        vocabulary, context = self.parts.vocabulary, self.parts.context
+        if self.owed:
+            token = self.sampler.sample_among(vocabulary.beginnings.fitting(self.owed), context, index)
+        else:
+            token = self.sampler.sample(context, index)
+        if vocabulary.is_end(token) and not self.request.ignore_eos:
             self.at_end = True
             return
         self.known.append(token)
         self.written += 1
         self.unread += 1
+        if self.owed:
+            piece = vocabulary.piece(token)
+            self.healed += len(piece) <= len(self.owed)
+            self.owed = self.owed[len(piece) :]
         if self.request.logprobs is not None:
-            logits = self.parts.context.logits(index)
-            self.unsent_logprobs.append(logprobs(logits, token, self.request.logprobs, self.parts.vocabulary))
+            self.n_bytes += len(vocabulary.piece(token))
+            found = logprobs(context.logits(index), token, self.request.logprobs, vocabulary)
+            self.reported.append((self.n_bytes, found))
+
+    def untold(self, seam: int) -> tuple[TokenLogprob, ...]:
+        """The log-probabilities that were not told yet, of the tokens that end behind byte `seam` of the text."""
+        untold, self.n_told = self.reported[self.n_told :], len(self.reported)
+        return tuple(found for end, found in untold if end > seam)
 
     def begin_choosing(self) -> None:
         """All that is known is evaluated now; a guess behind it came in a larger batch."""
@@ -136,11 +165,14 @@ class Choice:
         """The text of the new tokens that is certain; what was written behind a stop is taken back."""
         text = ""
         while self.unread and not self.assembler.stopped:
-            text += self.assembler.push(self.parts.vocabulary.piece(self.known[-self.unread]))
+            piece = self.parts.vocabulary.piece(self.known[-self.unread])
+            text += self.assembler.push(piece[self.hidden :])
+            self.hidden = max(0, self.hidden - len(piece))
             self.unread -= 1
         if self.unread:
             del self.known[-self.unread :]
             self.written -= self.unread
+            del self.reported[self.written :]
             self.unread = 0
             if self.lease is not None:
                 self.lease.truncate(len(self.known))

@@ -69,6 +69,7 @@ _KINDS: dict[type, Literal["infill", "complete", "chat"]] = {
     ChatRequest: "chat",
 }
 _ORPHAN_S = 0.2
+_TOKENS_READ = 4096
 
 
 class LocalEngine:
@@ -134,7 +135,8 @@ class LocalEngine:
         try:
             if isinstance(request, InfillRequest) and document and self._adopted(ticket, request):
                 return
-            self._end_orphans()
+            if request.priority != "idle":
+                self._end_orphans()
             job = self._jobs[request_id] = self._new_job(ticket, request)
             self._scheduler.submit(job)
         except Exception as error:
@@ -166,6 +168,10 @@ class LocalEngine:
             if isinstance(job, Writing) and job.adoption_failed:
                 self._replace(job)
         return True
+
+    def prepare(self) -> bool:
+        """Do a part (10 ms) of what a later request would have to wait for; False when nothing is left of it."""
+        return bool(self._facts.fim_orders) and self._model.vocabulary.beginnings.advance(_TOKENS_READ)
 
     def watch(self, is_quiet: Callable[[], bool]) -> None:
         """Ask `is_quiet` between two tokens whether nothing has arrived that `submit` or `cancel` is for."""
@@ -273,10 +279,10 @@ class LocalEngine:
         return self._new_writing(ticket, request, self._parts)
 
     def _new_writing(self, ticket: Ticket, request: Generation, parts: Parts) -> Writing:
-        gap = None
+        gap, owed = None, b""
         if isinstance(request, InfillRequest):
             infill = self._infill_prompt(request)
-            prompt = infill.tokens
+            prompt, owed = infill.tokens, infill.owed
             gap_fits = infill.order == "psm" and request.n == 1
             if request.gap_tokens and gap_fits and self._model.has_cells and parts.context.can_shift:
                 key = request.document or request.suffix
@@ -291,7 +297,7 @@ class LocalEngine:
         if self._saved is not None and parts is self._parts and request.cache_prompt:
             self._saved.restore(prompt)
         sampler = Sampler(request.sampling, self._model.vocabulary, parts.n_ctx)
-        return Writing(parts, ticket, _KINDS[type(request)], request, prompt, sampler, gap)
+        return Writing(parts, ticket, _KINDS[type(request)], request, prompt, sampler, gap, owed)
 
     def _infill_prompt(self, request: InfillRequest) -> InfillPrompt:
         vocabulary, marks = self._model.vocabulary, self._model.vocabulary.fim
@@ -348,7 +354,8 @@ class LocalEngine:
         if request.n > 1:
             raise RequestRefused("the routing of one text at a time can be traced; ask for n = 1")
         observer = RoutingObserver(self._facts.n_experts)
-        n_ctx = len(self._infill_prompt(request).tokens) + request.max_tokens
+        prompt = self._infill_prompt(request)
+        n_ctx = len(prompt.tokens) + len(prompt.owed) + request.max_tokens
         context = self._new_context(n_ctx, 1, observer)
         emit = ticket.emit
 
@@ -463,6 +470,9 @@ def _check(request: Generation) -> None:
         raise RequestRefused(f"n is {request.n}; between 1 and 16 texts can be written at once")
     if request.logprobs is not None and not 0 <= request.logprobs <= 100:
         raise RequestRefused(f"logprobs is {request.logprobs}; it must be between 0 and 100")
+    begun = isinstance(request, InfillRequest) and request.begun
+    if begun and (request.sampling.grammar or request.sampling.json_schema is not None):
+        raise RequestRefused("a grammar cannot go on with what is begun; put that at the end of the prefix")
     if request.deadline_ms < 0 or request.predict_ms < 0 or request.min_indent < 0:
         raise RequestRefused("deadline_ms, predict_ms and min_indent must be 0 or more")
 

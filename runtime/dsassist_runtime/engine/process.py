@@ -22,6 +22,7 @@ the server is gone, so is the model's memory.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -123,7 +124,11 @@ class _Inbox(threading.Thread):
             default = (
                 "interactive" if kind is InfillRequest else "review" if "document" not in kind.__dict__ else "chat"
             )
-            interruption.arrived(message["id"], request.get("priority", default), request.get("document", ""))
+            infill: InfillRequest | None = None
+            if kind is InfillRequest and interruption.is_long:
+                with contextlib.suppress(RequestRefused):  # it is told so when its turn has come
+                    infill = from_wire(InfillRequest, request)
+            interruption.arrived(message["id"], request.get("priority", default), request.get("document", ""), infill)
 
 
 class _Outbox:
@@ -206,6 +211,8 @@ def main() -> int:
             _obey(engine, message, outbox)
         if not engine.step():
             outbox.flush()
+            if engine.prepare():
+                continue
             deadline = engine.next_deadline()
             inbox.wait(None if deadline is None else max(0.0, deadline - time.perf_counter()))
         outbox.flush(_GATHER_S)

@@ -47,10 +47,12 @@ class Writing:
         prompt: Sequence[int],
         sampler: Sampler,
         gap: GapPrompt | None = None,
+        owed: bytes = b"",
     ) -> None:
         """`prompt` has one token at least, and leaves room in the context. The sampler is owned from here on.
 
-        `gap` is the same prompt in its parts, where the suffix is to stay evaluated.
+        `gap` is the same prompt in its parts, where the suffix is to stay evaluated. `owed` is the end of what is begun
+        of the text: the first tokens must spell it, and it is not shown.
         """
         self.ticket = ticket
         self.request = request
@@ -58,6 +60,7 @@ class Writing:
         self._parts = parts
         self._prompt = list(prompt)
         self._gap = gap
+        self._owed = owed
         room = min(parts.n_ctx - len(prompt), (parts.cache.n_cells - len(prompt)) // request.n)
         self._max_tokens = min(request.max_tokens, max(1, room))
         self._echo = isinstance(request, CompletionRequest) and request.echo_logprobs
@@ -126,7 +129,7 @@ class Writing:
             return 0
         live = self._live
         n_to_come = self.request.n - len(self._choices)
-        ahead = sum(min(_CELLS_AHEAD, choice.max_tokens - choice.written) for choice in live)
+        ahead = sum(min(_CELLS_AHEAD, choice.left) for choice in live)
         ahead += n_to_come * min(_CELLS_AHEAD, self._max_tokens)
         if self._running:
             return sum(choice.pending for choice in live) + ahead
@@ -210,8 +213,6 @@ class Writing:
 
     def more(self, *, alone: bool) -> list[BatchToken]:
         """The next token of each text, as long as nothing but that is to be decided; else nothing."""
-        if self.request.logprobs is not None:
-            return []
         batch: list[BatchToken] = []
         for choice in self._live:
             token = choice.next_token()
@@ -290,34 +291,26 @@ class Writing:
         mine = self.request
         if not (isinstance(mine, InfillRequest) and isinstance(request, InfillRequest)):
             return False
-        if self._finished or request.n > 1 or request.trace_experts or request.logprobs is not None:
+        if self._finished or request.n > 1 or request.trace_experts:
             return False
-        if not request.max_tokens:
+        if not request.max_tokens or not mine.max_tokens:
             return False
-        if replace(request, prefix="", max_tokens=0, deadline_ms=0.0) != replace(
-            mine, prefix="", max_tokens=0, deadline_ms=0.0
-        ):
+        if _elsewise(request) != _elsewise(mine) or not _before(request).startswith(_before(mine)):
             return False
-        if not request.prefix.startswith(self._base_prefix):
-            return False
-        typed, text = request.prefix[len(self._base_prefix) :], self._choices[0].text
+        typed, text = _before(request)[len(_before(mine)) :], self._choices[0].text
         # Behind the end of the text there is nothing to compare with yet; while it is being written that is a matter
         # of a moment, while its prompt is still being read it is not.
         return text.startswith(typed) or (text != "" and typed.startswith(text))
 
-    @property
-    def _base_prefix(self) -> str:
-        assert isinstance(self.request, InfillRequest)
-        return self.request.prefix
-
     def hand_over(self, ticket: Ticket, request: InfillRequest) -> None:
         """Go on for a newer request that `fits`; the older one ends as superseded."""
-        choice = self._choices[0]
+        mine, choice = self.request, self._choices[0]
+        assert isinstance(mine, InfillRequest)
         self.ticket.emit(self._figures("superseded"))
         self.ticket = ticket
         self.orphaned = False
-        self._typed = request.prefix[len(self._base_prefix) :]
-        choice.shown = len(self._typed)
+        self._typed = _before(request)[len(_before(mine)) :]
+        choice.shown, choice.n_told = len(self._typed), 0
         self.newer = request
         n_typed = len(self._parts.vocabulary.tokenize(self._typed))
         choice.max_tokens = min(n_typed + request.max_tokens, self._parts.n_ctx - len(self._prompt))
@@ -352,7 +345,8 @@ class Writing:
 
     def _new_choice(self, index: int, sampler: Sampler) -> Choice:
         assembler = TextAssembler(self.request.stop, self.request.min_indent)
-        return Choice(self._parts, self.request, index, list(self._prompt), sampler, assembler, self._max_tokens)
+        known, limit = list(self._prompt), self._max_tokens
+        return Choice(self._parts, self.request, index, known, sampler, assembler, limit, owed=self._owed)
 
     def _prompt_is_read(self) -> None:
         self._read_at = self._parts.now()
@@ -405,7 +399,7 @@ class Writing:
         self._show(choice, choice.read())
         if choice.assembler.stopped or choice.at_end:
             self._end_choice(choice, "stop")
-        elif choice.written >= choice.max_tokens or self._out_of_time(choice):
+        elif choice.left <= 0 or self._out_of_time(choice):
             self._end_choice(choice, "length")
 
     def _out_of_time(self, choice: Choice) -> bool:
@@ -423,10 +417,14 @@ class Writing:
                 return  # not what was typed, or nobody knows yet
             self._tell_prompt()
         visible, choice.shown = choice.text[choice.shown :], len(choice.text)
-        if visible or choice.unsent_logprobs:
-            piece = TextPiece(visible, choice.written, choice.index, tuple(choice.unsent_logprobs))
-            choice.unsent_logprobs = []
-            self.ticket.emit(piece)
+        found = choice.untold(self._seam)
+        if visible or found:
+            self.ticket.emit(TextPiece(visible, choice.written, choice.index, found))
+
+    @property
+    def _seam(self) -> int:
+        """The byte of the text up to which the document has it; -1 where nothing of it stands there."""
+        return len(self._typed.encode()) if self._typed or self._owed else -1
 
     def _end_choice(self, choice: Choice, reason: FinishReason) -> None:
         whole = reason in ("stop", "length", "deadline") and not choice.assembler.stopped
@@ -482,6 +480,16 @@ class Writing:
                 logits = self._parts.context.logits(index + i)
                 top = self.request.logprobs or 0
                 self._echoed.append(logprobs(logits, choice.known[following], top, self._parts.vocabulary))
+
+
+def _before(request: InfillRequest) -> str:
+    """What stands before the cursor."""
+    return request.prefix + request.prompt + request.begun
+
+
+def _elsewise(request: InfillRequest) -> InfillRequest:
+    """The request without what a keystroke changes of it."""
+    return replace(request, prefix="", prompt="", begun="", max_tokens=0, deadline_ms=0.0)
 
 
 def _to_nobody(_event: Event) -> None:

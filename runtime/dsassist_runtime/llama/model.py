@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dsassist_runtime.errors import ModelInvalid, ModelUnsupported
+from dsassist_runtime.llama.beginnings import Beginnings
 from dsassist_runtime.llama.library import last_words, load_library
 
 __all__ = ["FimTokens", "Model", "SpecialToken", "Vocabulary"]
@@ -17,6 +18,7 @@ __all__ = ["FimTokens", "Model", "SpecialToken", "Vocabulary"]
 
 # llama_token_attr
 _ATTRIBUTE_UNKNOWN = 1
+_ATTRIBUTE_UNUSED = 2
 _ATTRIBUTE_CONTROL = 8
 _ATTRIBUTE_LSTRIP = 128
 _ATTRIBUTE_RSTRIP = 256
@@ -121,6 +123,16 @@ class Vocabulary:
             tokenize_fptr=ctypes.cast(self._library._lib.llama_tokenize, ctypes.c_void_p).value,
             eos_token=[token for token in range(self.n_tokens) if self.is_end(token)],
         )
+
+    @functools.cached_property
+    def beginnings(self) -> Beginnings:
+        """The vocabulary by the beginnings of its tokens, to go on in the middle of a word."""
+        attribute, never = self._library.llama_vocab_get_attr, _SPECIAL | _ATTRIBUTE_UNUSED
+
+        def piece(token: int) -> bytes:
+            return b"" if attribute(self.pointer, token) & never else self.piece(token)
+
+        return Beginnings(self.n_tokens, piece)
 
     def _fim_tokens(self) -> FimTokens | None:
         # llama.cpp takes them from the metadata, else finds them by the texts that it knows (llama-vocab.cpp).

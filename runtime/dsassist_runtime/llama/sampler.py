@@ -73,6 +73,18 @@ class Sampler:
         self.accept(token)
         return token
 
+    def sample_among(self, tokens: npt.NDArray[np.intp], context: Context, index: int) -> int:
+        """Choose the next token among `tokens` alone, and remember it; there is no grammar.
+
+        `RequestRefused` when the bias forbids them all.
+        """
+        assert self._grammar is None, "a grammar would have to be asked"
+        token = self._chosen(tokens, context.logits(index))
+        if token is None:
+            raise RequestRefused("logit_bias forbids every token that goes on with what is begun; loosen it")
+        self.accept(token)
+        return token
+
     def clone(self, seed_offset: int = 0) -> Sampler:
         """A sampler for another text behind the same prompt, whose draws begin anew with `seed + seed_offset`."""
         other = object.__new__(Sampler)
@@ -145,13 +157,19 @@ class Sampler:
     def _allowed(self, grammar: Grammar, logits: npt.NDArray[np.float32]) -> int:
         """The choice among what the grammar allows; an end that it demands is taken against any bias."""
         tokens = grammar.allowed()
+        token = self._chosen(tokens, logits)
+        if token is None:
+            token = next((int(token) for token in tokens if self._vocabulary.is_end(int(token))), None)
+        if token is None:
+            raise RequestRefused("logit_bias forbids every token that the grammar allows; loosen one of them")
+        return token
+
+    def _chosen(self, tokens: npt.NDArray[np.intp], logits: npt.NDArray[np.float32]) -> int | None:
+        """The choice among `tokens`, without remembering it; None where the bias forbids them all."""
         forbidden = {each.token for each in self._sampling.logit_bias if each.bias is None or each.bias == -math.inf}
         likes = tokens if not forbidden else tokens[~np.isin(tokens, list(forbidden))]
         if len(likes) == 0:
-            end = next((int(token) for token in tokens if self._vocabulary.is_end(int(token))), None)
-            if end is None:
-                raise RequestRefused("logit_bias forbids every token that the grammar allows; loosen one of them")
-            return end
+            return None
         if self._chain is None:
             return int(likes[logits[likes].argmax()])
         return self._drawn(likes.astype(np.int32), logits[likes])
@@ -169,7 +187,7 @@ class Sampler:
 def logprobs(logits: npt.NDArray[np.float32], token: int, n_top: int, vocabulary: Vocabulary) -> TokenLogprob:
     """The log-probability of `token` by the raw `logits`, `(n_vocab,)`, beside those of the `n_top` best."""
     best = float(logits.max())
-    total = best + math.log(np.exp(logits - best).sum(dtype=np.float64))
+    total = best + math.log(np.exp(logits - best).sum())  # numpy adds up in pairs: float32 is exact to six digits
     n_top = min(n_top, len(logits))
     top = np.argpartition(logits, -n_top)[-n_top:] if n_top else np.empty(0, dtype=np.intp)
     top = top[np.lexsort((top, -logits[top]))]  # ties by the lower id, as the greedy choice has them

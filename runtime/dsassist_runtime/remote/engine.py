@@ -97,6 +97,9 @@ class RemoteEngine:
         self._check_consent()
         _refuse_what_cannot_be_had(request, self._address.origin)
         form = self._infill_form()
+        if request.begun:  # the server knows nothing of it
+            whole = request.prefix + request.prompt + request.begun
+            request = replace(request, prefix=whole, prompt="", begun="")
         prefix, suffix, extra = clipped(request, self._look().n_ctx)
         fitting = replace(request, prefix=prefix, suffix=suffix, extra=extra)
         exchange = self._server.exchange("POST", form.url, form.body(fitting))

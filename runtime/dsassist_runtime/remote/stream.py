@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from types import TracebackType
 
-from dsassist_runtime.api import FinishReason, GenerationEnd, InfillRequest, TextStream
+from dsassist_runtime.api import FinishReason, GenerationEnd, InfillRequest, TextPiece, TextStream
 from dsassist_runtime.engine.text import TextAssembler
 from dsassist_runtime.errors import RemoteFailed
 from dsassist_runtime.remote.connection import Exchange
@@ -42,6 +42,16 @@ class RemoteTextStream:
         return self._end
 
     def __iter__(self) -> Iterator[str]:
+        yield from self._watched()
+
+    def pieces(self) -> Iterator[TextPiece]:
+        """The same with the count of tokens; log-probabilities cannot be asked for here."""
+        with closing(self._watched()) as texts:
+            for text in texts:
+                yield TextPiece(text, self._n_pieces)
+
+    def _watched(self) -> Generator[str, None, None]:
+        """The text, until the request's time is up."""
         deadline_ms = self._request.deadline_ms
         watch = threading.Timer(deadline_ms / 1000, self._stop, ("deadline",)) if deadline_ms else None
         if watch:

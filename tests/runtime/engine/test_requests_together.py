@@ -239,7 +239,7 @@ def test_a_request_takes_over_what_a_warm_up_has_read_so_far(engine: LocalEngine
     engine.step()
     real = Asked(engine, CompletionRequest(prompt=long + "x = ", max_tokens=1))
     finish(engine)
-    assert real.end.cached_tokens >= 128
+    assert real.end.cached_tokens >= 64
     assert warm.end.cached_tokens >= 300, "and the warm-up what the request has read meanwhile"
 
 

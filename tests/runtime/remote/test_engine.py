@@ -75,6 +75,19 @@ def test_llama_server_is_asked_by_its_own_infill() -> None:
     assert (stream.end.prompt_tokens, stream.end.cached_tokens, stream.end.completion_tokens) == (12, 5, 3)
 
 
+def test_what_is_begun_stands_at_the_end_of_the_prefix() -> None:
+    request = InfillRequest("x = 1\n", "\n", prompt="y = ", begun="12")
+    with engine_at(vllm(QWEN, "3")) as (engine, server):
+        (piece,) = engine.infill(request).pieces()
+        body = server.calls[-1].body
+    assert (piece.text, piece.completion_tokens, piece.logprobs) == ("3", 1, ())
+    assert body["prompt"] == "<|fim_prefix|>x = 1\ny = 12<|fim_suffix|>\n<|fim_middle|>"
+    with engine_at(llama_server("some-model", "3")) as (engine, server):
+        assert text_of(engine, request) == "3"
+        body = server.calls[-1].body
+    assert body["input_prefix"] + body["prompt"] == "x = 1\ny = 12"
+
+
 def test_llama_server_with_a_model_without_marks_falls_back_to_the_name() -> None:
     with engine_at(llama_server("qwen2.5-coder", "1", has_fim=False)) as (engine, server):
         assert text_of(engine) == "1"
