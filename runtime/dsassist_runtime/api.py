@@ -417,6 +417,7 @@ class EngineStatus:
     rss_bytes: int
     prompt_tokens_total: int = 0
     prompt_tokens_cached_total: int = 0
+    evaluated_tokens_total: int = 0  # of prompts, those of cancelled requests and of guesses included
     completion_tokens_total: int = 0
     drafted_tokens_total: int = 0
     accepted_tokens_total: int = 0

@@ -115,8 +115,9 @@ class Choice:
         if self.request.ignore_eos:
             self.parts.context.forbid(index, self.parts.end_tokens())
         vocabulary, context = self.parts.vocabulary, self.parts.context
-        if self.owed:
-            token = self.sampler.sample_among(vocabulary.beginnings.fitting(self.owed), context, index)
+        fitting = vocabulary.beginnings.fitting(self.owed) if self.owed else None
+        if fitting is not None:
+            token = self.sampler.sample_among(fitting, context, index)
         else:
             token = self.sampler.sample(context, index)
         if vocabulary.is_end(token) and not self.request.ignore_eos:
@@ -131,7 +132,8 @@ class Choice:
             self.owed = self.owed[len(piece) :]
         if self.request.logprobs is not None:
             self.n_bytes += len(vocabulary.piece(token))
-            found = logprobs(context.logits(index), token, self.request.logprobs, vocabulary)
+            # Behind a half-typed word it counts how likely its end is, not the word: that part is known.
+            found = logprobs(context.logits(index), token, self.request.logprobs, vocabulary, fitting)
             self.reported.append((self.n_bytes, found))
 
     def untold(self, seam: int) -> tuple[TokenLogprob, ...]:

@@ -111,6 +111,7 @@ class DecodeLoop:
         if len(tokens) > _DECODING_TOKENS:
             self._before_long_batch()
         started = time.perf_counter()
+        self._meter.evaluated_tokens += len(tokens) - batch.decoding_tokens  # what is broken off is work too
         try:
             with self._interruption.evaluating(batch):
                 batch.context.decode(tokens)

@@ -19,6 +19,7 @@ class Meter:
 
     def __init__(self) -> None:
         self.adoptions = 0
+        self.evaluated_tokens = 0  # of prompts, also of those that were not read to their end
         self._prompt = self._cached = self._written = self._drafted = self._accepted = self._batches = 0
         self._finished: Counter[str] = Counter()
         self._token_ms = self._decode_rate = self._prefill_rate = 0.0
@@ -75,6 +76,7 @@ class Meter:
             rss_bytes=_rss_bytes(),
             prompt_tokens_total=self._prompt,
             prompt_tokens_cached_total=self._cached,
+            evaluated_tokens_total=self.evaluated_tokens,
             completion_tokens_total=self._written,
             drafted_tokens_total=self._drafted,
             accepted_tokens_total=self._accepted,

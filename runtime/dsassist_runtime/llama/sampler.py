@@ -184,12 +184,23 @@ class Sampler:
         return int(candidates["id"][array.selected])
 
 
-def logprobs(logits: npt.NDArray[np.float32], token: int, n_top: int, vocabulary: Vocabulary) -> TokenLogprob:
-    """The log-probability of `token` by the raw `logits`, `(n_vocab,)`, beside those of the `n_top` best."""
-    best = float(logits.max())
-    total = best + math.log(np.exp(logits - best).sum())  # numpy adds up in pairs: float32 is exact to six digits
-    n_top = min(n_top, len(logits))
-    top = np.argpartition(logits, -n_top)[-n_top:] if n_top else np.empty(0, dtype=np.intp)
+def logprobs(
+    logits: npt.NDArray[np.float32],
+    token: int,
+    n_top: int,
+    vocabulary: Vocabulary,
+    among: npt.NDArray[np.intp] | None = None,
+) -> TokenLogprob:
+    """The log-probability of `token` by the raw `logits`, `(n_vocab,)`, beside those of the `n_top` best.
+
+    It is that under the condition that one of the tokens `among` is chosen, where those are given.
+    """
+    possible = logits if among is None else logits[among]
+    best = float(possible.max())
+    total = best + math.log(np.exp(possible - best).sum())  # numpy adds up in pairs: float32 is exact to six digits
+    n_top = min(n_top, len(possible))
+    top = np.argpartition(possible, -n_top)[-n_top:] if n_top else np.empty(0, dtype=np.intp)
+    top = top if among is None else among[top]
     top = top[np.lexsort((top, -logits[top]))]  # ties by the lower id, as the greedy choice has them
     raw = _bytes(token, vocabulary)
     return TokenLogprob(

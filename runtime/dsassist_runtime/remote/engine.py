@@ -246,7 +246,7 @@ def _refuse_what_cannot_be_had(request: InfillRequest, origin: str) -> None:
         raise ModelUnsupported(f"{origin} does not tell which experts it uses; that can be seen of local models only")
     wishes = {
         "n": request.n != 1,
-        "logprobs": request.logprobs is not None,
+        "logprobs": bool(request.logprobs),  # the chosen tokens' alone may be missing: a text is none the worse
         "grammar": bool(request.sampling.grammar),
         "json_schema": request.sampling.json_schema is not None,
         "logit_bias": bool(request.sampling.logit_bias),

@@ -287,3 +287,14 @@ def test_text_comes_as_quickly_with_log_probabilities(engine: LocalEngine) -> No
         asked = written(engine, replace(request, logprobs=n_logprobs))
         pieces.append(sum(isinstance(event, TextPiece) for event in asked.events))
     assert pieces[1] < 40, pieces
+
+
+def test_the_end_of_a_half_typed_word_is_as_likely_as_it_is_behind_its_beginning(real_model: Path) -> None:
+    """Counted over the whole vocabulary, `return` behind `ret` is as unlikely as it was before `ret` was typed."""
+    request = InfillRequest(
+        "def add(a, b):", "\n", begun="\n    xylop = 1\n    xy", sampling=GREEDY, logprobs=0, max_tokens=4
+    )
+    with closing(LocalEngine(EngineSettings(real_model))) as engine:
+        first = logprobs(written(engine, request))[0]
+    assert first.text.endswith("lop")
+    assert first.logprob > -0.5
