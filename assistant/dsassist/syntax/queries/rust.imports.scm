@@ -1,0 +1,2 @@
+(use_declaration argument: (_) @tree)
+(mod_item name: (identifier) @module !body)
