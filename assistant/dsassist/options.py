@@ -93,11 +93,28 @@ class CompletionConfig:
     )
     max_tokens: int = declare(200, "Tokens of a completion at most", minimum=1, maximum=4096)
     max_prompt_tokens: int = declare(
-        512, "Tokens of code around the cursor that the model reads at most", minimum=64, maximum=32_768
+        1024,
+        "Tokens of code that the model reads at most; a slow machine takes fewer, and reads most while nobody types",
+        minimum=64,
+        maximum=32_768,
     )
     multiline: Literal["auto", "never"] = declare(
         "auto", "Whether a completion may have several lines; auto decides at each cursor", choices=("auto", "never")
     )
+    max_lines: int = declare(16, "Lines of a completion at most", minimum=1, maximum=1000)
+    trigger: Literal["auto", "manual"] = declare(
+        "auto", "When to complete: while you type, or only when you ask", choices=("auto", "manual")
+    )
+    min_probability: float = declare(
+        0.05,
+        "How likely the first line must be to the model for it to be shown; 0 shows all that fits",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    learn_threshold: bool = declare(True, "Tune min_probability by what you accept, once there is enough of it")
+    context: bool = declare(True, "Show the model parts of other files: what is imported, named or edited lately")
+    exclude: tuple[str, ...] = declare((), "Globs of files that are not completed, from the repository's root")
+    exclude_languages: tuple[str, ...] = declare((), "Languages that are not completed, as editors name them")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The completions of all open documents: at most one for each, on the engine that the configuration calls for.
+"""The completions of all open documents: when the engine is asked, with which prompt, and what is read in idle time.
 
 Knows no protocol: documents are a name and a text, cursors are code points.
 """
@@ -6,107 +6,214 @@ Knows no protocol: documents are a name and a text, cursors are code points.
 from __future__ import annotations
 
 import asyncio
-import os
-import threading
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
-from dsassist.completion.completer import CompletionStream, start_completion
-from dsassist.config import LoadedConfig, is_address
-from dsassist.options import EngineConfig
+from dsassist.completion.completer import PromptName, around, infill_request
+from dsassist.completion.draft import Draft
+from dsassist.completion.place import Place
+from dsassist.completion.plan import Budget, Prompt, budget_of
+from dsassist.completion.rhythm import Rhythm
+from dsassist.config import LoadedConfig
+from dsassist_lsp.engines import Engines
 from dsassist_lsp.jobs import Job, Workers
-from dsassist_runtime.api import Engine
+from dsassist_lsp.session import Answer, Session, Waiting
+from dsassist_runtime.api import ContextFile, GenerationEnd, TextPiece, TextStream
 
-__all__ = ["Completions", "EngineOpener", "OpenEngine", "open_configured_engine"]
+__all__ = ["Asked", "Completions", "ContextOf"]
+
+_IDLE_S = 0.8  # without a key, and the time is used
+_MOST_SESSIONS = 32
 
 
 @dataclass(frozen=True)
-class OpenEngine:
-    """An engine, and what the user must know of its model."""
+class Asked:
+    """A request: `name` is how file and repository are called in the prompt; `by_hand`, the person pressed a key."""
 
-    engine: Engine
-    note: str | None = None
+    document: str
+    place: Place
+    loaded: LoadedConfig
+    name: PromptName = field(default_factory=PromptName)
+    min_probability: float = 0.0
+    by_hand: bool = False
 
 
-EngineOpener = Callable[[LoadedConfig], OpenEngine]
-
-
-def open_configured_engine(loaded: LoadedConfig) -> OpenEngine:
-    """The engine of the configuration; `ModelMissing` and the like when there is none."""
-    from dsassist.engine import model_note, open_engine, resolved_model  # 0.1 s that `initialize` need not wait for
-
-    return OpenEngine(open_engine(loaded, on_loading=lambda _share: None), model_note(resolved_model(loaded)))
+ContextOf = Callable[[Asked, str, int, Sequence[ContextFile]], Sequence[ContextFile]]
+"""Parts of other files for a place: what is in view, the room in tokens, those of the last prompt. In any thread."""
 
 
 class Completions:
     """Starts and stops completions. All methods are called in the event loop's thread."""
 
-    def __init__(self, opener: EngineOpener = open_configured_engine) -> None:
-        self._opener = opener
+    def __init__(self, engines: Engines, context_of: ContextOf, on_draft: Callable[[Asked, Draft], None]) -> None:
+        """`on_draft` gets each text that was written, with the latest request, once it cannot be shown any more."""
+        self._engines = engines
+        self._context_of = context_of
+        self._on_draft = on_draft
         self._workers = Workers()
-        self._running: dict[str, Job] = {}
-        self._open_lock = threading.Lock()
-        self._open: dict[tuple[str, EngineConfig, Path | None], OpenEngine] = {}
+        self._sessions: dict[str, Session] = {}
+        self._asked: dict[str, Asked] = {}
+        self._rhythm = Rhythm()
+        self._idle: asyncio.TimerHandle | None = None
+        self._reading_ahead: tuple[str, Prompt, Job] | None = None
 
-    async def complete(self, document: str, text: str, offset: int, loaded: LoadedConfig) -> str:
-        """What belongs at `offset`; empty when there is nothing, or when `forget` or a newer request came first.
+    @property
+    def is_busy(self) -> bool:
+        """Is anything being written or waited for?"""
+        return any(session.is_busy for session in self._sessions.values())
 
-        Raises what the engine raises. Cancelling the task stops the engine within a token.
+    async def complete(self, asked: Asked) -> Answer:
+        """What to show at a place; nothing, when a newer request or an edit came first.
+
+        Raises what the engine raises. When the task is cancelled the engine stops, unless its text is asked for anew.
         """
-        self.forget(document)
-        job = Job(lambda: self._start(document, text, offset, loaded))
-        self._running[document] = job
-        self._workers.start(job)
+        session = self._session(asked)
+        waiting = session.ask(asked.place, asked.loaded.config.completion, asked.min_probability)
         try:
-            return await job.answer
+            while True:
+                if not session.answer_from_drafts(waiting):
+                    if not asked.by_hand:
+                        delay_s = self._rhythm.delay_s(asked.place.line_before, time.monotonic())
+                        await asyncio.wait([waiting.answer], timeout=delay_s)
+                    if not waiting.answer.done():
+                        self._begin(session, waiting, asked)
+                answer = await waiting.answer
+                if answer is not None:
+                    return answer
+                waiting = session.ask(asked.place, asked.loaded.config.completion, asked.min_probability)
         finally:
-            job.close()
-            if self._running.get(document) is job:
-                del self._running[document]
+            session.gave_up(waiting)
+            self._read_ahead_soon(asked)
+
+    def changed(self, document: str, place: Place | None) -> None:
+        """A document was edited; the cursor is at `place`, if that is known."""
+        self._rhythm.typed(time.monotonic())
+        if (session := self._sessions.get(document)) is not None:
+            session.changed(place)
+        self._stop_reading_ahead_unless_it_fits(document, place)
 
     def forget(self, document: str) -> None:
-        """Stop what is being written for a document: it was edited or closed, or something newer is asked."""
-        if job := self._running.pop(document, None):
-            job.close()
+        """A document was closed."""
+        if (session := self._sessions.pop(document, None)) is not None:
+            session.close()
+        self._asked.pop(document, None)
+        self._stop_reading_ahead_unless_it_fits(document, None)
 
-    def note(self, loaded: LoadedConfig) -> str | None:
-        """What to say of the model that has written something already."""
-        opened = self._open.get(_engine_key(loaded))
-        return opened.note if opened else None
+    def stop_all(self) -> None:
+        """Nothing is to be written any more."""
+        for document in list(self._sessions):
+            self.forget(document)
+        if self._idle is not None:
+            self._idle.cancel()
 
-    def warm_up(self, loaded: LoadedConfig, failed: Callable[[Exception], None]) -> None:
-        """Start the server and load the model in the background, unless that was done for this engine.
+    def _session(self, asked: Asked) -> Session:
+        document = asked.document
+        session = self._sessions.pop(document, None) or Session(
+            lambda draft: self._written(document, draft), lambda draft: self._forgotten(document, draft)
+        )
+        self._sessions[document], self._asked[document] = session, asked  # the last one is the latest
+        while len(self._sessions) > _MOST_SESSIONS:
+            self.forget(next(iter(self._sessions)))
+        return session
 
-        `failed` is called in the event loop's thread.
-        """
-        loop = asyncio.get_running_loop()
-        if _engine_key(loaded) in self._open:
+    def _begin(self, session: Session, waiting: Waiting, asked: Asked) -> None:
+        prompt = session.prompts.at(*around(asked.place), self._budget(asked.loaded))
+        request = infill_request(prompt, asked.loaded.config.completion, asked.name)
+
+        def open_stream() -> TextStream:
+            return self._engines.get(asked.loaded).engine.infill(request)
+
+        self._workers.start(session.begin(waiting, prompt, lambda reader: Job(open_stream, reader)))
+
+    def _written(self, document: str, draft: Draft) -> None:
+        asked = self._asked.get(document)
+        assert draft.end is not None, "it is over"
+        if asked is not None:
+            self._saw(asked.loaded, draft.end)
+
+    def _forgotten(self, document: str, draft: Draft) -> None:
+        if (asked := self._asked.get(document)) is not None:
+            self._on_draft(asked, draft)
+
+    def _saw(self, loaded: LoadedConfig, end: GenerationEnd) -> None:
+        """A prompt was read: the next one is as long as the machine's speed allows."""
+        if (opened := self._engines.opened(loaded)) is not None:
+            opened.speed.saw(end)
+
+    def _budget(self, loaded: LoadedConfig) -> Budget:
+        opened = self._engines.opened(loaded)
+        speed = opened.speed.prefill_tokens_per_s if opened is not None else 0.0
+        return budget_of(speed, loaded.config.completion.max_prompt_tokens)
+
+    # Idle time
+
+    def _read_ahead_soon(self, asked: Asked) -> None:
+        """Once nobody types, have a wide prompt for this place read."""
+        if self._idle is not None:
+            self._idle.cancel()
+        self._idle = asyncio.get_running_loop().call_later(_IDLE_S, self._read_ahead, asked)
+
+    def _read_ahead(self, asked: Asked) -> None:
+        session = self._sessions.get(asked.document)
+        if session is None or session.place is None or self._reading_ahead is not None:
             return
+        if self.is_busy:
+            self._read_ahead_soon(asked)
+            return
+        place, budget = session.place, self._budget(asked.loaded)
+        before, after = around(place)
+        if not session.prompts.wants_wide(before, after):
+            return
+        asked = replace(asked, place=place)
+        prompts = session.prompts
+        reading = _ReadingAhead(self, asked, session)
 
-        def load_model() -> None:
-            try:
-                self._engine(loaded).facts()
-            except Exception as error:  # it is told where somebody can read it; a completion will meet it again
-                with suppress(RuntimeError):  # the event loop has ended meanwhile
-                    loop.call_soon_threadsafe(failed, error)
+        def open_stream() -> TextStream:
+            plain = prompts.wide(before, after, budget)
+            files = self._context_of(asked, plain.prefix + plain.suffix, budget.wide, prompts.snippets)
+            reading.prompt = prompts.wide(before, after, budget, files)
+            request = infill_request(
+                reading.prompt, asked.loaded.config.completion, asked.name, max_tokens=0, logprobs=None, priority="idle"
+            )
+            return self._engines.get(asked.loaded).engine.infill(request)
 
-        threading.Thread(target=load_model, name="warm-up", daemon=True).start()
+        job = Job(open_stream, reading)
+        self._reading_ahead = asked.document, prompts.wide(before, after, budget), job
+        self._workers.start(job)
 
-    def _start(self, document: str, text: str, offset: int, loaded: LoadedConfig) -> CompletionStream:
-        name = f"{os.getpid()}:{document}"  # another editor may have the same file open
-        return start_completion(self._engine(loaded), text, offset, loaded.config.completion, document=name)
+    def _stop_reading_ahead_unless_it_fits(self, document: str, place: Place | None) -> None:
+        if self._reading_ahead is None or self._reading_ahead[0] != document:
+            return
+        _, prompt, job = self._reading_ahead
+        if place is None or prompt.at(*around(place)) is None:
+            job.close()
+            self._reading_ahead = None
 
-    def _engine(self, loaded: LoadedConfig) -> Engine:
-        key = _engine_key(loaded)
-        with self._open_lock:
-            if key not in self._open:
-                self._open[key] = self._opener(loaded)
-            return self._open[key].engine
+    def read_ahead(self, asked: Asked, session: Session, prompt: Prompt | None, end: GenerationEnd | None) -> None:
+        """A wide prompt was read, or could not be."""
+        self._reading_ahead = None
+        if prompt is not None and end is not None and end.finish_reason in ("stop", "length"):
+            session.prompts.evaluated(prompt)
+            self._saw(asked.loaded, end)
 
 
-def _engine_key(loaded: LoadedConfig) -> tuple[str, EngineConfig, Path | None]:
-    # Consent to send code to an address is given for each repository, so each has an engine of its own there.
-    root = loaded.root if is_address(loaded.config.model) else None
-    return loaded.config.model, loaded.config.engine, root
+@dataclass
+class _ReadingAhead:
+    """Implements `jobs.Reader` for a prompt that is read in idle time."""
+
+    completions: Completions
+    asked: Asked
+    session: Session
+    prompt: Prompt | None = None
+
+    def piece(self, piece: TextPiece) -> None:
+        """Nothing is written."""
+
+    def ended(self, end: GenerationEnd) -> None:
+        """It is read."""
+        self.completions.read_ahead(self.asked, self.session, self.prompt, end)
+
+    def failed(self, _error: Exception) -> None:
+        """The completion that comes next will meet the same, and tell it."""
+        self.completions.read_ahead(self.asked, self.session, None, None)

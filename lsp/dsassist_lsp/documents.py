@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from lsprotocol import types
 from pygls.workspace import PositionCodec, ServerTextPosition, TextDocument
 
-__all__ = ["Cursor", "SourceDocument", "cursor_in"]
+__all__ = ["Cursor", "SourceDocument", "changed_lines", "cursor_behind", "cursor_in", "position_of"]
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _WORD_BEFORE = re.compile(r"\w*\Z")
@@ -61,6 +61,34 @@ def cursor_in(document: SourceDocument, position: types.Position) -> Cursor:
         word=found.group(),
         word_start=codec.position_to_client_units(lines, ServerTextPosition(place.line, found.start())),
     )
+
+
+def cursor_behind(document: SourceDocument, changes: Sequence[types.TextDocumentContentChangeEvent]) -> int | None:
+    """Where the cursor is, in code points, once these changes were typed into the document; None if that is open."""
+    last = changes[-1] if changes else None
+    if not isinstance(last, types.TextDocumentContentChangePartial):
+        return None
+    return cursor_in(document, last.range.start).offset + len(last.text)
+
+
+def changed_lines(document: SourceDocument, changes: Sequence[types.TextDocumentContentChangeEvent]) -> tuple[int, int]:
+    """The first and the last line that these changes wrote, from 0; all where the whole text came anew."""
+    parts = [change for change in changes if isinstance(change, types.TextDocumentContentChangePartial)]
+    if len(parts) < len(changes) or not parts:
+        return 0, len(document.lines) - 1
+    first = min(part.range.start.line for part in parts)
+    return first, max(part.range.start.line + part.text.count("\n") for part in parts)
+
+
+def position_of(document: SourceDocument, offset: int) -> types.Position:
+    """Where code point `offset` of a document is, in the client's units."""
+    lines, start = document.lines, 0
+    for number, line in enumerate(lines):
+        if offset < start + len(line) or number == len(lines) - 1:
+            place = ServerTextPosition(number, min(offset - start, len(line.rstrip("\r\n"))))
+            return document.position_codec.position_to_client_units(lines, place)
+        start += len(line)
+    raise AssertionError("a document has one line at least")
 
 
 class _ClampingPositionCodec(PositionCodec):

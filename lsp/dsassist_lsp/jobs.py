@@ -1,4 +1,4 @@
-"""Completions in threads: the engine's streams block, the event loop must not.
+"""The engine's streams, read in threads: they block, the event loop must not.
 
 Daemon threads of our own, because the interpreter waits at its exit for those of a ThreadPoolExecutor, and one that
 starts the model server may be busy for seconds.
@@ -11,20 +11,35 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Protocol
 
-from dsassist.completion.completer import CompletionStream
+from dsassist_runtime.api import GenerationEnd, TextPiece, TextStream
 
-__all__ = ["Job", "Workers"]
+__all__ = ["Job", "Reader", "Workers"]
+
+
+class Reader(Protocol):
+    """Who a stream is read for; called in the event loop's thread, and not any more once the job is closed."""
+
+    def piece(self, piece: TextPiece, /) -> None:
+        """The engine wrote some text."""
+
+    def ended(self, end: GenerationEnd, /) -> None:
+        """The text is complete; nothing follows."""
+
+    def failed(self, error: Exception, /) -> None:
+        """There is no text; nothing follows."""
 
 
 class Job:
-    """A completion under way. Made, awaited and closed in the event loop's thread; `write` runs in a worker's."""
+    """A stream that is to be opened and read. Made and closed in the event loop's thread; `work` runs in a worker's."""
 
-    def __init__(self, open_stream: Callable[[], CompletionStream]) -> None:
-        self.answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    def __init__(self, open_stream: Callable[[], TextStream], reader: Reader) -> None:
         self._open_stream = open_stream
+        self._reader = reader
+        self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
-        self._stream: CompletionStream | None = None
+        self._stream: TextStream | None = None
         self._closed = False
 
     @property
@@ -32,25 +47,39 @@ class Job:
         """Whether nobody wants the text any more."""
         return self._closed
 
-    def close(self) -> None:
-        """Stop the engine within a token. Who still waits for the answer gets an empty one now."""
+    def close(self) -> GenerationEnd | None:
+        """Stop the engine within a token; its figures until then, if there are any."""
         with self._lock:
             self._closed = True
             stream = self._stream
-        if stream is not None:
-            stream.close()
-        if not self.answer.done():
-            self.answer.set_result("")
+        if stream is None:
+            return None
+        stream.close()
+        return stream.end
 
-    def write(self) -> str:
+    def work(self) -> None:
         """Read the whole text; may block for as long as a server starts and a model loads."""
-        stream = self._open_stream()
-        with self._lock:
-            self._stream = stream
-            closed = self._closed
-        if closed:
-            stream.close()
-        return "".join(stream)  # also what was closed: this gives its connection back
+        try:
+            stream = self._open_stream()
+            with self._lock:
+                self._stream = stream
+                closed = self._closed
+            if closed:
+                stream.close()
+            for piece in stream.pieces():  # also of what was closed: this gives its connection back
+                self._tell(self._reader.piece, piece)
+            if (end := stream.end) is not None:
+                self._tell(self._reader.ended, end)
+        except Exception as error:  # told where somebody waits for the text
+            self._tell(self._reader.failed, error)
+
+    def _tell(self, tell: Callable[..., None], what: object) -> None:
+        def told() -> None:
+            if not self._closed:
+                tell(what)
+
+        with suppress(RuntimeError):  # the event loop has ended meanwhile
+            self._loop.call_soon_threadsafe(told)
 
 
 class Workers:
@@ -62,7 +91,7 @@ class Workers:
         self._waiting: deque[Job] = deque()
 
     def start(self, job: Job) -> None:
-        """Have the job written; its `answer` tells how it went."""
+        """Have the stream read."""
         self._waiting.append(job)
         self._next()
 
@@ -75,19 +104,10 @@ class Workers:
                 threading.Thread(target=self._work, args=(job, loop), name="completion", daemon=True).start()
 
     def _work(self, job: Job, loop: asyncio.AbstractEventLoop) -> None:
-        text, error = "", None
-        try:
-            text = job.write()
-        except Exception as raised:  # raised again where the answer is awaited
-            error = raised
+        job.work()
         with suppress(RuntimeError):  # the event loop has ended meanwhile
-            loop.call_soon_threadsafe(self._finished, job, text, error)
+            loop.call_soon_threadsafe(self._finished)
 
-    def _finished(self, job: Job, text: str, error: Exception | None) -> None:
+    def _finished(self) -> None:
         self._n_busy -= 1
-        if not job.answer.done():
-            if error is None:
-                job.answer.set_result(text)
-            else:
-                job.answer.set_exception(error)
         self._next()

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 from pygls.uris import to_fs_path
 
+from dsassist.completion.draft import Draft
+from dsassist.completion.place import Place
 from dsassist.config import LoadedConfig
-from dsassist.documents import LIMIT_BYTES
-from dsassist_lsp.completions import Completions, EngineOpener, open_configured_engine
-from dsassist_lsp.documents import Cursor, SourceDocument, cursor_in
+from dsassist.ledger.ledger import Ledger
+from dsassist.syntax.languages import missing_grammar
+from dsassist_lsp import actions, commands
+from dsassist_lsp.acceptance import accept_command
+from dsassist_lsp.completions import Asked, Completions
+from dsassist_lsp.control import Control
+from dsassist_lsp.counting import Counting
+from dsassist_lsp.documents import SourceDocument, changed_lines, cursor_behind
+from dsassist_lsp.engines import EngineOpener, Engines, open_configured_engine
+from dsassist_lsp.explanations import Explanations
+from dsassist_lsp.indexing import Indexing
 from dsassist_lsp.items import inline_item, menu_item
 from dsassist_lsp.messages import Messages
 from dsassist_lsp.protocol import AnsweringProtocol
+from dsassist_lsp.session import Answer
 from dsassist_lsp.settings import Settings
+from dsassist_lsp.status import StatusLine
+from dsassist_lsp.suggestions import Suggestion, suggest
+from dsassist_lsp.workspace_context import WorkspaceContext
+from dsassist_runtime.api import ModelFacts
 from dsassist_runtime.version import __version__
 
 __all__ = ["Server", "create_server"]
@@ -29,44 +47,60 @@ class Server(LanguageServer):
     """What is held for the one client of this process."""
 
     protocol: AnsweringProtocol
+    actions: actions.Actions
 
     def __init__(self, opener: EngineOpener = open_configured_engine) -> None:
         super().__init__("dsassist", __version__, protocol_cls=AnsweringProtocol)
-        self.completions = Completions(opener)
         self.settings = Settings()
         self.messages = Messages(self)
+        self.status = StatusLine(self)
+        self.control = Control()
+        self.explanations = Explanations()
+        self.engines = Engines(opener, self._loading)
+        self.context = WorkspaceContext(self._complain)
+        self.completions = Completions(self.engines, self.context.files, self._written)
+        self.indexing = Indexing(self)
+        self.counting = Counting(Ledger(self._complain))
+        self.loop: asyncio.AbstractEventLoop | None = None  # from `initialize` on
         self.exit_code = 1  # as the protocol has it: 0 only after a `shutdown`
 
     def report_server_error(self, error: Exception, source: object) -> None:
         """Log an error outside a request; pygls would show it in the editor."""
         self.messages.log(f"{getattr(source, '__name__', source)}: {error}", types.MessageType.Error)
 
-    async def suggestion(self, uri: str, position: types.Position) -> tuple[str, Cursor] | None:
-        """The text that belongs at a position, and where that is; None when there is nothing, for whatever reason."""
+    async def suggestion(self, uri: str, position: types.Position, **how: Any) -> Suggestion | None:
+        """What belongs at a position; None when there is nothing, for whatever reason."""
         try:
-            return await self._suggestion(uri, position)
+            found = await suggest(self, uri, position, **how)
         except Exception as error:  # the boundary of a request: the editor gets an empty answer, never an error
             self.messages.failed(error)
+            self.status.set(kind="error", message=str(error), reason="")
             return None
+        if found is not None:
+            self.messages.succeeded()
+            if (opened := self.engines.opened(found.loaded)) is not None and opened.note:
+                self.messages.say_once(opened.note)
+        return found
 
-    async def _suggestion(self, uri: str, position: types.Position) -> tuple[str, Cursor] | None:
-        loaded = self.configuration(self._folder_of(uri))
-        document = self.workspace.text_documents.get(unquote(uri))
-        if not loaded.config.completion.enabled or not isinstance(document, SourceDocument):
-            return None
-        source = document.source
-        if _is_large(source):
-            limit = LIMIT_BYTES // (1024 * 1024)
-            self.messages.say_once(f"{document.filename} is above {limit} MB and is not completed")
-            return None
-        cursor = cursor_in(document, position)
-        text = await self.completions.complete(uri, source, cursor.offset, loaded)
-        if not text.strip():
-            return None
-        self.messages.succeeded()
-        if note := self.completions.note(loaded):
-            self.messages.say_once(note)
-        return text, cursor
+    def answered(self, asked: Asked, answer: Answer) -> None:
+        """A request has its answer: tell the status, and keep what it was made of."""
+        opened = self.engines.opened(asked.loaded)
+        if answer.draft is None:  # superseded
+            return
+        self.explanations.keep(asked, answer, opened.name if opened else "")
+        if answer.offer is None:
+            self.status.set(kind="ready", message="", reason=answer.reason)
+        else:
+            self.status.set(kind="ready", message="", reason="", latency_ms=round(answer.latency_ms))
+
+    def show_refusal(self, reason: str) -> None:
+        """Nothing is shown here, and why."""
+        self.status.set(kind="snoozed" if reason == "snoozed" else "off", message=reason, reason=reason)
+
+    def hint_missing_grammar(self, place: Place) -> None:
+        """Say, once, that what is shown in this language is not checked."""
+        if place.language is not None and (sentence := missing_grammar(place.language)) is not None:
+            self.status.hint(sentence)
 
     def configuration(self, folder: Path) -> LoadedConfig:
         """What holds in a folder; the user is told of what is wrong with it."""
@@ -75,30 +109,66 @@ class Server(LanguageServer):
         return loaded
 
     def warm_up(self) -> None:
-        """Have the model ready before the first keystroke; only the log is told when that fails."""
-        loaded = self.configuration(self._main_folder())
+        """Have the model ready before the first keystroke; only log and status are told when that fails."""
+        loaded = self.configuration(self.main_folder())
         if loaded.config.completion.enabled:
-            self.completions.warm_up(loaded, self.messages.log_error)
+            self.engines.warm_up(loaded, self._ready, self._not_ready)
+
+    def build_indexes(self) -> None:
+        """Read the workspace's folders, where completions may show parts of other files to the model."""
+        for folder in self.folders():
+            loaded = self.configuration(folder)
+            options, root = loaded.config.completion, loaded.root
+            # Who opens an editor in the home directory does not mean all that lies below it.
+            if options.enabled and options.context and root is not None and root not in (Path.home(), Path("/")):
+                self.indexing.build(root)
 
     def asks_inline(self) -> bool:
         """Whether this client shows ghost text."""
         text_document = self.client_capabilities.text_document
         return text_document is not None and text_document.inline_completion is not None
 
-    def _folder_of(self, uri: str) -> Path:
+    def folder_of(self, uri: str) -> Path:
         """The workspace's folder that holds a document (the innermost), else the document's own."""
         path = to_fs_path(uri)
         if path is None:  # not saved yet, or not a file
-            return self._main_folder()
-        holding = [folder for folder in self._folders() if folder in Path(path).parents]
+            return self.main_folder()
+        holding = [folder for folder in self.folders() if folder in Path(path).parents]
         return max(holding, key=lambda folder: len(folder.parts), default=Path(path).parent)
 
-    def _main_folder(self) -> Path:
-        return next(iter(self._folders()), Path.cwd())
+    def main_folder(self) -> Path:
+        """The first folder of the workspace."""
+        return next(iter(self.folders()), Path.cwd())
 
-    def _folders(self) -> list[Path]:
+    def folders(self) -> list[Path]:
+        """The workspace's folders."""
         paths = [to_fs_path(folder.uri) for folder in self.workspace.folders.values()]
         return [Path(path) for path in (*paths, self.workspace.root_path) if path]
+
+    def _loading(self, share: float) -> None:
+        if share < 1:
+            self.status.set(kind="loading", message="the model is being loaded", percent=round(100 * share))
+        else:
+            self.status.set(kind="ready", message="", percent=None)
+
+    def _ready(self, facts: ModelFacts) -> None:
+        self.status.set(kind="ready", message="", model=facts.name, percent=None)
+        if (reason := self.actions.hidden_reason(self.configuration(self.main_folder()))) is not None:
+            self.status.hint(f"code actions are hidden: {reason}")
+
+    def _not_ready(self, error: Exception) -> None:
+        self.messages.log_error(error)
+        self.status.set(kind="error", message=str(error), percent=None)
+
+    def _written(self, asked: Asked, draft: Draft) -> None:
+        opened = self.engines.opened(asked.loaded)
+        self.counting.written(asked, draft, opened.name if opened else "")
+
+    def _complain(self, sentence: str) -> None:
+        """Log what is wrong with the ledger or the index; called in any thread."""
+        if self.loop is not None:
+            with suppress(RuntimeError):  # the event loop has ended meanwhile
+                self.loop.call_soon_threadsafe(self.messages.log, sentence, types.MessageType.Warning)
 
 
 def create_server(opener: EngineOpener = open_configured_engine) -> Server:
@@ -112,17 +182,32 @@ def create_server(opener: EngineOpener = open_configured_engine) -> Server:
     server.feature(types.TEXT_DOCUMENT_DID_OPEN)(did_open)
     server.feature(types.TEXT_DOCUMENT_DID_CHANGE)(did_change)
     server.feature(types.TEXT_DOCUMENT_DID_CLOSE)(did_close)
+    server.feature(types.TEXT_DOCUMENT_DID_SAVE)(did_save)
+    server.feature("textDocument/didShowCompletion")(did_show_completion)
+    server.feature("textDocument/didPartiallyAcceptCompletion")(did_partially_accept_completion)
     # Without the options pygls does not advertise it, and then no client asks.
     server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())(inline_completion)
     menu = types.CompletionOptions(trigger_characters=_TRIGGER_CHARACTERS)
     server.feature(types.TEXT_DOCUMENT_COMPLETION, menu)(completion)
+    commands.register(server)
+    server.actions = actions.register(server)
     return server
 
 
 async def inline_completion(ls: Server, params: types.InlineCompletionParams) -> list[types.InlineCompletionItem]:
     """Ghost text at the cursor."""
-    found = await ls.suggestion(params.text_document.uri, params.position)
-    return [inline_item(*found)] if found else []
+    found = await ls.suggestion(
+        params.text_document.uri,
+        params.position,
+        by_hand=params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked,
+        selected=params.context.selected_completion_info,
+    )
+    if found is None:
+        return []
+    return [
+        inline_item(offer, found.cursor, found.document, accept_command(number), found.selected)
+        for offer, number in zip(found.offers, found.ids, strict=True)
+    ]
 
 
 async def completion(ls: Server, params: types.CompletionParams) -> list[types.CompletionItem]:
@@ -134,22 +219,37 @@ async def completion(ls: Server, params: types.CompletionParams) -> list[types.C
     if ls.asks_inline():
         return []
     found = await ls.suggestion(params.text_document.uri, params.position)
-    return [menu_item(*found)] if found else []
+    if found is None:
+        return []
+    return [menu_item(found.offers[0], found.cursor, found.document, accept_command(found.ids[0]))]
+
+
+def did_show_completion(ls: Server, params: Any) -> None:
+    """The client says what it has shown."""
+    ls.counting.acceptance.did_show(getattr(params, "item", None))
+
+
+def did_partially_accept_completion(ls: Server, params: Any) -> None:
+    """A word or a line of the item was taken."""
+    ls.counting.acceptance.did_accept_partly(getattr(params, "item", None), getattr(params, "acceptedLength", None))
 
 
 def initialize(ls: Server, params: types.InitializeParams) -> None:
     """Keep the client's settings; nothing slow happens before the answer."""
+    ls.loop = asyncio.get_running_loop()
     ls.settings.initialize(params.initialization_options)
 
 
 def initialized(ls: Server, _params: types.InitializedParams) -> None:
-    """Get the model ready while the user still reads."""
+    """Get the model and the indexes ready while the user still reads."""
     ls.warm_up()
+    ls.build_indexes()
 
 
 def did_change_configuration(ls: Server, params: types.DidChangeConfigurationParams) -> None:
-    """Take new settings; another model is loaded at once."""
+    """Take new settings; another model is loaded at once, and what was written under the old ones is forgotten."""
     ls.settings.change(params.settings)
+    ls.completions.stop_all()
     ls.warm_up()
 
 
@@ -157,28 +257,46 @@ def did_open(ls: Server, params: types.DidOpenTextDocumentParams) -> None:
     """Put a document of ours in the place of pygls' own."""
     item, workspace = params.text_document, ls.workspace
     workspace.text_documents[unquote(item.uri)] = SourceDocument(item, workspace.position_encoding)
+    ls.context.recent.opened(item.uri, to_fs_path(item.uri) or "", item.text)
 
 
 def did_change(ls: Server, params: types.DidChangeTextDocumentParams) -> None:
-    """Stop what is being written for the text as it was: it would not fit."""
-    ls.completions.forget(params.text_document.uri)
+    """Stop what is being written for the text as it was, unless just that was typed."""
+    uri = params.text_document.uri
+    document = ls.workspace.text_documents.get(unquote(uri))
+    place = None
+    if isinstance(document, SourceDocument):
+        if (offset := cursor_behind(document, params.content_changes)) is not None:
+            place = Place(document.source, offset, to_fs_path(uri) or "", document.language_id or "")
+        ls.counting.acceptance.did_change(uri, document.source)
+        ls.context.recent.changed(uri, document.source, *changed_lines(document, params.content_changes))
+    ls.completions.changed(uri, place)
 
 
 def did_close(ls: Server, params: types.DidCloseTextDocumentParams) -> None:
     """Stop what is being written for a document that nobody sees."""
     ls.completions.forget(params.text_document.uri)
+    ls.counting.acceptance.did_close(params.text_document.uri)
+    ls.context.recent.closed(params.text_document.uri)
+
+
+def did_save(ls: Server, params: types.DidSaveTextDocumentParams) -> None:
+    """What is on disk now is what a commit can hold."""
+    uri = params.text_document.uri
+    ls.counting.acceptance.did_save(uri)
+    if path := to_fs_path(uri):
+        ls.context.saved(Path(path), ls.configuration(ls.folder_of(uri)).root)
 
 
 def shutdown(ls: Server, *_params: object) -> None:
     """Note that the client says goodbye; pygls cancels the requests in flight."""
     ls.exit_code = 0
+    ls.completions.stop_all()
+    ls.counting.acceptance.close()
+    ls.indexing.stop()
+    ls.context.close()
 
 
 def exit_(ls: Server, *_params: object) -> None:
     """Say no more: pygls closes the stream next."""
     ls.protocol.client_has_gone = True
-
-
-def _is_large(source: str) -> bool:
-    # A character has at most 4 bytes, so most documents need not be encoded to know.
-    return len(source) * 4 > LIMIT_BYTES and len(source.encode("utf-8", "surrogatepass")) > LIMIT_BYTES

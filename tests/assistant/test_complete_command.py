@@ -68,6 +68,9 @@ def test_json_is_one_object_with_the_figures(server: Path, capsys: pytest.Captur
     found = json.loads(printed.out)
     assert {name: type(value) for name, value in found.items()} == {
         "text": str,
+        "replaces": int,
+        "probability": float,
+        "reason": str,
         "finish_reason": str,
         "prompt_tokens": int,
         "cached_tokens": int,
@@ -145,7 +148,7 @@ def test_an_empty_file_and_the_end_of_a_file_are_places(
 ) -> None:
     write(Path("small.py"), data)
     found = figures(capsys, f"small.py:{line}:{column}", "--max-tokens", "4")
-    assert found["completion_tokens"] <= 4
+    assert found["completion_tokens"] <= 4 + 2  # two may have spelled only what stands there already
 
 
 # -- what bad input gets

@@ -200,3 +200,11 @@ def at(line: int, character: int, uri: str = URI) -> dict[str, Any]:
 
 
 Serve = Callable[..., LanguageClient]
+
+
+def wait_for(condition: Callable[[], Any], limit_s: float = 10.0) -> None:
+    """Wait until something holds that nobody tells of."""
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.002)

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
 import pytest
 
 from dsassist.config import LoadedConfig
-from dsassist_lsp.completions import EngineOpener, OpenEngine
+from dsassist_lsp.engines import EngineOpener, OpenEngine
 from dsassist_lsp.server import create_server
 from dsassist_runtime.api import Engine
 from dsassist_runtime.client import stop_server
 from lsp.client import LIMIT_S, LanguageClient, ProcessClient, Serve
+
+
+@pytest.fixture(autouse=True)
+def no_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server reads its workspace in a process of its own, which few tests want."""
+    monkeypatch.setenv("DSASSIST_COMPLETION_CONTEXT", "0")
 
 
 @pytest.fixture
@@ -46,11 +52,11 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
         note: str | None = None,
         opener: EngineOpener | None = None,
     ) -> LanguageClient:
-        def open_given(loaded: LoadedConfig) -> OpenEngine:
+        def open_given(loaded: LoadedConfig, _on_loading: Callable[[float], None]) -> OpenEngine:
             if opened is not None:
                 opened.append(loaded)
             assert engine is not None
-            return OpenEngine(engine, note)
+            return OpenEngine(engine, "scripted", note)
 
         (server_in, client_out), (client_in, server_out) = os.pipe(), os.pipe()
         server, requests = create_server(opener or open_given), os.fdopen(server_in, "rb")

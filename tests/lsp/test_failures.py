@@ -16,7 +16,8 @@ def test_a_failure_is_shown_once_until_a_completion_succeeds(serve: Serve) -> No
     client.open("x = ")
     assert [client.inline(0, 4) for _ in range(3)] == [[], [], []]
     assert client.inline(0, 4)[0]["insertText"] == "1"
-    assert client.inline(0, 4) == []
+    client.open("y = ", uri="file:///project/other.py")
+    assert client.inline(0, 4, uri="file:///project/other.py") == []
     shown = [(message["type"], message["message"]) for message in client.shown()]
     assert shown == [(2, f"dsassist: {error}") for error in (missing, died, died)]
     assert client.logged().count(str(missing)) == 2
@@ -71,7 +72,7 @@ def test_an_edit_of_a_document_that_is_not_open_is_only_logged(serve: Serve) -> 
 
 def test_a_model_file_that_is_not_there_gives_an_empty_list_and_one_message(tmp_path: Path, serve: Serve) -> None:
     """The opener is the real one here, up to the file that it does not find."""
-    from dsassist_lsp.completions import open_configured_engine
+    from dsassist_lsp.engines import open_configured_engine
 
     client = serve(None, options={"model": str(tmp_path / "gone.gguf")}, opener=open_configured_engine)
     client.open("x = ")

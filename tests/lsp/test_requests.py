@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 
 from dsassist_runtime.api import InfillRequest, TextStream
 from dsassist_runtime.testing import ScriptedEngine
-from lsp.client import URI, LanguageClient, Serve
+from lsp.client import URI, LanguageClient, Serve, wait_for
 
 CANCELLED = -32800
 LONG = "a = 1 + (" + "2 + " * 5000  # an open bracket: nothing but the engine ends it
@@ -38,14 +37,6 @@ def started(client: LanguageClient, engine: ScriptedEngine, uri: str = URI) -> i
     request_id = client.request_inline(0, 4, uri)
     wait_for(lambda: len(engine.streams) > n_streams)
     return request_id
-
-
-def wait_for(condition: object, limit_s: float = 10.0) -> None:
-    assert callable(condition)
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.002)
 
 
 def test_a_cancelled_request_is_answered_as_cancelled_and_stops_the_engine(serve: Serve) -> None:
@@ -110,7 +101,7 @@ def test_a_request_is_cancelled_while_the_model_server_still_starts(serve: Serve
     client.cancel(request_id)
     assert client.answer(request_id, 2)["error"]["code"] == CANCELLED
     engine.release.set()
-    wait_for(lambda: engine.streams and engine.streams[0].closed.is_set())
+    wait_for(lambda: engine.streams and engine.streams[0].end is not None)
     assert client.inline(0, 4)[0]["insertText"] == "1"
 
 

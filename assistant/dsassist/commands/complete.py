@@ -1,4 +1,4 @@
-"""`dsassist complete FILE:LINE:COL`: what the model would write there, streamed to the terminal."""
+"""`dsassist complete FILE:LINE:COL`: what the model would write there, as an editor would show it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from dsassist.command import Command
 from dsassist.options import add_option_argument, flags_from
 
 if TYPE_CHECKING:
-    from dsassist.completion.completer import Completion
+    from dsassist.completion.writer import Offer
     from dsassist.config import LoadedConfig
-    from dsassist_runtime.api import Engine
+    from dsassist_runtime.api import Engine, GenerationEnd
 
 __all__ = ["COMMAND", "run"]
 
@@ -37,11 +37,14 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, engine_of: Callable[[LoadedConfig], Engine] | None = None) -> int:
     """Run the command; `engine_of` opens the engine, which is the configured one when not given."""
-    from dsassist.completion.completer import start_completion
+    from dsassist.completion.completer import PromptName, infill_request, whole_prompt
+    from dsassist.completion.completer import write as write_completion
+    from dsassist.completion.place import Place
     from dsassist.config import load
     from dsassist.documents import offset_of, parse_place, read_standard_input, read_text
     from dsassist.engine import model_note, open_engine, resolved_model
-    from dsassist.output import notice, on_terminal, write
+    from dsassist.output import notice, on_terminal, write_line
+    from dsassist_runtime.api import Sampling
 
     place = parse_place(args.place)
     path = args.path or (Path.cwd() / "stdin" if place.is_stdin else place.path)
@@ -55,48 +58,54 @@ def run(args: argparse.Namespace, engine_of: Callable[[LoadedConfig], Engine] | 
     model = resolved_model(loaded)
     if note := model_note(model):
         notice(note)
-    engine = (engine_of or open_engine)(loaded)
-    stream = start_completion(
-        engine, text, offset, loaded.config.completion, seed=args.seed, trace_experts=args.show_experts
+    options = loaded.config.completion
+    at = Place(text, offset, str(path))
+    request = infill_request(
+        whole_prompt(at, options),
+        options,
+        PromptName(path.name, path.absolute().parent.name),
+        sampling=Sampling(temperature=options.temperature, seed=args.seed),
+        trace_experts=args.show_experts,
     )
-    for piece in stream:
-        if not args.json:
-            write(on_terminal(piece))
-    assert stream.result is not None
-    _report(stream.result, model.name, as_json=args.json)
+    writer, end = write_completion((engine_of or open_engine)(loaded), at, request, options)
+    offer = writer.offer()
+    if args.json:
+        _print_json(offer, writer.reason, end, model.name)
+        return 0
+    write_line(on_terminal(offer.text) if offer is not None else "")
+    if offer is None:
+        notice(f"nothing to add here: {writer.reason}")
+    if end.routing:
+        from dsassist.routing_report import routing_lines
+
+        for line in routing_lines(end.routing):
+            notice(line)
     return 0
 
 
-def _report(result: Completion, model: str, *, as_json: bool) -> None:
-    from dsassist.output import notice, write_line
+def _print_json(offer: Offer | None, reason: str, end: GenerationEnd, model: str) -> None:
+    from dsassist.output import write_line
 
-    if as_json:
-        figures = {
-            "text": result.text,
-            "finish_reason": result.finish_reason,
-            "prompt_tokens": result.prompt_tokens,
-            "cached_tokens": result.cached_tokens,
-            "completion_tokens": result.completion_tokens,
-            "ttft_ms": round(result.ttft_ms, 1),
-            "total_ms": round(result.total_ms, 1),
-            "model": model,
-        }
-        routing = [asdict(layer) for layer in result.routing]
-        write_line(json.dumps(figures | ({"routing": routing} if routing else {}), ensure_ascii=False))
-        return
-    write_line("")
-    if not result.text:
-        notice("nothing to add here")
-    if result.routing:
-        from dsassist.routing_report import routing_lines
-
-        for line in routing_lines(result.routing):
-            notice(line)
+    figures = {
+        "text": offer.text if offer is not None else "",
+        "replaces": offer.end - offer.start if offer is not None else 0,
+        "probability": round(offer.probability, 4) if offer is not None else None,
+        "reason": reason,
+        "finish_reason": end.finish_reason,
+        "prompt_tokens": end.prompt_tokens,
+        "cached_tokens": end.cached_tokens,
+        "completion_tokens": end.completion_tokens,
+        "ttft_ms": round(end.ttft_ms, 1),
+        "total_ms": round(end.total_ms, 1),
+        "model": model,
+    }
+    routing = [asdict(layer) for layer in end.routing]
+    write_line(json.dumps(figures | ({"routing": routing} if routing else {}), ensure_ascii=False))
 
 
 COMMAND = Command(
     help="complete the code at a place in a file",
-    description="Write what the model would put at FILE:LINE:COL. The text streams to standard output.",
+    description="Write what the model would put at FILE:LINE:COL, as an editor would show it, however unlikely it is.",
     add_arguments=_add_arguments,
     run=run,
 )

@@ -2,127 +2,120 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-__all__ = ["Surroundings", "bracket_depth", "indent_of", "look_around", "wrong_closer"]
+from dsassist.completion.blocks import opens_block
+from dsassist.completion.brackets import CLOSERS, bracket_depth
+from dsassist.completion.indentation import columns_of
 
-_OPENERS, _CLOSERS = "([{", ")]}"
-_COMMENTS = ("#", "//")
-_LINES_BELOW = 8  # further down an equal line is another place, not a repetition
+if TYPE_CHECKING:
+    from dsassist.completion.place import Place
+    from dsassist.completion.role import Role
+
+__all__ = ["Surroundings", "look_around"]
+
+_LINES_NEAR = 8  # further away an equal line is another place, not a repetition
+_LINES_OF_STATEMENT = 20
 _LINES_OF_DOCSTRING = 60
 # What decides is near; and it is looked at with each token, so a minified file must not make that slow.
 _CHARACTERS_NEAR = 20_000
 _CHARACTERS_OF_LINE = 1_000
+_COMMENTS = ("#", "//", "--", "/*", "*")
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """The text around the cursor, as far as it matters.
+    """The text around the cursor, as far as it matters; lines are whole, their indentation included.
 
-    A block is due where the line above opens one. `block_indent` is then the indentation that the completion must stay
+    A block is due where the line above opens one. `block_indent` is then the column that the completion must stay
     deeper than, and `paragraph` says that it ends at a blank line (below a comment nothing else marks the end).
     """
 
+    language: str | None
+    role: Role
     line_before: str  # of the cursor's line
     line_after: str
-    above: str  # the last line with text before the cursor's line, stripped
-    below: tuple[str, ...]  # the next lines with text, stripped
-    below_indent: int  # of the first of them; 0 when there is none
+    above: tuple[str, ...]  # the last lines with text before the cursor's line, the nearest last
+    below: tuple[str, ...]  # the next lines with text
     block_indent: int | None = None
     paragraph: bool = False
 
     @property
     def mid_line(self) -> bool:
         """Does code other than closing brackets stand right of the cursor?"""
-        return bool(self.line_after.strip(_CLOSERS + " \t\r:,;\"'"))
+        return bool(self.line_after.strip(CLOSERS + " \t:,;\"'`>"))
+
+    @property
+    def at_empty_line(self) -> bool:
+        """Has nothing been typed in the cursor's line?"""
+        return not self.line_before.strip()
+
+    @property
+    def in_prose(self) -> bool:
+        """Is this the inside of a comment or docstring, where brackets and blocks mean nothing?"""
+        return self.role in ("comment", "docstring")
+
+    def has_block(self, opener: str) -> bool:
+        """Does what stands below the cursor belong to the block that `opener` opens?"""
+        return bool(self.below) and columns_of(self.below[0]) > columns_of(opener)
 
 
-def look_around(before: str, after: str, *, multiline: bool = True) -> Surroundings:
-    """The surroundings of a cursor between `before` and `after`; without `multiline` no block is due anywhere."""
-    before, after = before[-_CHARACTERS_NEAR:], after[:_CHARACTERS_NEAR]
-    line_start = before.rfind("\n") + 1
-    line_before, line_after = before[line_start:][-_CHARACTERS_OF_LINE:], after.partition("\n")[0][:_CHARACTERS_OF_LINE]
-    lines = [line for line in before[:line_start].splitlines() if line.strip()]
-    after_lines = [line for line in after.partition("\n")[2].splitlines() if line.strip()][:_LINES_BELOW]
+def look_around(place: Place, role: Role, *, multiline: bool = True) -> Surroundings:
+    """The surroundings of a cursor; without `multiline` no block is due anywhere."""
+    before = place.text[max(0, place.line_start - _CHARACTERS_NEAR) : place.line_start].replace("\r\n", "\n")
+    after = place.text[place.line_end : place.line_end + _CHARACTERS_NEAR].replace("\r\n", "\n")
+    lines = [line for line in before.split("\n") if line.strip()]
+    below = [line for line in after.split("\n")[1:] if line.strip()]
     here = Surroundings(
-        line_before,
-        line_after,
-        above=lines[-1].strip() if lines else "",
-        below=tuple(line.strip() for line in after_lines),
-        below_indent=indent_of(after_lines[0]) if after_lines else 0,
+        place.language,
+        role,
+        place.line_before[-_CHARACTERS_OF_LINE:],
+        place.line_after[:_CHARACTERS_OF_LINE],
+        above=tuple(lines[-_LINES_NEAR:]),
+        below=tuple(below[:_LINES_NEAR]),
     )
-    if not multiline or here.mid_line:
+    if not multiline or here.mid_line or role not in ("code", "docstring"):
         return here
-    if line_before.strip():
-        lines.append(line_before)
-    block_indent, paragraph = _due_block(lines, at_line_start=not line_before.strip())
+    if role == "docstring":
+        return replace(here, paragraph=True)
+    if not here.at_empty_line:
+        lines.append(here.line_before)
+    block_indent, paragraph = _due_block(lines, here)
+    typed = columns_of(here.line_before)
+    if here.at_empty_line and here.line_before and block_indent is not None and typed <= block_indent:
+        return here  # the person has left the block already
     return replace(here, block_indent=block_indent, paragraph=paragraph)
 
 
-def indent_of(line: str) -> int:
-    """The characters of a line's indentation."""
-    return len(line) - len(line.lstrip(" \t"))
-
-
-def bracket_depth(text: str) -> int:
-    """Brackets that `text` opens minus those that it closes, outside strings and comments."""
-    return sum(1 if bracket in _OPENERS else -1 for _, bracket in _brackets(text))
-
-
-def wrong_closer(text: str) -> int | None:
-    """Where `text` first closes a bracket of another kind than the one that it opened last, or None."""
-    opened: list[str] = []
-    for at, bracket in _brackets(text):
-        if bracket in _OPENERS:
-            opened.append(bracket)
-        elif opened and _OPENERS.index(opened.pop()) != _CLOSERS.index(bracket):
-            return at
-    return None
-
-
-def _brackets(text: str) -> Iterator[tuple[int, str]]:
-    """The brackets outside strings and comments, with their places. A string ends with its line at the latest."""
-    quote, skip, comment = "", False, False
-    for at, character in enumerate(text):
-        if character == "\n":
-            quote, skip, comment = "", False, False
-        elif comment or skip:
-            skip = False
-        elif quote:
-            skip = character == "\\"
-            quote = "" if character == quote else quote
-        elif character in "\"'":
-            quote = character
-        elif character == "#":
-            comment = True
-        elif character in _OPENERS or character in _CLOSERS:
-            yield at, character
-
-
-def _due_block(lines: list[str], *, at_line_start: bool) -> tuple[int | None, bool]:
-    """The indentation that a block below these lines must exceed, and whether a blank line ends it."""
+def _due_block(lines: list[str], here: Surroundings) -> tuple[int | None, bool]:
+    """The column that a block below these lines must exceed, and whether a blank line ends it."""
     if not lines:
         return None, False
     last = lines[-1]
-    if last.rstrip().endswith((":", "{")) and not last.lstrip().startswith(_COMMENTS):
-        return indent_of(_start_of_statement(lines)), False
-    if at_line_start and (definition := _documented(lines)) is not None:
-        return indent_of(definition), False
-    if at_line_start and last.lstrip().startswith(_COMMENTS):
-        return indent_of(last) - 1, True
+    is_comment = last.lstrip().startswith(_COMMENTS)
+    if opens_block(last, here.language) and not is_comment:
+        start = _start_of_statement(lines, here.language)
+        return (None if here.has_block(start) and not here.at_empty_line else columns_of(start)), False
+    if not here.at_empty_line:
+        return None, False
+    if here.language in ("python", None) and (definition := _documented(lines, here.language)) is not None:
+        return columns_of(definition), False
+    if is_comment:
+        return columns_of(last) - (2 if last.lstrip().startswith("*") else 1), True  # ` */` is one column deeper
     return None, False
 
 
-def _start_of_statement(lines: list[str]) -> str:
+def _start_of_statement(lines: list[str], language: str | None) -> str:
     """The first line of the statement that the last line ends: a signature may span several."""
-    for i in range(len(lines) - 1, max(-1, len(lines) - 20), -1):
-        if bracket_depth("\n".join(lines[i:])) >= 0:
+    first = max(0, len(lines) - _LINES_OF_STATEMENT)
+    for i in range(len(lines) - 1, first - 1, -1):
+        if bracket_depth("\n".join(lines[i:]), language) >= 0:
             return lines[i]
     return lines[-1]
 
 
-def _documented(lines: list[str]) -> str | None:
+def _documented(lines: list[str], language: str | None) -> str | None:
     """The `def` or `class` line whose docstring the last line ends, or None."""
     mark = lines[-1].rstrip()[-3:]
     if mark not in ('"""', "'''"):
@@ -131,5 +124,5 @@ def _documented(lines: list[str]) -> str | None:
     for i in range(len(lines) - 1 - (not one_line), max(-1, len(lines) - _LINES_OF_DOCSTRING), -1):
         if lines[i].lstrip(" \trRbBfFuU").startswith(mark):
             opener = lines[i - 1] if i else ""
-            return _start_of_statement(lines[:i]) if opener.rstrip().endswith(":") else None
+            return _start_of_statement(lines[:i], language) if opener.rstrip().endswith(":") else None
     return None

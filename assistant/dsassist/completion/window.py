@@ -1,42 +1,27 @@
-"""The text around the cursor that the model gets to see."""
+"""The text above and below a place that the model gets to see, in characters."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+__all__ = ["CHARACTERS_PER_TOKEN", "above", "below", "without_closers"]
 
-__all__ = ["Window", "window"]
-
-# Fewer than code has (3.3 to 4), so that the engine's own clipping, which would move the start with every key, stays
-# idle.
-_CHARACTERS_PER_TOKEN = 3
-_STEP_LINES = 16
+CHARACTERS_PER_TOKEN = 3  # fewer than code has (3.3 to 4): a prompt then rather has fewer tokens than was meant
+_CHARACTERS_PER_LINE = 40  # or so
+_CLOSING = ")]}>\"'`,;: \t"
 
 
-class Window(NamedTuple):
-    """What stands before and after the cursor, as far as it is shown to the model."""
+def above(text: str, limit: int) -> str:
+    """The last lines of `text`, at most `limit` characters.
 
-    prefix: str
-    suffix: str
-
-
-def window(before: str, after: str, max_prompt_tokens: int) -> Window:
-    """Lines around a cursor between `before` and `after` for a prompt of that many tokens, a quarter of them behind it.
-
-    The first line moves in steps of 16 lines while a person types: only then does the cached start of a prompt stay
-    valid from one key to the next.
+    While the text grows the first line moves in steps of a quarter of them: only then does the cached start of a prompt
+    stay valid from one place to the next.
     """
-    n_suffix = max_prompt_tokens // 4 * _CHARACTERS_PER_TOKEN
-    n_prefix = max_prompt_tokens * _CHARACTERS_PER_TOKEN - min(n_suffix, len(after))
-    return Window(_end_of(before, n_prefix), _start_of(after, n_suffix))
-
-
-def _end_of(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     start = text.find("\n", len(text) - limit) + 1
     if start == 0:  # one line longer than the limit
         return text[-limit:]
-    for _ in range(-text.count("\n", 0, start) % _STEP_LINES):
+    step = max(1, limit // _CHARACTERS_PER_LINE // 4)
+    for _ in range(-text.count("\n", 0, start) % step):
         following = text.find("\n", start) + 1
         if following == 0:
             break
@@ -44,7 +29,20 @@ def _end_of(text: str, limit: int) -> str:
     return text[start:]
 
 
-def _start_of(text: str, limit: int) -> str:
+def below(text: str, limit: int) -> str:
+    """The first lines of `text`, at most `limit` characters of them, but always the rest of the first line."""
     if len(text) <= limit:
         return text
-    return text[: text.rfind("\n", 0, limit) + 1 or limit]
+    end = text.rfind("\n", 0, limit) + 1
+    return text[: end or min(limit, text.find("\n") + 1 or limit)]
+
+
+def without_closers(after: str) -> str:
+    """`after` without the rest of its first line, where that only closes what is open.
+
+    Editors put a closing bracket behind the cursor as soon as one is opened. A model that sees it takes the call for
+    finished; and a prompt that has it has to be evaluated again with each bracket. What the model then closes itself is
+    matched with what stands there (`completion.writer`).
+    """
+    line, line_break, rest = after.partition("\n")
+    return line_break + rest if line and not line.strip(_CLOSING) else after

@@ -10,12 +10,12 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from fnmatch import fnmatchcase
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from dsassist import git
 from dsassist.documents import DocumentError, decode_text, read_text
+from dsassist.globs import is_excluded
 from dsassist.review.source import Source
 from dsassist_runtime.errors import DsassistError
 
@@ -108,7 +108,7 @@ def whole_files(paths: Sequence[str], exclude: Sequence[str] = (), root: Path | 
         shown = str(path)
         if not shown.endswith(_PYTHON):
             skipped.append(Skipped(shown, "not Python"))
-        elif exclude and _is_excluded(_from_root(path, root or Path.cwd()), exclude):
+        elif exclude and is_excluded(_from_root(path, root or Path.cwd()), exclude):
             skipped.append(Skipped(shown, "excluded"))
         else:
             pending.append(PendingFile(shown, partial(_whole_file, path)))
@@ -149,7 +149,7 @@ def _reason_to_skip(entry: git.StagedEntry, exclude: Sequence[str]) -> str | Non
         return {_ABSENT: None, _SYMLINK: "symbolic link", _SUBMODULE: "submodule"}[entry.new_mode]
     if not entry.path.endswith(tuple(ending.encode() for ending in _PYTHON)):
         return "not Python"
-    return "excluded" if _is_excluded(_shown(entry.path), exclude) else None
+    return "excluded" if is_excluded(_shown(entry.path), exclude) else None
 
 
 def _is_unchanged(entry: git.StagedEntry) -> bool:
@@ -168,16 +168,6 @@ def _blob_names(entry: git.StagedEntry) -> list[str]:
 
 def _shown(path: bytes) -> str:
     return os.fsdecode(path)
-
-
-def _is_excluded(path: str, exclude: Sequence[str]) -> bool:
-    """A glob excludes the paths it matches, the files whose bare name it matches, and all below a folder it matches."""
-    pure = PurePosixPath(path)
-    places = [pure, *pure.parents]
-    return any(
-        fnmatchcase(pure.name, glob) or any(fnmatchcase(str(place), glob.rstrip("/")) for place in places)
-        for glob in exclude
-    )
 
 
 def _expanded(path: Path) -> Iterator[Path]:

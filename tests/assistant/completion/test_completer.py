@@ -1,60 +1,83 @@
-"""A completion from a document to the text, on a scripted engine."""
+"""A completion from a document to an offer, on a scripted engine."""
 
 from __future__ import annotations
 
-from dsassist.completion.completer import start_completion
+from dataclasses import replace
+
+import pytest
+
+from dsassist.completion.completer import PromptName, infill_request, whole_prompt, write
+from dsassist.completion.place import Place
 from dsassist.options import CompletionConfig
 from dsassist_runtime.api import InfillRequest
 from dsassist_runtime.testing import ScriptedEngine
 
+OPTIONS = CompletionConfig()
+
+
+def place(document: str, path: str = "sample.py") -> Place:
+    before, after = document.split("|")
+    return Place(before + after, len(before), path)
+
+
+def request_at(at: Place) -> InfillRequest:
+    return infill_request(whole_prompt(at, OPTIONS), OPTIONS, PromptName("src/sample.py", "shop"))
+
 
 def complete(engine: ScriptedEngine, document: str) -> str:
-    before, after = document.split("|")
-    stream = start_completion(engine, before + after, len(before), CompletionConfig())
-    text = "".join(stream)
-    assert stream.result is not None
-    assert stream.result.text == text
-    assert all(opened.closed.is_set() for opened in engine.streams)
-    return text
+    """The document with the offer in it."""
+    at = place(document)
+    writer, end = write(engine, at, request_at(at), OPTIONS)
+    assert end.completion_tokens > 0
+    assert all(stream.closed.is_set() for stream in engine.streams)
+    offer = writer.offer()
+    return at.text if offer is None else at.text[: offer.start] + offer.text + at.text[offer.end :]
 
 
-def prefixes(engine: ScriptedEngine) -> list[str]:
-    return [request.prefix for request in engine.requests if isinstance(request, InfillRequest)]
+def test_the_line_is_begun_and_the_text_goes_on_behind_it() -> None:
+    engine = ScriptedEngine(["return 1\n\n\nx = 2"])
+    assert complete(engine, "def f():\n    |\n") == "def f():\n    return 1\n"
+    [request] = engine.requests
+    assert isinstance(request, InfillRequest)
+    assert (request.prefix, request.begun, request.suffix) == ("def f():", "\n    ", "\n")
+    assert (request.path, request.repository, request.logprobs) == ("src/sample.py", "shop", 0)
 
 
-def test_the_model_writes_the_indentation_and_the_person_does_not_get_it_twice() -> None:
-    engine = ScriptedEngine(["    return 1\n\n\nx = 2"])
-    assert complete(engine, "def f():\n    |\n") == "return 1"
-    assert prefixes(engine) == ["def f():\n"]
-
-
-def test_a_model_that_leaves_the_block_at_once_is_asked_again_with_the_indentation() -> None:
-    """With a function below, Qwen2.5-Coder-0.5B took the empty line for the end of this one, and nothing was shown."""
-    engine = ScriptedEngine(["\ndef g():\n", "return 1\n"])
-    assert complete(engine, "def f():\n    |\n\ndef h():\n    pass\n") == "return 1"
-    assert prefixes(engine) == ["def f():\n", "def f():\n    "]
-
-
-def test_it_is_asked_again_only_once() -> None:
-    engine = ScriptedEngine(["def g():\n", ""])
-    assert complete(engine, "def f():\n    |\n") == ""
-    assert len(engine.requests) == 2
-
-
-def test_a_closed_stream_is_not_asked_again() -> None:
-    engine = ScriptedEngine(["def g():\n", "return 1"])
-    stream = start_completion(engine, "def f():\n    \n", 13, CompletionConfig())
-    stream.close()
-    assert list(stream) == []
-    assert len(engine.requests) == 1
-
-
-def test_blanks_in_the_middle_of_a_line_are_not_doubled() -> None:
-    assert complete(ScriptedEngine([" 1 + 2"]), "x = |\n") == "1 + 2"
-    assert complete(ScriptedEngine(["1 + 2"]), "x = |\n") == "1 + 2"
+def test_the_engine_is_stopped_as_soon_as_nothing_more_can_be_shown() -> None:
+    engine = ScriptedEngine(["1 + 2\n" + "y = 3\n" * 1000])
+    assert complete(engine, "x = |\n") == "x = 1 + 2\n"
+    at = place("x = |\n")
+    _, end = write(ScriptedEngine(["1 + 2\n" + "y = 3\n" * 1000]), at, request_at(at), OPTIONS)
+    assert end.finish_reason == "stop"
+    assert end.completion_tokens < 5
 
 
 def test_crlf_comes_back_as_the_document_has_it() -> None:
-    engine = ScriptedEngine(["    a = 1\n    return a\n"])
-    assert complete(engine, "def f():\r\n    |\r\n") == "a = 1\r\n    return a"
-    assert "\r" not in prefixes(engine)[0]
+    engine = ScriptedEngine(["a = 1\n    return a\n"])
+    assert complete(engine, "def f():\r\n    |\r\n") == "def f():\r\n    a = 1\r\n    return a\r\n"
+    assert all(
+        "\r" not in request.prefix + request.suffix for request in engine.requests if isinstance(request, InfillRequest)
+    )
+
+
+def test_secrets_are_replaced_but_in_the_line_that_is_typed() -> None:
+    key = "AKIA" + "QZ7RTB4LMNXD2WFC"
+    request = request_at(place(f'a = "{key}"\nb = 1\nx = |\nc = "{key}"\n'))
+    assert key not in request.prefix + request.suffix
+    assert request.begun == "\nx = "
+
+
+@pytest.mark.parametrize("text", ["", "   \n", "\n\n\n"])
+def test_nothing_is_offered_with_a_reason(text: str) -> None:
+    at = place("x = 1\n|\n")
+    writer, _ = write(ScriptedEngine([text or "\n"]), at, request_at(at), OPTIONS)
+    assert writer.offer() is None
+    assert writer.reason
+
+
+def test_without_multiline_an_offer_has_one_line() -> None:
+    at, options = place("def f():\n    |\n"), replace(OPTIONS, multiline="never")
+    writer, _ = write(ScriptedEngine(["a = 1\n    return a\n"]), at, request_at(at), options)
+    offer = writer.offer()
+    assert offer is not None
+    assert offer.text == "a = 1"

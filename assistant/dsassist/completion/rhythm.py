@@ -1,0 +1,37 @@
+"""How a person types, and how long to wait before a completion is worth its work."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["Rhythm"]
+
+_FIRST_GAP_S = 0.16  # before anything is known of the person: an average typist
+_TYPING_S = 0.6  # a longer gap is a pause, not typing
+_MEMORY = 0.15  # weight of the latest gap
+_LEAST_S, _MOST_S = 0.03, 0.3
+# In the middle of a word the next key is nearly certain to come; behind one of these people stop and look.
+_IN_WORD, _AT_BOUNDARY = 1.0, 0.4
+_BOUNDARY = re.compile(r"(^|[.(\[{=,:;>\s])\Z")
+
+
+class Rhythm:
+    """The gaps between the edits of one person, all documents together."""
+
+    def __init__(self) -> None:
+        self._gap_s = _FIRST_GAP_S
+        self._last: float | None = None
+
+    def typed(self, now: float) -> None:
+        """An edit arrived, at `now` seconds."""
+        if self._last is not None and 0.0 < now - self._last < _TYPING_S:
+            self._gap_s += _MEMORY * (now - self._last - self._gap_s)
+        self._last = now
+
+    def delay_s(self, line_before: str, now: float) -> float:
+        """How long to wait for a further key before the engine is asked, `line_before` the cursor being typed."""
+        share = _AT_BOUNDARY if _BOUNDARY.search(line_before) else _IN_WORD
+        waited = 0.0 if self._last is None else max(0.0, now - self._last)
+        if waited > _TYPING_S:  # nobody is typing: the cursor was moved, or the completion asked for
+            return 0.0
+        return max(0.0, min(_MOST_S, max(_LEAST_S, share * self._gap_s)) - waited)

@@ -1,0 +1,79 @@
+"""Further texts for a place, when a person asks by hand: the same prompt, which is evaluated, sampled more freely."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+
+from dsassist.completion.completer import infill_request, new_writer
+from dsassist.completion.plan import Prompt
+from dsassist.completion.writer import Offer
+from dsassist_lsp.completions import Asked
+from dsassist_lsp.engines import Engines
+from dsassist_lsp.jobs import Job, Workers
+from dsassist_runtime.api import GenerationEnd, InfillRequest, Sampling, TextPiece, TextStream
+
+__all__ = ["alternatives"]
+
+_HOW_MANY = 2
+_TEMPERATURE = 0.8
+
+
+async def alternatives(engines: Engines, asked: Asked, prompt: Prompt, first: Offer) -> Sequence[Offer]:
+    """At most two offers that differ from the first and from each other; none where the engine fails."""
+    options = asked.loaded.config.completion
+    workers, readers = Workers(), [_Reader(asked) for _ in range(_HOW_MANY)]
+    for seed, reader in enumerate(readers):
+        request = infill_request(prompt, options, asked.name, sampling=Sampling(_TEMPERATURE, seed=seed), logprobs=None)
+        reader.job = Job(partial(_open, engines, asked, request), reader)
+        workers.start(reader.job)
+    try:
+        found = await asyncio.gather(*(reader.offer for reader in readers))
+    finally:
+        for reader in readers:
+            reader.close()
+    texts: dict[str, Offer] = {first.text: first}
+    for offer in found:
+        if offer is not None:
+            texts.setdefault(offer.text, offer)
+    return list(texts.values())[1:]
+
+
+def _open(engines: Engines, asked: Asked, request: InfillRequest) -> TextStream:
+    return engines.get(asked.loaded).engine.infill(request)
+
+
+class _Reader:
+    """Implements `jobs.Reader`."""
+
+    def __init__(self, asked: Asked) -> None:
+        self.offer: asyncio.Future[Offer | None] = asyncio.get_running_loop().create_future()
+        self.job: Job | None = None
+        self._writer = new_writer(asked.place, asked.loaded.config.completion)
+
+    def piece(self, piece: TextPiece) -> None:
+        """Some more text."""
+        self._writer.push(piece)
+        if self._writer.done:
+            self._finish()
+
+    def ended(self, end: GenerationEnd) -> None:
+        """The model ended the text."""
+        self._writer.finish(cut_short=end.finish_reason != "stop")
+        self._finish()
+
+    def failed(self, _error: Exception) -> None:
+        """Then there is one text less to choose from; the first one was told of its error."""
+        if not self.offer.done():
+            self.offer.set_result(None)
+
+    def close(self) -> None:
+        """Nobody waits any more."""
+        if self.job is not None:
+            self.job.close()
+
+    def _finish(self) -> None:
+        if not self.offer.done():
+            self.offer.set_result(self._writer.offer())
+            self.close()

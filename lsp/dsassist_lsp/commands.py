@@ -1,0 +1,60 @@
+"""The commands that an editor may run (`workspace/executeCommand`), by their names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dsassist_lsp.acceptance import ACCEPT_COMMAND
+
+if TYPE_CHECKING:
+    from dsassist_lsp.server import Server
+
+__all__ = ["register"]
+
+_DEFAULT_MINUTES = 30.0
+_MOST_MINUTES = 7 * 24 * 60.0
+
+
+def register(server: Server) -> None:
+    """Have the server answer them, and say so at `initialize`."""
+    commands = Commands(server)
+    server.command("dsassist.snooze")(lambda *arguments: commands.snooze(*arguments))
+    server.command("dsassist.unsnooze")(lambda *_: commands.unsnooze())
+    server.command("dsassist.status")(lambda *_: commands.status())
+    server.command("dsassist.explainCompletion")(lambda *_: commands.explain_completion())
+    server.command(ACCEPT_COMMAND)(lambda *arguments: commands.accept_completion(*arguments))
+
+
+class Commands:
+    """What they do. Arguments come from an editor's configuration, so any value may come."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def snooze(self, minutes: object = _DEFAULT_MINUTES, *_: object) -> dict[str, Any]:
+        """Show nothing for some minutes, half an hour if no number is given."""
+        wanted = _DEFAULT_MINUTES
+        if isinstance(minutes, (int, float)) and not isinstance(minutes, bool):
+            wanted = min(max(0.0, float(minutes)), _MOST_MINUTES)
+        self._server.control.snooze(wanted)
+        self._server.status.set(kind="snoozed", message=f"nothing is shown for {wanted:.0f} minutes")
+        return self.status()
+
+    def unsnooze(self) -> dict[str, Any]:
+        """Show completions again."""
+        self._server.control.snooze(0)
+        self._server.status.set(kind="ready", message="")
+        return self.status()
+
+    def status(self) -> dict[str, Any]:
+        """What the last `dsassist/status` said."""
+        return self._server.status.now.as_params()
+
+    def explain_completion(self) -> dict[str, Any] | None:
+        """What the last completion was made of."""
+        last = self._server.explanations.last
+        return last.as_json() if last is not None else None
+
+    def accept_completion(self, offer: object = None, *_: object) -> None:
+        """An item was inserted as a whole."""
+        self._server.counting.acceptance.did_accept(offer)

@@ -1,0 +1,68 @@
+"""Whether a document is completed at all: options, snoozing, and what is no text for a model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from dsassist.config import LoadedConfig
+from dsassist.documents import LIMIT_BYTES
+from dsassist.globs import is_excluded
+from dsassist.secrets import is_secret_path
+
+__all__ = ["Control"]
+
+_MEGABYTE = 1024 * 1024
+
+
+class Control:
+    """What the person switched off. `refusal` gives the reason as it stands in the status."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._snoozed_until = 0.0
+
+    def snooze(self, minutes: float) -> None:
+        """Show nothing for so long; 0 ends it."""
+        self._snoozed_until = self._clock() + 60 * minutes
+
+    @property
+    def snoozed_minutes(self) -> float:
+        """How long nothing is shown from now on."""
+        return max(0.0, self._snoozed_until - self._clock()) / 60
+
+    def refusal(
+        self, loaded: LoadedConfig, path: Path | None, language_id: str, text: str, *, by_hand: bool
+    ) -> str | None:
+        """Why nothing is to be shown in this document; None when it is to be completed."""
+        options = loaded.config.completion
+        if not options.enabled:
+            return "completion is switched off (completion.enabled)"
+        if self.snoozed_minutes > 0 and not by_hand:
+            return "snoozed"
+        if options.trigger == "manual" and not by_hand:
+            return "completion is asked for by hand here (completion.trigger)"
+        if language_id in options.exclude_languages:
+            return f"{language_id} is not completed (completion.exclude_languages)"
+        if path is not None:
+            if is_excluded(_from_root(path, loaded.root), options.exclude):
+                return f"{path.name} is not completed (completion.exclude)"
+            if is_secret_path(str(path)):
+                return f"{path.name} may hold secrets and is not completed"
+        if "\0" in text:
+            return "the document is binary, not text"
+        if _is_large(text):
+            return f"the document is above {LIMIT_BYTES // _MEGABYTE} MB"
+        return None
+
+
+def _from_root(path: Path, root: Path | None) -> str:
+    if root is not None and path.is_relative_to(root):
+        return path.relative_to(root).as_posix()
+    return path.as_posix()
+
+
+def _is_large(text: str) -> bool:
+    # A character has at most 4 bytes, so most documents need not be encoded to know.
+    return len(text) * 4 > LIMIT_BYTES and len(text.encode("utf-8", "surrogatepass")) > LIMIT_BYTES

@@ -1,0 +1,60 @@
+"""What an editor can show of the state: the `dsassist/status` notification, sent when something of it changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from pygls.lsp.server import LanguageServer
+
+__all__ = ["STATUS", "Status", "StatusLine"]
+
+STATUS = "dsassist/status"
+
+Kind = Literal["starting", "loading", "ready", "busy", "off", "snoozed", "error"]
+
+
+@dataclass(frozen=True)
+class Status:
+    """`message` is a sentence for people; `reason` says why the last request showed nothing."""
+
+    kind: Kind = "starting"
+    message: str = ""
+    model: str = ""
+    percent: int | None = None  # of the model that is loaded, or of the index that is built
+    latency_ms: int | None = None  # of the last text that was shown
+    reason: str = ""
+    hints: tuple[str, ...] = ()  # what does not work here, and why
+
+    def as_params(self) -> dict[str, Any]:
+        """The notification's params, in the protocol's spelling."""
+        return {
+            "kind": self.kind,
+            "message": self.message,
+            "model": self.model,
+            "percent": self.percent,
+            "latencyMs": self.latency_ms,
+            "reason": self.reason,
+            "hints": list(self.hints),
+        }
+
+
+class StatusLine:
+    """Tells the client. Called in the event loop's thread."""
+
+    def __init__(self, server: LanguageServer) -> None:
+        self._server = server
+        self.now = Status()
+
+    def set(self, **changed: Any) -> None:
+        """Tell what is new; the rest stays."""
+        status = replace(self.now, **changed)
+        if status != self.now:
+            self.now = status
+            self._server.protocol.notify(STATUS, status.as_params())
+
+    def hint(self, text: str) -> None:
+        """Add what does not work here, once."""
+        if text not in self.now.hints:
+            self.set(hints=(*self.now.hints, text))

@@ -1,0 +1,84 @@
+"""Parts of other files for the prompts: the workspace's indexes, kept up in the background, and what was edited lately.
+
+The index is built by a process of its own, at the lowest priority: in a thread it would take turns with the keystrokes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dsassist.context.recent import RecentEdits
+from dsassist_lsp.completions import Asked
+from dsassist_runtime.api import ContextFile
+from dsassist_runtime.errors import NotDone
+
+if TYPE_CHECKING:
+    from dsassist.context.sources import ContextSources
+    from dsassist.index.workspace import WorkspaceIndex
+
+__all__ = ["WorkspaceContext"]
+
+_SHARE = 0.4  # of a wide prompt is for other files
+_CHARACTERS_PER_TOKEN = 3.3
+
+
+class WorkspaceContext:
+    """What is known of the workspaces of one client. `files` may be called in any thread, the rest in the loop's."""
+
+    def __init__(self, complain: Callable[[str], None]) -> None:
+        """`complain` gets a sentence when an index cannot be had; called in any thread."""
+        self.recent = RecentEdits()
+        self._complain = complain
+        self._lock = threading.Lock()
+        self._sources: dict[Path | None, ContextSources] = {}
+        self._indexes: dict[Path, WorkspaceIndex] = {}
+        self._closed = threading.Event()
+
+    def files(self, asked: Asked, view: str, budget_tokens: int, last: Sequence[ContextFile]) -> Sequence[ContextFile]:
+        """Snippets for a place, those of the last prompt first and as they were, so that they stay evaluated."""
+        if not asked.loaded.config.completion.context:
+            return ()
+        room = int(_SHARE * budget_tokens)
+        found = self._sources_of(asked.loaded.root).gather(asked.place, view=view, budget_tokens=room)
+        wanted = [ContextFile(snippet.path, snippet.text) for snippet in found]
+        kept = [file for file in last if file in wanted]
+        # The order is what is evaluated: where the first ones are of no use any more, all is read anew.
+        if kept != list(last[: len(kept)]):
+            return wanted[::-1]
+        return [*kept, *(file for file in reversed(wanted) if file not in kept)]
+
+    def saved(self, path: Path, root: Path | None) -> None:
+        """A file was saved: have its index take it over."""
+        if root is not None and (index := self._indexes.get(root)) is not None:
+            threading.Thread(target=index.update_file, args=(path,), name="index", daemon=True).start()
+
+    def close(self) -> None:
+        """Let go of the indexes."""
+        self._closed.set()
+        with self._lock:
+            for index in self._indexes.values():
+                index.close()
+
+    def _sources_of(self, root: Path | None) -> ContextSources:
+        from dsassist.context.sources import ContextSources
+
+        with self._lock:
+            if root not in self._sources:
+                self._sources[root] = ContextSources(self._index_of(root), self.recent)
+            return self._sources[root]
+
+    def _index_of(self, root: Path | None) -> WorkspaceIndex | None:
+        if root is None or self._closed.is_set():
+            return None
+        from dsassist.index.workspace import WorkspaceIndex
+
+        if root not in self._indexes:
+            try:
+                self._indexes[root] = WorkspaceIndex(root, self._complain)
+            except NotDone as error:
+                self._complain(str(error))
+                return None
+        return self._indexes[root]

@@ -1,0 +1,162 @@
+"""What happens while a person types: what is written already is used, what does not fit any more is stopped."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from dsassist_runtime.api import InfillRequest, TextStream
+from dsassist_runtime.testing import ScriptedEngine
+from lsp.client import URI, LanguageClient, Serve, wait_for
+
+TEXT = "total = sum(prices)\n"
+LINE = "def f(prices):\n    "
+
+
+def type_text(client: LanguageClient, text: str, version: int, line: int, character: int) -> None:
+    """One edit, as an editor sends it."""
+    here = {"line": line, "character": character}
+    client.change([{"range": {"start": here, "end": here}, "text": text}], version)
+
+
+def texts(items: list[dict[str, Any]]) -> list[str]:
+    return [item["insertText"] for item in items]
+
+
+def test_what_was_typed_of_a_text_is_taken_off_and_the_engine_is_not_asked_again(serve: Serve) -> None:
+    engine = ScriptedEngine([TEXT])
+    client = serve(engine)
+    client.open(LINE)
+    assert texts(client.inline(1, 4)) == ["total = sum(prices)"]
+    for n, key in enumerate("total = s"):
+        type_text(client, key, 2 + n, 1, 4 + n)
+        assert texts(client.inline(1, 5 + n)) == ["total = sum(prices)"[n + 1 :]]
+    assert len(engine.requests) == 1
+
+
+def test_going_back_shows_the_text_again_without_the_engine(serve: Serve) -> None:
+    engine = ScriptedEngine([TEXT])
+    client = serve(engine)
+    client.open(LINE)
+    client.inline(1, 4)
+    type_text(client, "to", 2, 1, 4)
+    assert texts(client.inline(1, 6)) == ["tal = sum(prices)"]
+    span = {"start": {"line": 1, "character": 4}, "end": {"line": 1, "character": 6}}
+    client.change([{"range": span, "text": ""}], 3)
+    assert texts(client.inline(1, 4)) == ["total = sum(prices)"]
+    assert len(engine.requests) == 1
+
+
+def test_other_text_asks_the_engine_for_another(serve: Serve) -> None:
+    engine = ScriptedEngine([TEXT, "ax(prices)\n"])
+    client = serve(engine)
+    client.open(LINE)
+    client.inline(1, 4)
+    type_text(client, "m", 2, 1, 4)
+    assert texts(client.inline(1, 5)) == ["ax(prices)"]
+    assert len(engine.requests) == 2
+
+
+def test_a_bracket_that_the_editor_closes_does_not_lose_the_text(serve: Serve) -> None:
+    engine = ScriptedEngine([TEXT])
+    client = serve(engine)
+    client.open(LINE)
+    client.inline(1, 4)
+    type_text(client, "total = sum()", 2, 1, 4)
+    [item] = client.inline(1, 16)
+    assert item["insertText"] in ("prices", "prices)")
+    end = 16 + (item["insertText"] == "prices)")
+    assert item["range"] == {"start": {"line": 1, "character": 16}, "end": {"line": 1, "character": end}}
+    assert len(engine.requests) == 1
+
+
+def test_a_text_under_way_goes_on_for_a_person_who_types_just_that(serve: Serve) -> None:
+    engine = ScriptedEngine([TEXT], piece_s=0.1)
+    client = serve(engine)
+    client.open(LINE)
+    first = client.request_inline(1, 4)
+    wait_for(lambda: engine.streams)
+    type_text(client, "total", 2, 1, 4)
+    second = client.request_inline(1, 9)
+    assert client.answer(first)["result"] == []
+    assert texts(client.answer(second)["result"]) == [" = sum(prices)"]
+    assert len(engine.requests) == 1
+
+
+def test_a_text_under_way_is_stopped_when_something_else_is_typed(serve: Serve) -> None:
+    engine = ScriptedEngine([TEXT, "x(prices)\n"], piece_s=0.1)
+    client = serve(engine)
+    client.open(LINE)
+    first = client.request_inline(1, 4)
+    wait_for(lambda: engine.streams)
+    type_text(client, "ma", 2, 1, 4)
+    assert texts(client.inline(1, 6)) == ["x(prices)"]
+    assert client.answer(first)["result"] == []
+    assert engine.streams[0].closed.is_set()
+
+
+def test_typing_faster_than_the_model_waits_for_it_and_asks_anew_where_it_writes_something_else(serve: Serve) -> None:
+    engine = ScriptedEngine(["total = max(prices)\n", "m(prices)\n"], piece_s=0.1)
+    client = serve(engine)
+    client.open(LINE)
+    client.request_inline(1, 4)
+    wait_for(lambda: engine.streams)
+    type_text(client, "total = su", 2, 1, 4)
+    assert texts(client.inline(1, 14)) == ["m(prices)"]
+    assert len(engine.requests) == 2
+
+
+def test_the_next_line_is_written_ahead_of_a_likely_text(serve: Serve) -> None:
+    engine = ScriptedEngine(["n = 1\nm = n + 2\n"])
+    client = serve(engine)
+    client.open("x = 1\n")
+    assert texts(client.inline(1, 0)) == ["n = 1"]
+    wait_for(lambda: engine.streams[0].end is not None)
+    type_text(client, "n = 1\n", 2, 1, 0)
+    assert texts(client.inline(2, 0)) == ["m = n + 2"]
+    assert len(engine.requests) == 1
+
+
+def test_a_keystroke_asks_with_the_same_prompt_and_a_longer_beginning(serve: Serve) -> None:
+    engine = ScriptedEngine(["q\n"])
+    client = serve(engine)
+    client.open("import os\n\n" + LINE + "\n")
+    client.inline(3, 4)
+    type_text(client, "z", 2, 3, 4)
+    client.inline(3, 5)
+    first, second = (request for request in engine.requests if isinstance(request, InfillRequest))
+    assert (first.prefix, first.suffix) == (second.prefix, second.suffix)
+    assert (first.begun, second.begun) == ("\n    ", "\n    z")
+
+
+def test_a_wide_prompt_is_read_once_nobody_types(serve: Serve) -> None:
+    engine = ScriptedEngine(["q\n"])
+    client = serve(engine)
+    client.open("x = 1\n" * 400)
+    client.inline(300, 0)
+    wait_for(lambda: len(engine.requests) == 2)
+    short, wide = (request for request in engine.requests if isinstance(request, InfillRequest))
+    assert (wide.max_tokens, wide.priority) == (0, "idle")
+    assert len(wide.prefix) > 2 * len(short.prefix)
+    wait_for(lambda: engine.streams[1].end is not None)
+    type_text(client, "z", 2, 300, 0)
+    client.inline(300, 1)
+    assert isinstance(engine.requests[2], InfillRequest)
+    assert engine.requests[2].prefix == wide.prefix
+
+
+class _Choosy(ScriptedEngine):
+    """Writes another text for each seed."""
+
+    def infill(self, request: InfillRequest) -> TextStream:
+        with threading.Lock():
+            self._texts = [{None: "a\n", 0: "b\n", 1: "a\n"}[request.sampling.seed]]
+            return super().infill(request)
+
+
+def test_several_texts_are_offered_only_when_they_are_asked_for_by_hand(serve: Serve) -> None:
+    client = serve(_Choosy())
+    client.open("x = ")
+    assert texts(client.inline(0, 4)) == ["a"]
+    params = {"textDocument": {"uri": URI}, "position": {"line": 0, "character": 4}, "context": {"triggerKind": 1}}
+    assert texts(client.ask("textDocument/inlineCompletion", params)) == ["a", "b"]
