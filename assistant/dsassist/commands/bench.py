@@ -38,7 +38,15 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         bench.add_argument("--model", default="builtin", metavar="MODEL", help="a model's name or path (builtin)")
         bench.add_argument("--count", type=_count, default=count, metavar="N", help=f"{what} (default: {count})")
     speculation.add_argument("--draft-model", metavar="MODEL", help="a smaller model of the same vocabulary")
-    for bench in (startup, engine, gap, speculation):
+    typing = benches.add_parser(
+        "typing", help="what a person who types waits for", description=_DESCRIPTION, allow_abbrev=False
+    )
+    _add_typing_arguments(typing)
+    fim = benches.add_parser(
+        "fim", help="how often completions are right, on a repository", description=_DESCRIPTION, allow_abbrev=False
+    )
+    _add_fim_arguments(fim)
+    for bench in (startup, engine, gap, speculation, typing, fim):
         bench.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -57,6 +65,18 @@ def _add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", action="append", choices=tuple(GROUPS), help=f"may be repeated; {groups}")
     parser.add_argument("--repeats", type=_count, default=3, metavar="N", help="rounds of each figure (default: 3)")
     parser.add_argument("--quick", action="store_true", help="ask for little: to try the bench, not to judge by")
+
+
+def _add_typing_arguments(parser: argparse.ArgumentParser) -> None:
+    from dsassist.bench.typing.command import add_arguments
+
+    add_arguments(parser)
+
+
+def _add_fim_arguments(parser: argparse.ArgumentParser) -> None:
+    from dsassist.bench.fim.command import add_arguments
+
+    add_arguments(parser)
 
 
 def _count(text: str) -> int:
@@ -107,11 +127,25 @@ def _speculation(args: argparse.Namespace, progress: Callable[[str], None]) -> R
     return speculation(resolve(args.model).path, draft, args.count, progress)
 
 
+def _typing(args: argparse.Namespace, progress: Callable[[str], None]) -> Report:
+    from dsassist.bench.typing.command import run
+
+    return run(args, progress)
+
+
+def _fim(args: argparse.Namespace, progress: Callable[[str], None]) -> Report:
+    from dsassist.bench.fim.command import run
+
+    return run(args, progress)
+
+
 _BENCHES: dict[str, Callable[[argparse.Namespace, Callable[[str], None]], Report]] = {
     "startup": _startup,
     "engine": _engine,
     "gap": _gap,
     "speculation": _speculation,
+    "typing": _typing,
+    "fim": _fim,
 }
 
 COMMAND = Command(

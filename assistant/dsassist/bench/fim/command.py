@@ -1,0 +1,83 @@
+"""The command line of `dsassist bench fim`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dsassist_runtime.errors import DsassistError
+
+if TYPE_CHECKING:
+    from dsassist.bench.report import Report
+
+__all__ = ["add_arguments", "run"]
+
+_SINCE = "2025-01-01"
+_MOST_HOLES = 10_000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options, but `--json`."""
+    parser.add_argument(
+        "--repo",
+        action="append",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="a git repository whose commits holes are cut from, best one younger than the model; may be repeated",
+    )
+    parser.add_argument(
+        "--since",
+        type=_date,
+        default=_SINCE,
+        metavar="DATE",
+        help=f"only commits of this day or later, YYYY-MM-DD (default: {_SINCE}, after the models were trained)",
+    )
+    parser.add_argument("--holes", type=_count, default=200, metavar="N", help="holes to fill (default: 200)")
+    parser.add_argument("--model", default="builtin", metavar="MODEL", help="a model's name or path (builtin)")
+    parser.add_argument("--peer", type=Path, metavar="PROGRAM", help="llama-server, to be asked as llama.vim asks it")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the choice of holes (default: 1)")
+    parser.add_argument("--ablation", action="store_true", help="also measure each source of context by itself")
+    parser.add_argument(
+        "--context-tokens", type=_count, default=400, metavar="N", help="of other files in a prompt (default: 400)"
+    )
+    parser.add_argument("--details", type=Path, metavar="FILE", help="write each hole and its answers, a JSON a line")
+
+
+def run(args: argparse.Namespace, progress: Callable[[str], None]) -> Report:
+    """Measure as the arguments say."""
+    from dsassist.bench.fim.run import FimBench, run_fim_bench
+    from dsassist.bench.report import machine
+
+    before = machine()
+    for root in args.repo:
+        if not root.expanduser().is_dir():
+            raise DsassistError(f"--repo {root} is no directory; name the folder of a git repository")
+    bench = FimBench(
+        repositories=tuple(dict.fromkeys(root.expanduser().absolute() for root in args.repo)),
+        model=args.model,
+        peer=args.peer.expanduser().absolute() if args.peer else None,
+        since=args.since,
+        n_holes=args.holes,
+        seed=args.seed,
+        ablation=args.ablation,
+        context_tokens=args.context_tokens,
+        details=args.details,
+    )
+    return run_fim_bench(bench, before, progress)
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed is a day such as 2025-01-31") from None
+
+
+def _count(text: str) -> int:
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= _MOST_HOLES:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed is a whole number from 1 to {_MOST_HOLES}")

@@ -1,0 +1,171 @@
+"""From verdicts to figures: shares and means over the holes, with their 95 % intervals.
+
+Intervals are bootstrapped over holes (Efron and Tibshirani 1993, the percentile method): the same resampled holes for
+both arms of a ratio, since a hole that is hard is hard for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dsassist.bench.fim.answer import Answer, Verdict
+from dsassist.bench.report import Better, Figure
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Numbers = NDArray[np.float64]
+
+__all__ = ["Arm", "arm_figures", "difference", "filter_figures", "ratios"]
+
+_RESAMPLES = 2000
+_SEED = 95
+
+_OF_ALL = (
+    ("first shown line exact", "first_line"),
+    ("whole hole exact", "whole"),
+    ("next line, blanks aside", "next_line"),
+    ("edit similarity, 0 where nothing is shown", "similarity"),
+    ("shown", "shown"),
+)
+_OF_SHOWN: tuple[tuple[str, str, Better, float | None], ...] = (
+    ("first line right", "first_line", "higher", None),
+    ("adds no syntax error", "adds_no_error", "higher", 100.0),
+    ("file parses", "parses", "higher", None),
+    ("repeats what follows", "repeats_suffix", "lower", 0.0),
+)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """The answers of one arm to the holes, in their order, and the verdicts on them."""
+
+    name: str
+    answers: Sequence[Answer]
+    verdicts: Sequence[Verdict]
+
+    def column(self, name: str) -> Numbers:
+        """A field of the verdicts as numbers; truth is 100, for a share in percent."""
+        import numpy as np
+
+        scale = 1.0 if name == "similarity" else 100.0
+        return np.array([scale * getattr(verdict, name) for verdict in self.verdicts])
+
+
+def arm_figures(arm: Arm, *, is_ours: bool) -> list[Figure]:
+    """How good an arm is. Of the bars that an arm has for itself, only ours is held to."""
+    found = [_mean(f"{what}, {arm.name}", arm.column(name)) for what, name in _OF_ALL]
+    shown = arm.column("shown")
+    if shown.any():
+        found += [
+            _share(f"{what}, of what is shown, {arm.name}", arm.column(name), shown, better, bar if is_ours else None)
+            for what, name, better, bar in _OF_SHOWN
+        ]
+    done = [answer for answer in arm.answers if not answer.error]
+    if done:
+        found += [
+            Figure(f"prompt, {arm.name}", tuple(float(answer.prompt_tokens) for answer in done), "tokens"),
+            Figure(f"time to the first line, {arm.name}", tuple(answer.first_line_ms for answer in done), "ms"),
+            Figure(
+                f"time to the first line, p95, {arm.name}",
+                tuple(answer.first_line_ms for answer in done),
+                "ms",
+                statistic="p95",
+            ),
+        ]
+    if len(done) < len(arm.answers):
+        found.append(Figure(f"errors, {arm.name}", (float(len(arm.answers) - len(done)),), "holes"))
+    return found
+
+
+def filter_figures(filtered: Arm, unfiltered: Arm) -> list[Figure]:
+    """What the confidence filter brings: both arms are the same texts."""
+    shown, all_shown = filtered.column("shown"), unfiltered.column("shown")
+    right, all_right = filtered.column("first_line"), unfiltered.column("first_line")
+    found = [
+        _mean(f"first shown line exact, {unfiltered.name}", all_right),
+        _mean(f"whole hole exact, {unfiltered.name}", unfiltered.column("whole")),
+        _mean(f"shown, {unfiltered.name}", all_shown),
+    ]
+    if all_shown.any():
+        found.append(_share(f"first line right, of what is shown, {unfiltered.name}", all_right, all_shown, "higher"))
+    if shown.any() and all_right.any():
+        name = "first line right, of what is shown, with / without the confidence filter"
+        found.append(_ratio(name, (right, shown), (all_right, all_shown), 1.3))
+    return found
+
+
+def ratios(ours: Arm, peer: Arm) -> tuple[list[Figure], list[str]]:
+    """Ours over the peer with the bars, and what cannot be divided."""
+    import numpy as np
+
+    found, left_out = [], []
+    for what, name, bar in (("first shown line exact", "first_line", 1.1), ("whole hole exact", "whole", 2.0)):
+        mine, theirs = ours.column(name), peer.column(name)
+        if theirs.any():
+            every = np.ones(len(mine))
+            found.append(_ratio(f"{what}, {ours.name} / {peer.name}", (mine, every), (theirs, every), bar))
+        else:
+            left_out.append(f"{what}, {ours.name} / {peer.name}: {peer.name} has none right")
+    for what, answers in (("prompt", "prompt_tokens"), ("time to the first line", "first_line_ms")):
+        pairs = [
+            (getattr(mine, answers), getattr(theirs, answers))
+            for mine, theirs in zip(ours.answers, peer.answers, strict=True)
+            if not mine.error and not theirs.error and getattr(theirs, answers)
+        ]
+        if pairs:
+            samples = tuple(mine / theirs for mine, theirs in pairs)
+            found.append(Figure(f"{what}, {ours.name} / {peer.name}", samples, "x"))
+    return found, left_out
+
+
+def difference(name: str, one: Numbers, other: Numbers) -> Figure:
+    """How much more of the holes, in percentage points."""
+    return _mean(name, one - other, unit="points")
+
+
+def _mean(name: str, values: Numbers, unit: str = "%") -> Figure:
+    return _figure(name, len(values), lambda counts: counts @ values / counts.sum(axis=1), unit, "higher", None)
+
+
+def _share(name: str, values: Numbers, shown: Numbers, better: Better, bar: float | None = None) -> Figure:
+    return _figure(name, len(values), lambda counts: 100.0 * _rate(counts, values, shown), "%", better, bar)
+
+
+def _ratio(name: str, over: tuple[Numbers, Numbers], under: tuple[Numbers, Numbers], bar: float) -> Figure:
+    """One share over another: of each the values, and what they are a share of. The same holes are drawn for both."""
+
+    def statistic(counts: Numbers) -> Numbers:
+        import numpy as np
+
+        bottom = _rate(counts, *under)
+        return _rate(counts, *over) / np.where(bottom > 0, bottom, np.nan)
+
+    return _figure(name, len(over[0]), statistic, "x", "higher", bar)
+
+
+def _rate(counts: Numbers, values: Numbers, of: Numbers) -> Numbers:
+    """Per draw; not a number where nothing is there to be a share of."""
+    import numpy as np
+
+    total = counts @ of
+    return (counts @ values) / np.where(total > 0, total, np.nan)
+
+
+def _figure(
+    name: str, n_holes: int, statistic: Callable[[Numbers], Numbers], unit: str, better: Better, bar: float | None
+) -> Figure:
+    """The figure over all holes, between the bounds of its interval: three samples, of which it is the median.
+
+    `statistic` gets how often each hole counts in each draw, `(n_draws, n_holes)`.
+    """
+    import numpy as np
+
+    value = float(statistic(np.ones((1, n_holes)))[0])
+    draws = np.random.default_rng(_SEED).multinomial(n_holes, np.full(n_holes, 1.0 / n_holes), size=_RESAMPLES)
+    found = statistic(draws.astype(np.float64))
+    low, high = np.percentile(found[~np.isnan(found)], [2.5, 97.5])
+    return Figure(name, (min(float(low), value), value, max(float(high), value)), unit, better, bar)

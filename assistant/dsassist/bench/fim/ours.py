@@ -1,0 +1,83 @@
+"""dsassist, asked at a hole as the language server asks once it has had time to read: by a wide prompt.
+
+The one place of this bench that knows how a completion is made. A text is written once, without the confidence filter;
+what is shown with the filter is then taken from the same text.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from dsassist.bench.fim.answer import Answer, Shown
+from dsassist.bench.fim.hole import Hole
+from dsassist.completion.completer import PromptName, around, infill_request, new_writer
+from dsassist.completion.plan import Budget, Prompts
+from dsassist.completion.writer import Offer
+from dsassist.options import CompletionConfig
+from dsassist_runtime.api import ContextFile, Engine, GenerationEnd
+from dsassist_runtime.errors import DsassistError
+
+__all__ = ["Ours"]
+
+
+class Ours:
+    """Completions by `engine` with `options`, the same ones for the same seed."""
+
+    def __init__(self, engine: Engine, options: CompletionConfig, seed: int) -> None:
+        self._engine = engine
+        self._options = options
+        self._seed = seed
+
+    def write(self, hole: Hole, snippets: Sequence[ContextFile] = ()) -> Answer:
+        """What is shown with these parts of other files in the prompt; the engine's errors are in the answer."""
+        try:
+            return self._write(hole, snippets)
+        except DsassistError as error:
+            return Answer(error=str(error))
+
+    def _write(self, hole: Hole, snippets: Sequence[ContextFile]) -> Answer:
+        options, place = self._options, hole.place
+        tokens = options.max_prompt_tokens
+        prompt = Prompts().wide(*around(place), Budget(tokens, tokens, tokens), snippets)
+        request = infill_request(prompt, options, PromptName(hole.path, hole.repository))
+        request = replace(request, sampling=replace(request.sampling, seed=self._seed))
+        writer = new_writer(place, options)
+        raw, first_line_ms, started = "", 0.0, time.perf_counter()
+        with self._engine.infill(request) as stream:
+            for piece in stream.pieces():
+                writer.push(piece)
+                raw += piece.text
+                if not first_line_ms and "\n" in raw.lstrip():
+                    first_line_ms = 1e3 * (time.perf_counter() - started)
+                if writer.done:
+                    break
+        total_ms = 1e3 * (time.perf_counter() - started)
+        assert stream.end is not None, "a stream that was read to its end or closed has its figures"
+        unfiltered, filtered = writer.offer(0.0), writer.offer(options.min_probability)
+        return _with_figures(
+            Answer(
+                _shown(filtered),
+                _shown(unfiltered),
+                probability=unfiltered.probability if unfiltered else None,
+                raw=raw,
+                reason="" if filtered else writer.reason,
+                first_line_ms=first_line_ms or total_ms,
+                total_ms=total_ms,
+            ),
+            stream.end,
+        )
+
+
+def _shown(offer: Offer | None) -> Shown | None:
+    return None if offer is None else Shown(offer.text, offer.start, offer.end)
+
+
+def _with_figures(answer: Answer, end: GenerationEnd) -> Answer:
+    return replace(
+        answer,
+        prompt_tokens=end.prompt_tokens,
+        evaluated_tokens=end.prompt_tokens - end.cached_tokens,
+        decoded_tokens=end.completion_tokens,
+    )

@@ -1,0 +1,200 @@
+"""The bench as a whole: the holes, the arms that answer at each of them in turn, and the report."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from types import FrameType
+from typing import Any, TextIO
+
+from dsassist.bench.fim.answer import Answer
+from dsassist.bench.fim.context import SOURCES, Repositories
+from dsassist.bench.fim.figures import Arm, arm_figures, difference, filter_figures, ratios
+from dsassist.bench.fim.history import History
+from dsassist.bench.fim.hole import Hole, Visit
+from dsassist.bench.fim.mining import Mine, holes_of, names_of, visits
+from dsassist.bench.fim.ours import Ours
+from dsassist.bench.fim.peer import running_peer
+from dsassist.bench.fim.private_engine import private_engine
+from dsassist.bench.fim.results import OURS, UNFILTERED, Results
+from dsassist.bench.report import Figure, Report
+from dsassist.completion.window import CHARACTERS_PER_TOKEN
+from dsassist.context.snippets import SnippetSource
+from dsassist.options import CompletionConfig
+from dsassist_runtime.errors import DsassistError, ModelUnsupported, NotDone
+from dsassist_runtime.gguf import fim_orders, read_header
+from dsassist_runtime.models.store import resolve
+
+__all__ = ["SINCE", "FimBench", "run_fim_bench"]
+
+SINCE = date(2025, 1, 1)  # the catalogue's models were trained before
+_PEER = "llama.vim"
+
+_Write = Callable[[Hole, Sequence[Visit]], Answer]
+
+
+@dataclass(frozen=True)
+class FimBench:
+    """What to measure. `context_tokens` of our prompt at most are parts of other files."""
+
+    repositories: tuple[Path, ...]
+    model: str = "builtin"
+    peer: Path | None = None
+    since: date = SINCE
+    n_holes: int = 200
+    seed: int = 1
+    ablation: bool = False
+    context_tokens: int = 400
+    details: Path | None = None
+    options: CompletionConfig = field(default_factory=CompletionConfig)
+
+
+def run_fim_bench(bench: FimBench, machine: dict[str, Any], progress: Callable[[str], None]) -> Report:
+    """Measure; what was started is ended before this returns or raises. Ctrl-C gives the report of what is there.
+
+    `machine` is `report.machine()` from before. `ModelUnsupported` for a model that cannot fill in the middle,
+    `NotDone` where no hole is found.
+    """
+    model = resolve(bench.model).path
+    if not fim_orders(read_header(model)):
+        raise ModelUnsupported(f"{model.name} cannot fill in the middle; name another one with --model")
+    with _details(bench.details) as details:
+        progress("what is in the history")
+        holes = holes_of(Mine(bench.repositories, bench.since, bench.n_holes, bench.seed))
+        if not holes:
+            raise NotDone(
+                f"no commit since {bench.since} adds code that can be cut out; name an earlier day with --since"
+            )
+        results = Results(holes, details)
+        left_out = _measure(bench, model, holes, results, progress)
+        results.write_groups()
+    return Report("fim", _settings(bench, model), *_figures(bench, results, left_out), machine)
+
+
+def _measure(
+    bench: FimBench, model: Path, holes: Sequence[Hole], results: Results, progress: Callable[[str], None]
+) -> list[str]:
+    """Have all arms answer at each hole; what is not measured, and why."""
+    left_out = [] if bench.peer else ["what is compared with llama.vim: give the program llama-server with --peer"]
+    if len(holes) < bench.n_holes:
+        left_out.append(f"{bench.n_holes - len(holes)} of {bench.n_holes} holes: the history has no more")
+    try:
+        with _sigterm_as_ctrl_c(), _arms(bench, model) as arms:
+            for number, hole in enumerate(holes):
+                progress(f"hole {number + 1} of {len(holes)}: {hole.repository}, {hole.path}:{hole.row + 1}")
+                results.add(_answers(arms, hole, backwards=number % 2 == 1))
+    except KeyboardInterrupt:
+        if not results.n_holes:
+            raise
+        left_out.append(f"{len(holes) - results.n_holes} of {len(holes)} holes: interrupted")
+    return left_out
+
+
+@contextmanager
+def _arms(bench: FimBench, model: Path) -> Iterator[dict[str, _Write]]:
+    """Who answers, by name: ours with its defaults, the peer, and ours with one source of context at a time."""
+    with ExitStack() as stack:
+        engine = stack.enter_context(private_engine(model))
+        view_characters = bench.options.max_prompt_tokens * CHARACTERS_PER_TOKEN
+        repositories = stack.enter_context(Repositories(bench.context_tokens, view_characters))
+        ours = Ours(engine, bench.options, bench.seed)
+
+        def with_sources(sources: Sequence[SnippetSource]) -> _Write:
+            return lambda hole, seen: ours.write(hole, repositories.snippets(hole, seen, sources))
+
+        arms = {OURS: with_sources(SOURCES if bench.options.context else ())}
+        if bench.peer is not None:
+            arms[_PEER] = stack.enter_context(running_peer(bench.peer, model, bench.seed)).write
+        if bench.ablation:
+            arms |= {_ablated(name): with_sources((name,)) for name in SOURCES}
+            arms[_ablated("none")] = with_sources(())
+            if not bench.options.context:
+                arms[_ablated("all")] = with_sources(SOURCES)
+        yield arms
+
+
+def _ablated(source: str) -> str:
+    return f"context of {source}"
+
+
+def _answers(arms: dict[str, _Write], hole: Hole, *, backwards: bool) -> dict[str, Answer]:
+    """Ours and the peer take turns in going first; what only tells of sources comes behind, as it warms the cache."""
+    seen = visits(History(hole.root), hole)
+    compared = [name for name in (OURS, _PEER) if name in arms][:: -1 if backwards else 1]
+    found = {name: arms[name](hole, seen) for name in [*compared, *(name for name in arms if name not in compared)]}
+    return {name: found[name] for name in arms}
+
+
+def _figures(bench: FimBench, results: Results, left_out: list[str]) -> tuple[list[Figure], list[str]]:
+    ours = results.arm(OURS)
+    figures = arm_figures(ours, is_ours=True) + filter_figures(ours, results.arm(UNFILTERED))
+    left_out += results.errors()
+    if bench.peer is not None:
+        peer = results.arm(_PEER)
+        compared, not_compared = ratios(ours, peer)
+        figures += arm_figures(peer, is_ours=False) + compared
+        left_out += not_compared
+    if bench.ablation:
+        figures += _ablation_figures(bench, results)
+    return figures, left_out
+
+
+def _ablation_figures(bench: FimBench, results: Results) -> list[Figure]:
+    """What each source changes against a prompt without other files, in percentage points of the holes."""
+    none = results.arm(_ablated("none"))
+    arms: dict[str, Arm] = {name: results.arm(_ablated(name)) for name in SOURCES}
+    arms["all"] = results.arm(OURS if bench.options.context else _ablated("all"))
+    return [
+        difference(f"{what}, context of {name} less none", arm.column(column), none.column(column))
+        for name, arm in arms.items()
+        for what, column in (("first shown line exact", "first_line"), ("whole hole exact", "whole"))
+    ]
+
+
+def _settings(bench: FimBench, model: Path) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "model": model.name,
+        "repositories": ", ".join(names_of(bench.repositories)),
+        "commits since": bench.since.isoformat(),
+        "seed": bench.seed,
+        "least and most": "of shares and means the 95 % interval, bootstrapped over holes; of the others the samples",
+        "documents": "the file as of the commit, with the hole cut out",
+        "dsassist": f"the wide prompt, cold; at most {bench.context_tokens} tokens of other files as of the commit",
+        "min_probability": bench.options.min_probability,
+    }
+    if bench.peer is not None:
+        settings["llama.vim"] = (
+            "asked by its key, cold, with its defaults; its ring has the other files that the commit changed"
+        )
+    return settings
+
+
+@contextmanager
+def _details(path: Path | None) -> Iterator[TextIO | None]:
+    if path is None:
+        yield None
+        return
+    try:
+        file = path.expanduser().open("w", encoding="utf-8")
+    except OSError as error:
+        raise DsassistError(f"--details {path} cannot be written: {(error.strerror or str(error)).lower()}") from error
+    with file:
+        yield file
+
+
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """Servers that were started must not outlive a bench that is ended."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
