@@ -72,6 +72,7 @@ class Ending:
         self._n_skipped_breaks = 0
         self._stripped = False
         self._unfit = False  # the current line is not to be shown
+        self._in_remark = False  # behind the code of the current line
         self.lines: list[WrittenLine] = []
         self.done = False
         self.reason = ""
@@ -84,6 +85,9 @@ class Ending:
             self._read += 1
             if character == "\n":
                 self._end_line()
+                self._in_remark = False
+            elif self._in_remark:
+                continue
             elif character != "\r":
                 self._read_character(character)
 
@@ -121,7 +125,10 @@ class Ending:
         if first and not self._stripped and not self._place_first(character):
             return
         self._line += character
+        was_in_comment = self._brackets.in_comment
         event = "" if self._around.in_prose else self._brackets.step(character)
+        if self._brackets.in_comment and not was_in_comment and self._begins_remark():
+            return
         self._lowest = min(self._lowest, len(self._brackets.open))
         if not first and 0 < len(self._line.strip()) <= LONGEST_CLOSER and not self._may_go_on(self._line):
             self._stop("it leaves its block", keep=False)
@@ -137,6 +144,23 @@ class Ending:
         elif first and (cut := self._cut_of_first(event)) is not None:
             self._line = self._line[:cut]
             self._stop("it repeats what stands right of the cursor", keep=bool(self._line.strip()))
+
+    def _begins_remark(self) -> bool:
+        """Does a comment begin behind code? What small models remark there is seldom true; the line ends before it."""
+        mark = "//" if self._line.endswith("//") else self._line[-1:]
+        code = self._line.removesuffix(mark).rstrip()
+        if not code.strip() or (not self.lines and self._around.role != "code"):
+            return False
+        self._line, self._in_remark = code, True
+        if not self.lines and (self._around.mid_line or self._max_lines == 1 or self._is_complete(code)):
+            self._end_line()
+            self.done = True
+        return True
+
+    def _is_complete(self, code: str) -> bool:
+        """Does the first line end a statement, so that nothing may follow it?"""
+        whole = self._around.line_before + code
+        return self._depth <= 0 and self._block_indent is None and not opens_block(whole, self._around.language)
 
     def _begins_below(self) -> bool:
         return not self._around.in_prose and self._repetition.begins_below(self._line)

@@ -117,7 +117,8 @@ class Choice:
         vocabulary, context = self.parts.vocabulary, self.parts.context
         fitting = vocabulary.beginnings.fitting(self.owed) if self.owed else None
         if fitting is not None:
-            token = self.sampler.sample_among(fitting, context, index)
+            half = vocabulary.beginnings.likelier_half(fitting, self.owed, context.logits(index))
+            token = self.sampler.sample_among(half, context, index)
         else:
             token = self.sampler.sample(context, index)
         if vocabulary.is_end(token) and not self.request.ignore_eos:

@@ -55,6 +55,7 @@ class Beginnings:
         self._n_tokens = n_tokens
         self._piece = piece
         self._n_read = 0
+        self._breaks_line = np.zeros(n_tokens, dtype=np.bool_)
         self._unsorted: dict[int, list[tuple[bytes, int]]] = {}
         self._buckets: dict[int, _Bucket] = {}
 
@@ -73,6 +74,22 @@ class Beginnings:
         bucket = self._bucket(owed[0])
         shorter = [bucket.equal_to(owed[:length]) for length in range(1, len(owed))]
         return np.concatenate([bucket.beginning_with(owed), *shorter])
+
+    def likelier_half(
+        self, tokens: npt.NDArray[np.intp], owed: bytes, logits: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.intp]:
+        """Those of the fitting `tokens` that end the line, or those that do not, whichever are likelier together.
+
+        Behind `f(` there is one token for a bracket at the end of its line and a hundred for one that goes on, so the
+        likeliest of all would end the line where the model itself thinks it two times in three goes on.
+        """
+        if b"\n" in owed:
+            return tokens
+        breaks = self._breaks_line[tokens]
+        if not breaks.any() or breaks.all():
+            return tokens
+        mass = np.exp(logits[tokens] - logits[tokens].max())
+        return tokens[breaks] if mass[breaks].sum() > mass[~breaks].sum() else tokens[~breaks]
 
     def can_spell(self, owed: bytes) -> bool:
         """Has each byte a token of its own, so that there is always one that fits?"""
@@ -97,6 +114,7 @@ class Beginnings:
         end = min(self._n_read + count, self._n_tokens)
         for token in range(self._n_read, end):
             if found := self._piece(token):
+                self._breaks_line[token] = b"\n" in found
                 self._unsorted.setdefault(found[0], []).append((found, token))
         self._n_read = end
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,3 +76,21 @@ def test_a_real_vocabulary_spells_every_byte_and_offers_no_mark(real_model: Path
         assert offered.isdisjoint({special.token for special in vocabulary.special})
         assert len(offered) > 151_000
         assert not any(vocabulary.is_end(token) for token in offered)
+
+
+def test_whether_the_line_ends_is_decided_by_all_tokens_that_end_it_and_all_that_do_not() -> None:
+    pieces = [b"[", b"[\n", b"['", b'["', b"[\n\n"]
+    beginnings = Beginnings(len(pieces), pieces.__getitem__)
+    fitting = beginnings.fitting(b"[")
+    probabilities = np.array([0.2, 0.35, 0.2, 0.2, 0.05], dtype=np.float32)
+    half = beginnings.likelier_half(fitting, b"[", np.log(probabilities))
+    assert sorted(half.tolist()) == [0, 2, 3]
+    probabilities[1] = 1.0
+    assert sorted(beginnings.likelier_half(fitting, b"[", np.log(probabilities)).tolist()) == [1, 4]
+
+
+def test_where_a_line_break_is_owed_nothing_is_decided() -> None:
+    pieces = [b"\n", b"\n\n", b"\n    "]
+    beginnings = Beginnings(len(pieces), pieces.__getitem__)
+    fitting = beginnings.fitting(b"\n")
+    assert len(beginnings.likelier_half(fitting, b"\n", np.zeros(3, dtype=np.float32))) == 3
