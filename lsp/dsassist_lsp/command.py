@@ -30,6 +30,9 @@ def _run(_args: argparse.Namespace) -> int:
     # A thread waits for standard input and cannot be woken; there is nothing to save, so Ctrl-C ends the process as is.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     logging.basicConfig(stream=sys.stderr, level=logging.ERROR, format="%(name)s: %(message)s")
+    # The editor's log gets a sentence on each of these (`Server.report_server_error`); here they would be tracebacks,
+    # and an editor that does not read standard error would stop the server by them.
+    logging.getLogger("pygls").setLevel(logging.CRITICAL)
 
     from dsassist_lsp.server import create_server
 

@@ -47,6 +47,12 @@ class SourceDocument(TextDocument):
             self._split = source, _split_lines(source)
         return self._split[1]
 
+    def apply_change(self, change: types.TextDocumentContentChangeEvent) -> None:
+        """Take an edit; a range that is given backwards means what lies between its ends, as editors have it."""
+        if isinstance(change, types.TextDocumentContentChangePartial) and change.range.end < change.range.start:
+            change.range = types.Range(change.range.end, change.range.start)
+        super().apply_change(change)
+
 
 def cursor_in(document: SourceDocument, position: types.Position) -> Cursor:
     """Where `position` is; one outside the document becomes the nearest inside."""

@@ -89,7 +89,10 @@ class _Progress:
         if not self._has_begun:
             self._has_begun = True
             # The answer need not be waited for: a client that refuses the token ignores what is reported for it.
-            progress.create(self._token)
+            # (`progress.create` has a callback that fails with such an answer.)
+            self._server.protocol.send_request(
+                types.WINDOW_WORK_DONE_PROGRESS_CREATE, types.WorkDoneProgressCreateParams(self._token)
+            )
             progress.begin(self._token, types.WorkDoneProgressBegin(_TITLE, message=message, percentage=percentage))
         else:
             progress.report(self._token, types.WorkDoneProgressReport(message=message, percentage=percentage))

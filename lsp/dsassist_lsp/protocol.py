@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import unquote
 
 from lsprotocol import types
-from pygls.exceptions import JsonRpcException
-from pygls.protocol import LanguageServerProtocol
+from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams, JsonRpcInvalidRequest, JsonRpcMethodNotFound
+from pygls.protocol import LanguageServerProtocol, lsp_method
 from pygls.protocol.json_rpc import RPCMessage, RPCRequest
 
 __all__ = ["AnsweringProtocol"]
 
 
 class AnsweringProtocol(LanguageServerProtocol):
-    """Answers with an error what cannot be read, or comes before `initialize` or after `shutdown`.
+    """Answers with an error what cannot be read, or comes before `initialize`, a second time or after `shutdown`.
 
     A client that has gone, be it by `exit` or by closing the pipe, gets nothing any more, and nobody is told.
     """
@@ -22,26 +24,59 @@ class AnsweringProtocol(LanguageServerProtocol):
 
     def structure_message(self, data: dict[str, Any]) -> Any:
         """The message as a value of lsprotocol; pygls knows no id for one that has not its form, so it answers none."""
+        is_request = "method" in data and isinstance(data.get("id"), (str, int))
         try:
-            return super().structure_message(data)
+            message = super().structure_message(data)
+            if is_request and not isinstance(message, (RPCRequest, dict)):  # a notification's method, with an id
+                raise JsonRpcMethodNotFound.of(data["method"])
+            return message
         except JsonRpcException as error:
-            if "method" in data and isinstance(data.get("id"), (str, int)):
+            if is_request:
                 self._send_response(data["id"], error=error.to_response_error())
             raise
 
     def handle_message(self, message: RPCMessage) -> None:
         """Pass the message to its handler, unless this is not the time for it."""
+        if not hasattr(message, "jsonrpc"):  # whatever else JSON can be
+            raise JsonRpcInvalidRequest("the client sent what is no message of JSON-RPC 2.0")
         if isinstance(message, RPCRequest) and (refusal := self._refusal(message.method)):
             self._send_response(message.id, error=refusal)
         else:
             super().handle_message(message)
+
+    @lsp_method(types.TEXT_DOCUMENT_DID_CHANGE)
+    def lsp_text_document__did_change(self, params: types.DidChangeTextDocumentParams) -> Iterator[Any]:
+        """Apply an edit, unless it is of a document that is not open."""
+        uri = params.text_document.uri
+        if unquote(uri) not in self.workspace.text_documents:
+            raise JsonRpcInvalidParams(f"the client edited {uri}, which it has not opened")
+        yield from super().lsp_text_document__did_change(params)
 
     def _refusal(self, method: str) -> types.ResponseError | None:
         if self._shutdown:
             return types.ResponseError(types.ErrorCodes.InvalidRequest, "the server is shutting down")
         if self._workspace is None and method != types.INITIALIZE:
             return types.ResponseError(types.ErrorCodes.ServerNotInitialized, "the server is not initialized")
+        if self._workspace is not None and method == types.INITIALIZE:  # pygls would forget all open documents
+            return types.ResponseError(types.ErrorCodes.InvalidRequest, "the server is initialized already")
         return None
+
+    def _execute_handler(
+        self,
+        msg_id: str | int,
+        handler: Any,
+        callback: Callable[[Any], None],
+        args: tuple[Any, ...] | None = None,
+        kwargs: dict[str, Any] | None = None,
+    ) -> None:
+        """Run a handler; pygls would keep a future for each notification, for ever."""
+
+        def finished(future: Any) -> None:
+            if self._request_futures.get(msg_id) is future:
+                del self._request_futures[msg_id]
+            callback(future)
+
+        super()._execute_handler(msg_id, handler, finished, args, kwargs)
 
     def _send_data(self, data: Any) -> None:
         if self.client_has_gone:

@@ -89,7 +89,7 @@ class Session:
         self.place = place
         self._keep_running()
         answer: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
-        self._waiting = Waiting(place, options, min_probability, new_writer(place, options), answer)
+        self._waiting = Waiting(place, options, min_probability, new_writer(place, options, min_probability), answer)
         return self._waiting
 
     def answer_from_drafts(self, waiting: Waiting) -> bool:
@@ -210,11 +210,12 @@ class Session:
             waiting.writer.finish()
             self._resolve(waiting)
             return True
-        if waiting.writer.offer(waiting.min_probability) is not None:
+        # Of a text that was stopped the last line is unfinished.
+        if waiting.writer.n_lines and waiting.writer.offer(waiting.min_probability) is not None:
             self._resolve(waiting)
             return True
         waiting.draft, waiting.source, waiting.read = None, "engine", ""
-        waiting.writer = new_writer(waiting.place, waiting.options)
+        waiting.writer = new_writer(waiting.place, waiting.options, waiting.min_probability)
         return False
 
     def _catch_up(self, waiting: Waiting, draft: Draft) -> None:

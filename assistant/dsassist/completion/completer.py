@@ -64,9 +64,14 @@ def _without_secrets(text: str) -> str:
     return without_secrets(text)
 
 
-def new_writer(place: Place, options: CompletionConfig) -> Writer:
-    """What reads the model's text at `place`."""
-    return Writer(place, multiline=options.multiline == "auto", max_lines=options.max_lines)
+def new_writer(place: Place, options: CompletionConfig, min_probability: float = 0.0) -> Writer:
+    """What reads the model's text at `place`, and ends it where it becomes less likely than `min_probability`."""
+    return Writer(
+        place,
+        multiline=options.multiline == "auto",
+        max_lines=options.max_lines,
+        min_probability=min_probability,
+    )
 
 
 def write(

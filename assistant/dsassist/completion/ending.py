@@ -98,6 +98,15 @@ class Ending:
             self._end_line()
         self.done = True
 
+    def give_up(self, reason: str) -> None:
+        """The current line is not to be shown."""
+        self._stop(reason, keep=False)
+
+    @property
+    def line_start(self) -> int:
+        """Where the current line begins in the text; the first one with it."""
+        return self._line_start if any(line.text.strip() for line in self.lines) else 0
+
     @property
     def first_line(self) -> WrittenLine | None:
         """The first line as far as it was written; None when there is none."""

@@ -50,13 +50,17 @@ class Writer:
     """Takes the pieces of one completion at `place`. For one thread; the first piece has the document parsed.
 
     `done` says that nothing more of the text can be shown, so that the decode should be stopped; `reason` why the last
-    `offer` was none. Without `multiline` an offer is one line; `max_lines` limits it, 0 does not.
+    `offer` was none. Without `multiline` an offer is one line; `max_lines` limits it, 0 does not. A line that has
+    become less likely than `min_probability` ends the text: it would not be shown.
     """
 
-    def __init__(self, place: Place, *, multiline: bool = True, max_lines: int = 0) -> None:
+    def __init__(
+        self, place: Place, *, multiline: bool = True, max_lines: int = 0, min_probability: float = 0.0
+    ) -> None:
         self._place = place
         self._multiline = multiline
         self._max_lines = max_lines if multiline else 1
+        self._least = min_probability
         self._text: list[str] = []
         self._confidence = Confidence()
         self._cut_short = False
@@ -78,6 +82,15 @@ class Writer:
         if not self._ending.done:
             self._text.append(piece.text)
             self._ending.push(piece.text)
+            if self._least and piece.logprobs and not self._ending.done:
+                self._give_up_unlikely()
+
+    def _give_up_unlikely(self) -> None:
+        """End the text where its current line cannot become likely enough any more."""
+        text = "".join(self._text)
+        probability = self._confidence.probability(text, self._ending.line_start, len(text))
+        if probability < self._least:
+            self._ending.give_up(f"low confidence {probability:.2f}")
 
     def finish(self, *, cut_short: bool = False) -> None:
         """The model has ended; with `cut_short` by no will of its own (the most tokens, the time), so in mid-line.

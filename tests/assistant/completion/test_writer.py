@@ -222,3 +222,35 @@ def test_a_lone_surrogate_before_the_cursor_moves_no_range() -> None:
     writer = Writer(at("x = '\ud83d'; print(|)\n"))
     writer.push(piece("x)\n"))
     assert writer.offer() == Offer("x)", 15, 16)
+
+
+def unlikely(text: str, logprob: float) -> TextPiece:
+    return TextPiece(text, 1, logprobs=(TokenLogprob(0, text, logprob),))
+
+
+def test_a_line_that_has_become_too_unlikely_ends_the_text() -> None:
+    place = Place("x = \n", 4, "a.py")
+    writer = Writer(place, min_probability=0.1)
+    writer.push(unlikely("a", -1.0))
+    assert not writer.done
+    writer.push(unlikely(" + b", -2.0))
+    assert writer.done
+    assert writer.offer(0.1) is None
+    assert writer.reason == "low confidence 0.05"
+
+
+def test_a_later_line_that_has_become_too_unlikely_is_left_out() -> None:
+    place = Place("def f():\n    \n", 13, "a.py")
+    writer = Writer(place, min_probability=0.1)
+    for piece in (unlikely("a = 1\n", -0.1), unlikely("    b = ", -0.1), unlikely("12345", -9.0)):
+        writer.push(piece)
+    assert writer.done
+    offer = writer.offer(0.1)
+    assert offer is not None
+    assert offer.text == "a = 1"
+
+
+def test_without_a_least_probability_nothing_ends_for_it() -> None:
+    writer = Writer(Place("x = \n", 4, "a.py"))
+    writer.push(unlikely("a", -50.0))
+    assert not writer.done
