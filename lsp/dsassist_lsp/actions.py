@@ -65,6 +65,12 @@ class Actions:
         opened = self._server.engines.opened(loaded)
         return hidden_reason(opened.facts) if opened and opened.facts else "the model is not loaded yet"
 
+    def _writes_tests(self, document: SourceDocument) -> bool:
+        from dsassist.chat_actions.instruct import hidden_test_reason
+
+        opened = self._server.engines.opened(self._loaded(document))
+        return opened is not None and opened.facts is not None and hidden_test_reason(opened.facts) is None
+
     def offered(self, params: types.CodeActionParams) -> list[types.CodeAction]:
         """The actions at a place, by the text alone; the model is not asked."""
         document = self._document(params.text_document.uri)
@@ -80,7 +86,7 @@ class Actions:
         if code is not None:
             if definition is not None:
                 found.append(self._action(_DOCSTRING, document, params.range, definition.name))
-                if self._has_test_layout(subject, code):
+                if self._writes_tests(document) and self._has_test_layout(subject, code):
                     found.append(self._action(_TEST, document, params.range, definition.name))
             ours = [each for each in params.context.diagnostics if not (each.source or "").startswith("dsassist")]
             found += [self._action(_FIX, document, each.range, _short(each.message), each) for each in ours]

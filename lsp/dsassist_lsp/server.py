@@ -12,6 +12,7 @@ from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 from pygls.uris import to_fs_path
 
+from dsassist.chat_actions.instruct import hidden_test_reason
 from dsassist.completion.draft import Draft
 from dsassist.completion.place import Place
 from dsassist.config import LoadedConfig
@@ -155,6 +156,8 @@ class Server(LanguageServer):
         self.status.set(kind="ready", message="", model=facts.name, percent=None)
         if (reason := self.actions.hidden_reason(self.configuration(self.main_folder()))) is not None:
             self.status.hint(f"code actions are hidden: {reason}")
+        elif (reason := hidden_test_reason(facts)) is not None:
+            self.status.hint(f"the code action for tests is hidden: {reason}")
 
     def _not_ready(self, error: Exception) -> None:
         self.messages.log_error(error)

@@ -18,7 +18,10 @@ from dsassist_runtime import places
 from dsassist_runtime.api import ChatRequest, ModelFacts, TextStream
 from dsassist_runtime.errors import DsassistError
 
-__all__ = ["ChatEngine", "hidden_reason", "probe_if_unknown"]
+__all__ = ["ChatEngine", "hidden_reason", "hidden_test_reason", "probe_if_unknown"]
+
+# Of five tests by Qwen2.5-Coder-0.5B none expected the right values; what runs and is wrong is worse than nothing.
+_LEAST_PARAMETERS_FOR_TESTS = 1_000_000_000
 
 _INSTRUCT_WORDS = frozenset(("instruct", "chat", "it", "sft", "dpo", "rlhf", "assistant", "thinking"))
 _BASE_WORDS = frozenset(("base", "pt", "pretrain", "pretrained", "foundation"))
@@ -53,6 +56,13 @@ def hidden_reason(facts: ModelFacts) -> str | None:
         if found
         else f"{facts.name} does not follow instructions, it only completes code; choose an instruct model"
     )
+
+
+def hidden_test_reason(facts: ModelFacts) -> str | None:
+    """Why this model, which follows instructions, is not offered to write tests; None when it is."""
+    if 0 < facts.n_params < _LEAST_PARAMETERS_FOR_TESTS:
+        return f"{facts.name} is too small to know what a test should expect; choose a larger model for tests"
+    return None
 
 
 def probe_if_unknown(facts: ModelFacts, engine: ChatEngine) -> None:

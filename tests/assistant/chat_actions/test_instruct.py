@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dsassist.chat_actions.instruct import hidden_reason, probe_if_unknown
+from dsassist.chat_actions.instruct import hidden_reason, hidden_test_reason, probe_if_unknown
 from dsassist_runtime.api import ChatRequest, ModelFacts, TextStream
 from dsassist_runtime.testing import ScriptedEngine, ScriptedStream
 from gguf_files import Field, gguf_bytes
@@ -91,3 +91,12 @@ def test_a_damaged_record_is_as_none(tmp_path: Path, isolated: Path) -> None:
     assert "not known yet" in (hidden_reason(facts) or "")
     probe_if_unknown(facts, ScriptedChat("ready", "def"))
     assert list(json.loads(record.read_text()).values()) == [True]
+
+
+def test_a_model_of_less_than_a_billion_parameters_writes_no_tests() -> None:
+    facts = ModelFacts("small-instruct", Path("small.gguf"), "qwen2", 4096, 0, 0, ("psm",), True, n_params=494_000_000)
+    reason = hidden_test_reason(facts)
+    assert reason is not None
+    assert "too small" in reason
+    assert hidden_test_reason(replace(facts, n_params=1_540_000_000)) is None
+    assert hidden_test_reason(replace(facts, n_params=0)) is None, "nobody knows"
