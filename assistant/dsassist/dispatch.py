@@ -121,12 +121,14 @@ def _apply_color(args: argparse.Namespace) -> None:
 def _command_list() -> str:
     """A line for each command; one that cannot be loaded says so, and the others are still listed."""
     lines = ["commands:"]
-    for found in sorted(entry_points(group=_GROUP), key=lambda each: each.name):
+    commands = sorted(entry_points(group=_GROUP), key=lambda each: each.name)
+    width = max((len(found.name) for found in commands), default=0)
+    for found in commands:
         try:
             line = _load(found).help
         except DsassistError:
             line = "(cannot be loaded)"
-        lines.append(f"  {found.name:<10} {line}")
+        lines.append(f"  {found.name:<{width}} {line}")
     return "\n".join([*lines, "", "`dsassist COMMAND --help` tells more of each."])
 
 

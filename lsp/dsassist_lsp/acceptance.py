@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import os
 import queue
-import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +24,6 @@ from dsassist.ledger.entries import RequestCost, ShownOffer
 from dsassist.ledger.inference import LiveOffer, after_change
 from dsassist.ledger.kept import KeptWatch
 from dsassist.ledger.ledger import AcceptedText, Ledger
-from dsassist.ledger.threshold import threshold_for
 
 __all__ = ["ACCEPT_COMMAND", "Acceptance", "AnsweredOffer", "accept_command", "item_offer"]
 
@@ -118,10 +116,6 @@ class Acceptance:
     def request(self, cost: RequestCost) -> None:
         """Count what a request cost, and why nothing was shown."""
         self._ledger.request(cost)
-
-    def threshold(self, model: str, language: str, default: float) -> float:
-        """The probability from which on this request's offers are shown: learnt, and now and then lower, to learn."""
-        return threshold_for(self._ledger.tuned(model, language, default), default, random.random())  # noqa: S311
 
     def did_show(self, item: object) -> None:
         """`textDocument/didShowCompletion`; after the first, only what the client tells of counts as shown."""

@@ -65,11 +65,11 @@ class Actions:
         opened = self._server.engines.opened(loaded)
         return hidden_reason(opened.facts) if opened and opened.facts else "the model is not loaded yet"
 
-    def _writes_tests(self, document: SourceDocument) -> bool:
+    def _hidden_test_reason(self, loaded: LoadedConfig) -> str | None:
         from dsassist.chat_actions.instruct import hidden_test_reason
 
-        opened = self._server.engines.opened(self._loaded(document))
-        return opened is not None and opened.facts is not None and hidden_test_reason(opened.facts) is None
+        opened = self._server.engines.opened(loaded)
+        return hidden_test_reason(opened.facts) if opened and opened.facts else None
 
     def offered(self, params: types.CodeActionParams) -> list[types.CodeAction]:
         """The actions at a place, by the text alone; the model is not asked."""
@@ -86,7 +86,8 @@ class Actions:
         if code is not None:
             if definition is not None:
                 found.append(self._action(_DOCSTRING, document, params.range, definition.name))
-                if self._writes_tests(document) and self._has_test_layout(subject, code):
+                writes_tests = self._hidden_test_reason(self._loaded(document)) is None
+                if writes_tests and self._has_test_layout(subject, code):
                     found.append(self._action(_TEST, document, params.range, definition.name))
             ours = [each for each in params.context.diagnostics if not (each.source or "").startswith("dsassist")]
             found += [self._action(_FIX, document, each.range, _short(each.message), each) for each in ours]
@@ -113,6 +114,8 @@ class Actions:
             if (reason := self.hidden_reason(loaded)) is not None:
                 raise NotDone(reason)
             subject, code = self._subject(document, place)
+            if kind is _TEST and (reason := self._hidden_test_reason(loaded)) is not None:
+                raise NotDone(reason)
             opened = self._server.engines.get(loaded)  # a model that is not hidden is open
             assert opened.facts is not None, "a hidden action is not run"
             budget = budget_tokens(opened.speed.prefill_tokens_per_s, opened.facts.n_ctx, _MOST_ANSWER_TOKENS)

@@ -7,11 +7,14 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from dsassist.command import Command
 
-__all__ = ["COMMAND"]
+if TYPE_CHECKING:
+    from dsassist_lsp.server import Server
+
+__all__ = ["COMMAND", "serve"]
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,23 +23,27 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(_args: argparse.Namespace) -> int:
-    import logging
-    import signal
-
     if sys.stdin is not None and sys.stdin.isatty():
         from dsassist.output import notice
 
         notice("this is a language server: an editor starts it and speaks to it over standard input; Ctrl-C ends it")
-    # A thread waits for standard input and cannot be woken; there is nothing to save, so Ctrl-C ends the process as is.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    logging.basicConfig(stream=sys.stderr, level=logging.ERROR, format="%(name)s: %(message)s")
-    # The editor's log gets a sentence on each of these (`Server.report_server_error`); here they would be tracebacks,
-    # and an editor that does not read standard error would stop the server by them.
-    logging.getLogger("pygls").setLevel(logging.CRITICAL)
 
     from dsassist_lsp.server import create_server
 
-    server = create_server()
+    return serve(create_server())
+
+
+def serve(server: Server) -> int:
+    """Speak over standard input and output until the client goes; the exit code. For the main thread."""
+    import logging
+    import signal
+
+    # A thread waits for standard input and cannot be woken; there is nothing to save, so Ctrl-C ends the process as is.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    logging.basicConfig(stream=sys.stderr, level=logging.ERROR, format="%(name)s: %(message)s")
+    # The editor's log gets a sentence on each of these (`Server.report_server_error`). Here they would be tracebacks,
+    # and an editor that does not read standard error would stop the server by them.
+    logging.getLogger("pygls").setLevel(logging.CRITICAL)
     with _protocol_streams() as (requests, answers):
         server.start_io(requests, answers)
     return server.exit_code

@@ -36,6 +36,8 @@ class Commands:
         wanted = _DEFAULT_MINUTES
         if isinstance(minutes, (int, float)) and not isinstance(minutes, bool):
             wanted = min(max(0.0, float(minutes)), _MOST_MINUTES)
+        if not wanted:
+            return self.unsnooze()
         self._server.control.snooze(wanted)
         self._server.status.set(kind="snoozed", message=f"nothing is shown for {wanted:.0f} minutes")
         return self.status()

@@ -82,6 +82,6 @@ class Counting:
                 evaluated_tokens=end.prompt_tokens - end.cached_tokens,
                 decoded_tokens=end.completion_tokens,
                 wasted_tokens=round(unseen * end.completion_tokens),
-                reason=draft.reason,
+                reason="" if draft.shown_characters else draft.reason,
             )
         )

@@ -18,6 +18,7 @@ __all__ = ["Cursor", "SourceDocument", "changed_lines", "cursor_behind", "cursor
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _WORD_BEFORE = re.compile(r"\w*\Z")
+_LONGEST_WORD = 200  # the search tries each place: on a line of data without a blank it would take minutes
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,10 @@ class SourceDocument(TextDocument):
     """A document that the editor has open."""
 
     def __init__(self, item: types.TextDocumentItem, encoding: types.PositionEncodingKind | str | None) -> None:
-        super().__init__(
-            item.uri, item.text, item.version, item.language_id, position_codec=_ClampingPositionCodec(encoding)
-        )
+        # lsprotocol lets anything pass here, as an id that it does not know is a string too.
+        language_id = item.language_id if isinstance(item.language_id, str) else ""
+        codec = _ClampingPositionCodec(encoding)
+        super().__init__(item.uri, item.text, item.version, language_id, position_codec=codec)
         self._split: tuple[str, tuple[str, ...]] | None = None
 
     @property
@@ -59,7 +61,7 @@ def cursor_in(document: SourceDocument, position: types.Position) -> Cursor:
     lines, codec = document.lines, document.position_codec
     place = codec.position_from_client_units(lines, position)
     line_before = lines[place.line][: place.character]
-    found = _WORD_BEFORE.search(line_before)
+    found = _WORD_BEFORE.search(line_before, max(0, len(line_before) - _LONGEST_WORD))
     assert found is not None, "an empty word matches anywhere"
     return Cursor(
         offset=sum(map(len, lines[: place.line])) + place.character,
@@ -103,6 +105,8 @@ class _ClampingPositionCodec(PositionCodec):
         content = lines[line].rstrip("\r\n")
         if position.line > line:
             return ServerTextPosition(line, len(content))
+        if content.isascii():  # a character is a unit in every encoding
+            return ServerTextPosition(line, min(position.character, len(content)))
         units = 0
         for index, character in enumerate(content):
             if units >= position.character:

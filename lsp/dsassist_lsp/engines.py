@@ -53,7 +53,8 @@ def open_configured_engine(loaded: LoadedConfig, on_loading: Callable[[float], N
     from dsassist.engine import model_note, open_engine, resolved_model  # 0.1 s that `initialize` need not wait for
 
     model = resolved_model(loaded)
-    return OpenEngine(open_engine(loaded, on_loading=on_loading), model.name, model_note(model))
+    name = model.name if is_address(model.name) else Path(model.name).name
+    return OpenEngine(open_engine(loaded, on_loading=on_loading), name, model_note(model))
 
 
 class Engines:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from contextlib import suppress
 
+from dsassist.completion.completer import as_asked
 from dsassist.completion.explanation import RECORD, Explanation
 from dsassist.records import write_record
 from dsassist_lsp.completions import Asked
@@ -35,7 +36,7 @@ class Explanations:
             line=line,
             column=place.offset - place.line_start + 1,
             model=model,
-            prompt=draft.prompt,
+            prompt=as_asked(draft.prompt),
             raw=draft.text,
             offer=answer.offer,
             reason=answer.reason,

@@ -82,7 +82,12 @@ class _Progress:
 
     def report(self, done: int, total: int) -> None:
         """So many files are read."""
-        if not self._is_shown or not total:
+        if not total:
+            return
+        status = self._server.status
+        if status.now.kind == "ready":
+            status.set(percent=100 * done // total, message="the workspace is being read")
+        if not self._is_shown:
             return
         percentage, message = 100 * done // total, f"{self._root.name}: {done} of {total} files"
         progress = self._server.work_done_progress
@@ -99,5 +104,7 @@ class _Progress:
 
     def end(self) -> None:
         """Nothing more is read."""
+        if self._server.status.now.kind == "ready":
+            self._server.status.set(percent=None, message="")
         if self._has_begun:
             self._server.work_done_progress.end(self._token, types.WorkDoneProgressEnd())

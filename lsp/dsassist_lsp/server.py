@@ -41,6 +41,7 @@ from dsassist_runtime.version import __version__
 __all__ = ["Server", "create_server"]
 
 # What an editor without ghost text should ask after, beside words; a space would bring up its menu all the time.
+_BUSY_S = 0.3  # what takes longer is told of
 _TRIGGER_CHARACTERS = [".", "(", "["]
 
 
@@ -71,12 +72,17 @@ class Server(LanguageServer):
 
     async def suggestion(self, uri: str, position: types.Position, **how: Any) -> Suggestion | None:
         """What belongs at a position; None when there is nothing, for whatever reason."""
+        busy = asyncio.get_running_loop().call_later(_BUSY_S, self._busy)
         try:
             found = await suggest(self, uri, position, **how)
         except Exception as error:  # the boundary of a request: the editor gets an empty answer, never an error
             self.messages.failed(error)
             self.status.set(kind="error", message=str(error), reason="")
             return None
+        finally:
+            busy.cancel()
+            if self.status.now.kind == "busy":
+                self.status.set(kind="ready", message="")
         if found is not None:
             self.messages.succeeded()
             if (opened := self.engines.opened(found.loaded)) is not None and opened.note:
@@ -89,10 +95,11 @@ class Server(LanguageServer):
         if answer.draft is None:  # superseded
             return
         self.explanations.keep(asked, answer, opened.name if opened else "")
+        kind = "snoozed" if self.control.snoozed_minutes else "ready"  # by hand something is shown all the same
         if answer.offer is None:
-            self.status.set(kind="ready", message="", reason=answer.reason)
+            self.status.set(kind=kind, message="", reason=answer.reason)
         else:
-            self.status.set(kind="ready", message="", reason="", latency_ms=round(answer.latency_ms))
+            self.status.set(kind=kind, message="", reason="", latency_ms=round(answer.latency_ms))
 
     def show_refusal(self, reason: str) -> None:
         """Nothing is shown here, and why."""
@@ -146,6 +153,10 @@ class Server(LanguageServer):
         paths = [to_fs_path(folder.uri) for folder in self.workspace.folders.values()]
         return [Path(path) for path in (*paths, self.workspace.root_path) if path]
 
+    def _busy(self) -> None:
+        if self.status.now.kind in ("ready", "off"):
+            self.status.set(kind="busy", message="a completion is being written")
+
     def _loading(self, share: float) -> None:
         if share < 1:
             self.status.set(kind="loading", message="the model is being loaded", percent=round(100 * share))
@@ -153,8 +164,10 @@ class Server(LanguageServer):
             self.status.set(kind="ready", message="", percent=None)
 
     def _ready(self, facts: ModelFacts) -> None:
-        self.status.set(kind="ready", message="", model=facts.name, percent=None)
-        if (reason := self.actions.hidden_reason(self.configuration(self.main_folder()))) is not None:
+        loaded = self.configuration(self.main_folder())
+        opened = self.engines.opened(loaded)
+        self.status.set(kind="ready", message="", model=opened.name if opened else facts.name, percent=None)
+        if (reason := self.actions.hidden_reason(loaded)) is not None:
             self.status.hint(f"code actions are hidden: {reason}")
         elif (reason := hidden_test_reason(facts)) is not None:
             self.status.hint(f"the code action for tests is hidden: {reason}")
@@ -288,7 +301,7 @@ def did_save(ls: Server, params: types.DidSaveTextDocumentParams) -> None:
     uri = params.text_document.uri
     ls.counting.acceptance.did_save(uri)
     if path := to_fs_path(uri):
-        ls.context.saved(Path(path), ls.configuration(ls.folder_of(uri)).root)
+        ls.context.saved(Path(path), ls.configuration(ls.folder_of(uri)))
 
 
 def shutdown(ls: Server, *_params: object) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dsassist.config import LoadedConfig
 from dsassist.context.recent import RecentEdits
 from dsassist_lsp.completions import Asked
 from dsassist_runtime.api import ContextFile
@@ -50,10 +51,10 @@ class WorkspaceContext:
             return wanted[::-1]
         return [*kept, *(file for file in reversed(wanted) if file not in kept)]
 
-    def saved(self, path: Path, root: Path | None) -> None:
+    def saved(self, path: Path, loaded: LoadedConfig) -> None:
         """A file was saved: have its index take it over."""
-        if root is not None and (index := self._indexes.get(root)) is not None:
-            threading.Thread(target=index.update_file, args=(path,), name="index", daemon=True).start()
+        if loaded.config.completion.enabled and loaded.config.completion.context:
+            threading.Thread(target=self._take_over, args=(path, loaded.root), name="index", daemon=True).start()
 
     def close(self) -> None:
         """Let go of the indexes."""
@@ -61,6 +62,11 @@ class WorkspaceContext:
         with self._lock:
             for index in self._indexes.values():
                 index.close()
+
+    def _take_over(self, path: Path, root: Path | None) -> None:
+        self._sources_of(root)  # opens the index, if that was not done before
+        if root is not None and (index := self._indexes.get(root)) is not None:
+            index.update_file(path)
 
     def _sources_of(self, root: Path | None) -> ContextSources:
         from dsassist.context.sources import ContextSources

@@ -157,9 +157,9 @@ def test_module_runs_as_the_command() -> None:
 def test_help_lists_every_command_also_beside_one_that_cannot_be_loaded(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     printed = capsys.readouterr().out
-    assert "  t-say      say words\n" in printed
-    assert "  t-gone     (cannot be loaded)\n" in printed
-    assert "  config     show the options in effect and where each came from\n" in printed
+    assert "  t-say              say words\n" in printed
+    assert "  t-gone             (cannot be loaded)\n" in printed
+    assert "  config             show the options in effect and where each came from\n" in printed
 
 
 def test_without_a_command_the_help_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:

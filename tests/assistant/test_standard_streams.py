@@ -20,7 +20,7 @@ from dsassist_runtime.testing import ScriptedEngine
 
 parser = argparse.ArgumentParser()
 COMMAND.add_arguments(parser)
-text = "print(1)\\t# \\x1b[2J\\x9b2J\\x07é\\n"
+text = "print('\\x1b[2J\\x9b2J\\x07é')\\n"
 run(parser.parse_args(["a.py:1:1"]), lambda _: ScriptedEngine([text]))
 """
 
@@ -53,7 +53,7 @@ def test_control_characters_of_the_model_are_shown_on_a_terminal_and_kept_in_a_p
     shown = on_a_terminal(program, tmp_path)
     assert "\\x1b[2J\\x9b2J\\x07é" in shown
     assert not {"\x1b", "\x9b", "\x07"} & set(shown)
-    assert "print(1)" in shown
+    assert "print(" in shown
 
 
 def test_standard_input_that_is_closed_is_told(tmp_path: Path) -> None:

@@ -298,10 +298,6 @@ def test_the_event_loop_s_own_timer_is_used_when_none_is_given(tmp_path: Path) -
         assert connection.execute("SELECT kept_30s, kept_5min FROM offers").fetchall() == [(1.0, 1.0)]
 
 
-def test_the_threshold_is_the_default_until_enough_is_known(editor: Editor) -> None:
-    assert {editor.acceptance.threshold("m", "python", 0.3) for _ in range(200)} == {0.3, 0.3 / 3}
-
-
 def test_what_a_request_cost_is_counted(editor: Editor) -> None:
     editor.acceptance.request(RequestCost("go", "m", str(editor.root), 80.0, reason="below the threshold"))
     assert editor.ledger.flush()

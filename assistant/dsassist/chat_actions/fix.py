@@ -20,6 +20,7 @@ from dsassist.chat_actions.outcome import (
     chat_request,
     clipped,
 )
+from dsassist.secrets import has_secret
 
 __all__ = ["ask_for_fix"]
 
@@ -58,6 +59,8 @@ def ask_for_fix(subject: Subject, code: Code, budget: int, message: str) -> Aski
     old = code.text[start:end]
     if len(old) > budget * CHARACTERS_PER_TOKEN:
         raise NothingToInsert("the statement with the error is too long for the model; mend it by hand")
+    if has_secret(old):
+        raise NothingToInsert("the statement with the error holds a secret, which the model must not see")
     definition = code.definition_at(subject.start, subject.end)
     around = (definition.outer_start, definition.end) if definition else _lines_around(code.text, start, end)
     context = code.indentation_at(around[0]) + code.text[slice(*around)]

@@ -17,7 +17,7 @@ from dsassist.options import CompletionConfig
 from dsassist.secrets import without_secrets
 from dsassist_runtime.api import Engine, GenerationEnd, InfillRequest, Sampling
 
-__all__ = ["PromptName", "around", "infill_request", "new_writer", "whole_prompt", "write"]
+__all__ = ["PromptName", "around", "as_asked", "infill_request", "new_writer", "whole_prompt", "write"]
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,11 @@ def whole_prompt(place: Place, options: CompletionConfig) -> Prompt:
 
 def infill_request(prompt: Prompt, options: CompletionConfig, name: PromptName, **more: Any) -> InfillRequest:
     """The request that asks `prompt`; `more` are fields of `InfillRequest`."""
-    line_start = prompt.begun.rfind("\n")
+    asked = as_asked(prompt)
     request = InfillRequest(
-        prefix=_without_secrets(prompt.prefix),
-        suffix=_without_secrets(prompt.suffix),
-        # The line that is typed stays as it is: the text goes on with it.
-        begun=_without_secrets(prompt.begun[:line_start]) + prompt.begun[line_start:]
-        if line_start > 0
-        else prompt.begun,
+        prefix=asked.prefix,
+        suffix=asked.suffix,
+        begun=asked.begun,
         extra=prompt.snippets,
         path=name.path,
         repository=name.repository,
@@ -57,6 +54,13 @@ def infill_request(prompt: Prompt, options: CompletionConfig, name: PromptName, 
         logprobs=0,
     )
     return replace(request, **more)
+
+
+def as_asked(prompt: Prompt) -> Prompt:
+    """The prompt as the model reads it: without secrets, but for the line that is typed, which the text goes on."""
+    at = prompt.begun.rfind("\n")
+    begun = _without_secrets(prompt.begun[:at]) + prompt.begun[at:] if at > 0 else prompt.begun
+    return replace(prompt, prefix=_without_secrets(prompt.prefix), suffix=_without_secrets(prompt.suffix), begun=begun)
 
 
 @lru_cache(maxsize=16)

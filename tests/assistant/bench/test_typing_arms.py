@@ -29,6 +29,8 @@ BEFORE = "import os\n\n\ndef first(a, b):\n    return a\n\n\ndef last(values):\n
 AFTER = BEFORE.replace("return a\n", "return a + b\n")
 LONG = BEFORE + "".join(f"\n\ndef number_{n}(value):\n    return value + {n}\n" for n in range(16))
 
+pytestmark = pytest.mark.slow
+
 
 class Foreseeing:
     """An arm that shows what the person is about to type; `at` says behind which edits, by their index."""

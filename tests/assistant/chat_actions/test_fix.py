@@ -95,3 +95,12 @@ def test_the_model_is_told_which_name_was_probably_meant() -> None:
     marked = "def f(message):\n    return |mesage|.upper()\n"
     question = ask_for_fix(*at_mark(marked, "a.py"), 500, '"mesage" is not defined').request.messages[-1]["content"]
     assert 'The error: "mesage" is not defined; did you mean "message"?' in question
+
+
+def test_a_secret_of_the_function_is_not_shown_to_the_model_and_one_in_the_statement_is_refused() -> None:
+    key = "AKIA" + "QZ7RTB4LMNXD2WFC"
+    marked = f'def f(a):\n    key = "{key}"\n    return ab|s|(a)\n'
+    asking = ask_for_fix(*at_mark(marked, "a.py"), 500, "it is wrong")
+    assert key not in repr(asking.request)
+    with pytest.raises(NothingToInsert, match="holds a secret"):
+        ask_for_fix(*at_mark(f'def f(a):\n    return g(|a|, "{key}")\n', "a.py"), 500, "it is wrong")
