@@ -106,7 +106,7 @@ class CompletionConfig:
         "auto", "When to complete: while you type, or only when you ask", choices=("auto", "manual")
     )
     min_probability: float = declare(
-        0.05,
+        0.1,
         "How likely the first line must be to the model for it to be shown; 0 shows all that fits",
         minimum=0.0,
         maximum=1.0,

@@ -165,7 +165,7 @@ def test_several_texts_are_offered_only_when_they_are_asked_for_by_hand(serve: S
 def test_of_a_text_that_was_stopped_no_half_line_is_shown(serve: Serve) -> None:
     """The line behind the shown one was written ahead, and the engine was stopped within it."""
     endless = "".join(f"name{n * n} + " for n in range(200))
-    engine = ScriptedEngine([f"n = 1\nm = {endless}", "m = n + 4\n"], piece_s=0.002)
+    engine = ScriptedEngine([f"n = 1\nm = {endless}", "m = n + 4\n"], piece_s=0.002, logprob=-0.01)
     client = serve(engine)
     client.open("x = 1\n")
     assert texts(client.inline(1, 0)) == ["n = 1"]
