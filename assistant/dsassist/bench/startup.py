@@ -38,12 +38,12 @@ def startup(progress: Callable[[str], None]) -> Report:
         figures = [
             bench.figure("dsassist --version", bench.version, 0.15, progress),
             bench.figure("dsassist review, nothing staged", bench.review, 0.35, progress),
-            bench.figure("server start to first token, builtin", bench.first_token(BUILTIN_PATH), 1.5, progress),
+            bench.figure("server start to a text of 8 tokens, builtin", bench.first_token(BUILTIN_PATH), 1.5, progress),
         ]
         entry = catalogue.entry_of(_REAL)
         if is_installed(entry):
             first_token = bench.first_token(installed_path(entry))
-            figures.append(bench.figure(f"server start to first token, {_REAL}", first_token, 3.0, progress))
+            figures.append(bench.figure(f"server start to a text of 8 tokens, {_REAL}", first_token, 3.0, progress))
         else:
             left_out.append(f"server start with {_REAL}: not on this disk (dsassist model pull {_REAL})")
         figures += [

@@ -137,7 +137,7 @@ class Writer:
     @cached_property
     def _beside(self) -> Beside:
         place = self._place
-        return Beside(place.line_before, place.line_after, place.language, is_prose=self._around.in_prose)
+        return Beside(self._around.line_before, place.line_after, place.language, is_prose=self._around.in_prose)
 
     @cached_property
     def _indentation(self) -> Indentation:
@@ -232,7 +232,7 @@ class Writer:
         if self._around.in_prose:
             return False
         brackets = Brackets(self._place.language)
-        brackets.feed(self._place.line_before)
+        brackets.feed(self._around.line_before)
         lowest = len(brackets.open)
         for character in text:
             brackets.step(character)

@@ -1,0 +1,158 @@
+"""The workspace's index as a client sees it: progress, log, and what it is kept up with."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dsassist.index.database import path_of, writer_lock
+from dsassist.index.workspace import WorkspaceIndex
+from lsp.client import LIMIT_S, ProcessClient, wait_for
+
+pytestmark = pytest.mark.slow  # whole processes
+
+SHOWS_PROGRESS = {"window": {"workDoneProgress": True}}
+CREATE = "window/workDoneProgress/create"
+
+
+class WatchingClient(ProcessClient):
+    """Answers `window/workDoneProgress/create` with `reply`; `created` keeps the tokens."""
+
+    def __init__(self, root: Path, reply: dict[str, Any]) -> None:
+        self.created: list[str] = []
+        self._reply = reply
+        super().__init__(root, [sys.executable, "-m", "lsp.scripted_server", "1\n"])
+
+    def progress(self) -> list[tuple[str, dict[str, Any]]]:
+        """Token and value of each progress message so far."""
+        self.shown()
+        return [(params["token"], params["value"]) for method, params in self.notifications if method == "$/progress"]
+
+    def _take(self, message: dict[str, Any] | None) -> None:
+        if message is not None and message.get("method") == CREATE:
+            self.created.append(message["params"]["token"])
+            self.send(id=message["id"], **self._reply)
+        else:
+            super()._take(message)
+
+
+Watch = Callable[..., WatchingClient]
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("DSASSIST_COMPLETION_CONTEXT")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+    root = tmp_path / "work"
+    root.mkdir()
+    subprocess.run(["git", "init", "--quiet"], cwd=root, check=True)
+    for name in ("shop", "stall", "market"):
+        (root / f"{name}.py").write_text(f"def {name}(price):\n    return price\n")
+    return root
+
+
+@pytest.fixture
+def watch(root: Path) -> Iterator[Watch]:
+    running: list[WatchingClient] = []
+
+    def start(capabilities: Any, reply: dict[str, Any] | None = None, options: Any = None) -> WatchingClient:
+        client = WatchingClient(root, reply or {"result": None})
+        running.append(client)
+        client.initialize(capabilities, options, root)
+        return client
+
+    yield start
+    for client in running:
+        client.close()
+
+
+def leave(client: WatchingClient) -> None:
+    assert client.leave() == 0
+    assert client.has_ended()
+    assert client.stderr() == ""
+
+
+def test_a_client_that_shows_progress_sees_the_workspace_being_read(watch: Watch) -> None:
+    client = watch(SHOWS_PROGRESS)
+    client.wait_logged("has 3 files and 3 symbols")
+    [token] = client.created
+    assert {each for each, _ in client.progress()} == {token}
+    first, *more, last = [value for _, value in client.progress()]
+    assert first == {
+        "kind": "begin",
+        "title": "dsassist: reading the workspace",
+        "message": "work: 0 of 3 files",
+        "percentage": 0,
+    }
+    assert more[-1] == {"kind": "report", "message": "work: 3 of 3 files", "percentage": 100}
+    assert last == {"kind": "end"}
+    leave(client)
+
+
+def test_a_client_that_shows_no_progress_is_sent_none(watch: Watch) -> None:
+    client = watch({"window": {"workDoneProgress": False}})
+    client.wait_logged("has 3 files and 3 symbols")
+    assert (client.created, client.progress()) == ([], [])
+    leave(client)
+
+
+def test_where_nothing_has_changed_there_is_no_progress_to_show(root: Path, watch: Watch) -> None:
+    for name in ("shop", "stall", "market"):
+        os.utime(root / f"{name}.py", (1_700_000_000, 1_700_000_000))  # young files are looked at again
+    with WorkspaceIndex(root) as index:
+        index.refresh()
+    client = watch(SHOWS_PROGRESS)
+    client.wait_logged("has 3 files and 3 symbols")
+    assert (client.created, client.progress()) == ([], [])
+
+
+def test_a_client_that_refuses_the_progress_has_its_index_all_the_same(watch: Watch) -> None:
+    """The refusal once ended as a traceback on standard error."""
+    client = watch(SHOWS_PROGRESS, {"error": {"code": -32603, "message": "no such window"}})
+    client.wait_logged("has 3 files and 3 symbols")
+    leave(client)
+
+
+@pytest.mark.parametrize("options", [{"completion": {"context": False}}, {"completion": {"enabled": False}}])
+def test_without_context_or_completion_no_index_is_built_or_kept_up(root: Path, watch: Watch, options: Any) -> None:
+    client = watch(SHOWS_PROGRESS, options=options)
+    client.notify("textDocument/didSave", {"textDocument": {"uri": (root / "shop.py").as_uri()}})
+    client.ask("workspace/executeCommand", {"command": "dsassist.status"})
+    leave(client)
+    assert not path_of(root).exists()
+
+
+def test_another_process_that_builds_the_index_is_no_reason_to_complain_to_the_user(root: Path, watch: Watch) -> None:
+    with WorkspaceIndex(root), writer_lock(path_of(root)):
+        client = watch(SHOWS_PROGRESS)
+        client.wait_logged("another process is building the index")
+        assert client.shown() == []
+        leave(client)
+
+
+def test_a_saved_file_is_in_the_index_though_nothing_was_completed_yet(root: Path, watch: Watch) -> None:
+    """The index was once opened by the first completion only, and what was saved before that was lost."""
+    client = watch(SHOWS_PROGRESS)
+    client.wait_logged("has 3 files")
+    (root / "shop.py").write_text("def bazaar(price):\n    return price\n")
+    client.notify("textDocument/didSave", {"textDocument": {"uri": (root / "shop.py").as_uri()}})
+    with WorkspaceIndex(root) as index:
+        wait_for(lambda: index.definitions({"bazaar"}, {"python"}), LIMIT_S)
+        assert index.definitions({"shop"}, {"python"}) == []
+    leave(client)
+
+
+def test_a_server_that_ends_takes_the_process_that_builds_along(root: Path, watch: Watch) -> None:
+    for number in range(3_000):
+        (root / f"m{number}.py").write_text(f"def name_{number}(a):\n    return a + {number}\n")
+    client = watch(SHOWS_PROGRESS)
+    wait_for(lambda: client.progress(), LIMIT_S)
+    leave(client)
+    with WorkspaceIndex(root), writer_lock(path_of(root)) as is_free:
+        assert is_free
