@@ -15,7 +15,7 @@ from dsassist.completion.draft import Draft
 from dsassist.completion.place import Place
 from dsassist.completion.plan import Budget, Prompt, budget_of
 from dsassist.completion.rhythm import Rhythm
-from dsassist.config import LoadedConfig
+from dsassist.config import LoadedConfig, is_address
 from dsassist_lsp.engines import Engines
 from dsassist_lsp.jobs import Job, Workers
 from dsassist_lsp.session import Answer, Session, Waiting
@@ -156,9 +156,9 @@ class Completions:
 
     def _read_ahead(self, asked: Asked) -> None:
         session = self._sessions.get(asked.document)
-        if session is None or session.place is None or self._reading_ahead is not None:
-            return
-        if self.is_busy:
+        if session is None or session.place is None or is_address(asked.loaded.config.model):
+            return  # what is at an address is not asked about what nobody asked for
+        if self.is_busy or self._reading_ahead is not None:
             self._read_ahead_soon(asked)
             return
         place, budget = session.place, self._budget(asked.loaded)

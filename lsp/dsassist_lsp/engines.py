@@ -29,8 +29,9 @@ class Speed:
     def saw(self, end: GenerationEnd) -> None:
         """A prompt was read."""
         n_tokens = end.prompt_tokens - end.cached_tokens
-        if n_tokens >= _FEW_TOKENS and end.prompt_ms > 0:
-            seen = 1000 * n_tokens / end.prompt_ms
+        read_ms = end.prompt_ms or end.ttft_ms  # a text that was stopped tells only when it began
+        if n_tokens >= _FEW_TOKENS and read_ms > 0:
+            seen = 1000 * n_tokens / read_ms
             self.prefill_tokens_per_s += _MEMORY * (seen - self.prefill_tokens_per_s)
 
 

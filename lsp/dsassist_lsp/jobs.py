@@ -59,6 +59,8 @@ class Job:
 
     def work(self) -> None:
         """Read the whole text; may block for as long as a server starts and a model loads."""
+        if self.is_closed:  # while it waited for a thread
+            return
         try:
             stream = self._open_stream()
             with self._lock:
@@ -75,7 +77,7 @@ class Job:
 
     def _tell(self, tell: Callable[..., None], what: object) -> None:
         def told() -> None:
-            if not self._closed:
+            if not self.is_closed:
                 tell(what)
 
         with suppress(RuntimeError):  # the event loop has ended meanwhile

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
 from dsassist.completion.completer import around, new_writer
@@ -62,6 +62,31 @@ class Waiting:
     draft: Draft | None = None
     read: str = ""  # of the draft, behind what was typed
     source: Source = "engine"
+    left: Offer | None = None  # of what was shown before, when it is being typed
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """The last offer that was answered, and where."""
+
+    place: Place
+    draft: Draft
+    offer: Offer
+
+    def left(self, place: Place, draft: Draft) -> Offer | None:
+        """What is left of the offer when just its beginning was typed; None if anything else was edited."""
+        typed = place.text[self.place.offset : place.offset]
+        if (
+            draft is not self.draft
+            or not typed
+            or typed == self.offer.text
+            or not self.offer.text.startswith(typed)
+            or place.text[: self.place.offset] != self.place.text[: self.place.offset]
+            or place.text[place.offset :] != self.place.text[self.place.offset :]
+        ):
+            return None
+        end = self.offer.end + len(typed)
+        return replace(self.offer, text=self.offer.text[len(typed) :], start=place.offset, end=end)
 
 
 class Session:
@@ -77,6 +102,7 @@ class Session:
         self._running: tuple[Draft, Job] | None = None
         self._waiting: Waiting | None = None
         self._stop: asyncio.TimerHandle | None = None
+        self._shown: _Shown | None = None
 
     @property
     def is_busy(self) -> bool:
@@ -97,7 +123,8 @@ class Session:
         before, after = around(waiting.place)
         if (found := self._drafts.at(before, after)) is not None:
             draft, typed = found
-            waiting.source = "prepared" if typed >= max(1, draft.shown_characters) else "typed"
+            waiting.left = self._shown.left(waiting.place, draft) if self._shown is not None else None
+            waiting.source = "prepared" if 0 < draft.shown_characters <= typed else "typed"
             if draft.is_running or len(draft.text) > typed:
                 return self._read(waiting, draft, typed)
         if self._running and self._running[0].may_become(before, after):
@@ -182,7 +209,8 @@ class Session:
         if waiting is None or waiting.draft is not draft:
             return
         before, after = around(waiting.place)
-        if draft.typed(before, after) is None:  # more was typed than the model had to say
+        typed = draft.typed(before, after)
+        if typed is None or (typed == len(draft.text) and end.finish_reason != "stop"):  # all of it was typed
             _answer(waiting, None)
         else:
             waiting.writer.finish(cut_short=end.finish_reason != "stop")
@@ -245,9 +273,12 @@ class Session:
         """Answer with what may be shown, and decide whether the text goes on."""
         if waiting.answer.done():
             return
-        offer = waiting.writer.offer(waiting.min_probability)
+        offer, left = waiting.writer.offer(waiting.min_probability), waiting.left
         draft = waiting.draft
         assert draft is not None
+        if left is not None and (offer is None or left.text.startswith(offer.text)):
+            offer = left  # what was shown and is being typed is not taken away
+        self._shown = _Shown(waiting.place, draft, offer) if offer is not None else None
         latency_ms = 1000 * (time.monotonic() - waiting.asked_at)
         draft.reason = draft.reason or waiting.writer.reason
         shown = offer.text.replace("\r\n", "\n") if offer is not None else ""

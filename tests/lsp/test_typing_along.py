@@ -172,3 +172,15 @@ def test_of_a_text_that_was_stopped_no_half_line_is_shown(serve: Serve) -> None:
     wait_for(lambda: engine.streams[0].closed.is_set())
     type_text(client, "n = 1\n", 2, 1, 0)
     assert texts(client.inline(2, 0)) == ["m = n + 4"]
+
+
+def test_the_first_letter_of_a_body_does_not_take_its_other_lines_away(serve: Serve) -> None:
+    """A line that is no longer empty is no place for a block, so of four lines one was left."""
+    engine = ScriptedEngine(["data = []\n    for item in x:\n        data.append(item)\n    return data\n"])
+    client = serve(engine)
+    client.open("def save(x):\n    \n")
+    [whole] = texts(client.inline(1, 4))
+    assert whole.count("\n") == 3
+    type_text(client, "d", 2, 1, 4)
+    assert texts(client.inline(1, 5)) == [whole[1:]]
+    assert len(engine.requests) == 1

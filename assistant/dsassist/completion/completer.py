@@ -6,6 +6,7 @@ over the same parts (`plan`, `draft`, `writer`).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -18,6 +19,11 @@ from dsassist.secrets import without_secrets
 from dsassist_runtime.api import Engine, GenerationEnd, InfillRequest, Sampling
 
 __all__ = ["PromptName", "around", "as_asked", "infill_request", "new_writer", "whole_prompt", "write"]
+
+
+_DATA_LINE = re.compile(
+    r"^([ \t\"']*)(?=[^\n]*\d)(?=[^\n]*[a-z])(?=[^\n]*[A-Z])[A-Za-z0-9+/]{48,}={0,2}(?=\W*$)", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -59,13 +65,20 @@ def infill_request(prompt: Prompt, options: CompletionConfig, name: PromptName, 
 def as_asked(prompt: Prompt) -> Prompt:
     """The prompt as the model reads it: without secrets, but for the line that is typed, which the text goes on."""
     at = prompt.begun.rfind("\n")
-    begun = _without_secrets(prompt.begun[:at]) + prompt.begun[at:] if at > 0 else prompt.begun
-    return replace(prompt, prefix=_without_secrets(prompt.prefix), suffix=_without_secrets(prompt.suffix), begun=begun)
+    prefix, begun = prompt.prefix, prompt.begun
+    if at > 0 and begun.startswith("\n"):  # together, since a key of several lines may reach from one into the other
+        lines = _without_secrets(prefix + begun[:at]).split("\n")
+        n_lines = prefix.count("\n") + 1
+        prefix, begun = "\n".join(lines[:n_lines]), "\n".join(["", *lines[n_lines:]]) + begun[at:]
+    else:
+        prefix = _without_secrets(prefix)
+    return replace(prompt, prefix=prefix, suffix=_without_secrets(prompt.suffix), begun=begun)
 
 
 @lru_cache(maxsize=16)
 def _without_secrets(text: str) -> str:
-    return without_secrets(text)
+    # A window may begin and end within a key, so that nothing marks its lines; as data they are of no use anyway.
+    return _DATA_LINE.sub(r"\1...", without_secrets(text))
 
 
 def new_writer(place: Place, options: CompletionConfig, min_probability: float = 0.0) -> Writer:

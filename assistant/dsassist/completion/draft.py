@@ -77,6 +77,10 @@ class Draft:
         """Does the same text follow, but for brackets that the editor closed by itself?"""
         if after[:_CHARACTERS_AROUND] == self.after:
             return True
+        if after.startswith("\n") and (moved := after.lstrip("\n \t"))[:1] in _CLOSERS:
+            after = moved  # Enter between brackets puts the closing one on a line of its own
+            if after.startswith(self.after):
+                return True
         closers = ""
         for character in after[:_MOST_CLOSERS]:
             if character not in _CLOSERS:

@@ -35,6 +35,8 @@ __all__ = ["Ending", "WrittenLine"]
 
 _LEADING_BREAKS = 2  # before the text at an empty line, at most
 _LINE_LIMIT = 1_000  # characters of a line that anybody would want to read
+_LONGEST_REMARK = 200  # characters of a comment behind code, which is not shown but read to its end
+_MOST_BLANKS = 24  # by which a line begins deeper than those around it; some models write on and on of them
 _TALKED_IN = frozenset(("yaml", "html", "toml", "css"))  # languages in which text may stand as it is
 
 
@@ -72,7 +74,7 @@ class Ending:
         self._n_skipped_breaks = 0
         self._stripped = False
         self._unfit = False  # the current line is not to be shown
-        self._in_remark = False  # behind the code of the current line
+        self._code_end: int | None = None  # of the current line, where a remark stands behind it
         self.lines: list[WrittenLine] = []
         self.done = False
         self.reason = ""
@@ -85,9 +87,9 @@ class Ending:
             self._read += 1
             if character == "\n":
                 self._end_line()
-                self._in_remark = False
-            elif self._in_remark:
-                continue
+                self._code_end = None
+            elif self._code_end is not None:
+                self._read_remark()
             elif character != "\r":
                 self._read_character(character)
 
@@ -134,6 +136,8 @@ class Ending:
         if first and not self._stripped and not self._place_first(character):
             return
         self._line += character
+        if character in " \t" and not self._line.strip():
+            self._stop_at_blanks()
         was_in_comment = self._brackets.in_comment
         event = "" if self._around.in_prose else self._brackets.step(character)
         if self._brackets.in_comment and not was_in_comment and self._begins_remark():
@@ -160,11 +164,22 @@ class Ending:
         code = self._line.removesuffix(mark).rstrip()
         if not code.strip() or (not self.lines and self._around.role != "code"):
             return False
-        self._line, self._in_remark = code, True
+        self._code_end = self._read - len(self._line) + len(code)
+        self._line = code
         if not self.lines and (self._around.mid_line or self._max_lines == 1 or self._is_complete(code)):
             self._end_line()
             self.done = True
         return True
+
+    def _read_remark(self) -> None:
+        if self._code_end is not None and self._read - self._code_end > _LONGEST_REMARK:
+            self._end_line()
+            self.done = True
+
+    @property
+    def in_remark(self) -> bool:
+        """Is what is written now a comment behind code, which is not shown?"""
+        return self._code_end is not None
 
     def _is_complete(self, code: str) -> bool:
         """Does the first line end a statement, so that nothing may follow it?"""
@@ -183,6 +198,7 @@ class Ending:
         """Leave out blanks that were typed already and that the model writes again; False while it writes them."""
         if character in " \t":
             self._line += character
+            self._stop_at_blanks()
             return False
         written, self._line, self._stripped = self._line, "", True
         around = self._around
@@ -207,6 +223,13 @@ class Ending:
         for blank in written:
             self._brackets.step(blank)
         return True
+
+    def _stop_at_blanks(self) -> None:
+        """Blanks alone, and more of them than any line here begins with: no text follows."""
+        around = self._around
+        near = max(map(columns_of, (around.line_before, *around.above, *around.below)))
+        if columns_of(self._line) > near + _MOST_BLANKS:
+            self._stop("it writes blanks alone", keep=False)
 
     def _expected(self) -> int:
         """The column where the cursor's line should begin."""
@@ -315,7 +338,8 @@ class Ending:
             self._keep_line()
 
     def _keep_line(self) -> None:
-        self.lines.append(WrittenLine(self._line, self._line_start, self._read - 1))
+        end = self._read - 1 if self._code_end is None else self._code_end
+        self.lines.append(WrittenLine(self._line, self._line_start, end))
         self._line, self._line_start = "", self._read - 1
         self._brackets.step("\n")
         self._depth_before_line = self._depth

@@ -15,6 +15,7 @@ and taken into use when it is ready: of all prompts that are evaluated but for a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -35,6 +36,9 @@ _LINES_BEFORE_MOVING = 12  # of `begun`, from which on a wide prompt is evaluate
 _LONG_LINE = 600  # characters; the anchor stands within such a line
 _LONG_LINE_STEP = 400
 _MOST_ANCHORS = 4
+
+# Enter between brackets that the editor closed puts the closing one on a line of its own; below, all is the same.
+_MOVED_CLOSER = re.compile(r"\n[ \t]*[)\]}]+[;,]?(?=\n|$)")
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ class Prompt:
     def at(self, before: str, after: str) -> Prompt | None:
         """The same prompt for a cursor between `before` and `after`; None where it does not fit any more."""
         after = without_closers(after)
+        if not after.startswith(self.suffix) and (moved := _MOVED_CLOSER.match(after)):
+            after = after[moved.end() :]
         if not after.startswith(self.suffix) or (not self.suffix and after):
             return None
         if not self.prefix:

@@ -82,7 +82,7 @@ class Writer:
         if not self._ending.done:
             self._text.append(piece.text)
             self._ending.push(piece.text)
-            if self._least and piece.logprobs and not self._ending.done:
+            if self._least and piece.logprobs and not (self._ending.done or self._ending.in_remark):
                 self._give_up_unlikely()
 
     def _give_up_unlikely(self) -> None:

@@ -72,7 +72,11 @@ class Beginnings:
     def fitting(self, owed: bytes) -> npt.NDArray[np.intp]:
         """The tokens that begin with `owed`, and those that `owed` begins with."""
         bucket = self._bucket(owed[0])
-        shorter = [bucket.equal_to(owed[:length]) for length in range(1, len(owed))]
+        shorter = [bucket.equal_to(owed[:length]) for length in range(len(owed) - 1, 0, -1)]
+        if not owed.strip(b" \t"):
+            # Of blanks tokenizers make one token, or one of all but the last, which goes to the word behind them.
+            # Blanks one by one are what no text has, and what a model goes on with for ever.
+            shorter = [found for found in shorter if len(found)][:1]
         return np.concatenate([bucket.beginning_with(owed), *shorter])
 
     def likelier_half(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
+import string
 from dataclasses import replace
 
 import pytest
 
-from dsassist.completion.completer import PromptName, infill_request, whole_prompt, write
+from dsassist.completion.completer import PromptName, around, infill_request, whole_prompt, write
 from dsassist.completion.place import Place
+from dsassist.completion.plan import prompt_at
 from dsassist.options import CompletionConfig
 from dsassist_runtime.api import InfillRequest
 from dsassist_runtime.testing import ScriptedEngine
@@ -65,6 +68,21 @@ def test_secrets_are_replaced_but_in_the_line_that_is_typed() -> None:
     request = request_at(place(f'a = "{key}"\nb = 1\nx = |\nc = "{key}"\n'))
     assert key not in request.prefix + request.suffix
     assert request.begun == "\nx = "
+
+
+def test_a_key_of_several_lines_is_left_out_wherever_the_window_and_the_cursor_are() -> None:
+    draw = random.Random(4)
+    body = ["".join(draw.choices(string.ascii_letters + string.digits, k=64)) for _ in range(12)]
+    lines = ['KEY = """', "-----BEGIN PRIVATE KEY-----", *body, "-----END PRIVATE KEY-----", '"""', "x = 1"]
+    text = "import os\n" * 3 + "\n".join(lines) + "\n"
+    for cut in range(4, 16):
+        offset = len("\n".join(text.split("\n")[:cut])) + 1
+        for tokens in (96, 200, 1000):
+            at = Place(text, offset, "a.py")
+            prompt = prompt_at(*around(at), tokens)
+            request = infill_request(prompt, OPTIONS, PromptName())
+            shown = [line for line in body if line in request.prefix + request.suffix + request.begun]
+            assert shown == [], (cut, tokens)
 
 
 @pytest.mark.parametrize("text", ["", "   \n", "\n\n\n"])

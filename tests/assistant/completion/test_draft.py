@@ -82,3 +82,9 @@ def test_pieces_from_anywhere_make_up_the_rest(texts: list[str], typed: int) -> 
     draft = draft_of("", "", *texts)
     typed = min(typed, len(draft.text))
     assert "".join(piece.text for piece in draft.pieces_from(typed)) == draft.text[typed:]
+
+
+def test_enter_between_brackets_moves_the_closing_one_and_the_text_still_fits() -> None:
+    draft = draft_of("if a {", "}\nb\n", "\n\treturn\n", "}")
+    assert rest(draft, "if a {\n\t", "\n}\nb\n") == "return\n}"
+    assert draft.typed("if a {\n\t", "\n}\nc\n") is None

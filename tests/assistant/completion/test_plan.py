@@ -146,3 +146,12 @@ def test_the_window_moves_seldom(lines: list[str], tokens: int) -> None:
     characters = len(text)
     step = max(1, tokens * CHARACTERS_PER_TOKEN // 40 // 4 - 2)
     assert len(starts) <= 2 + len(lines) / max(1, step) + characters / (tokens * CHARACTERS_PER_TOKEN)
+
+
+def test_enter_between_brackets_keeps_the_prompt() -> None:
+    prompts = Prompts()
+    first = prompts.at("x = 1\nif a {", "}\nb = 2\n", BUDGET)
+    prompts.evaluated(first)
+    after_enter = prompts.at("x = 1\nif a {\n\t", "\n}\nb = 2\n", BUDGET)
+    assert (after_enter.prefix, after_enter.suffix) == (first.prefix, first.suffix)
+    assert after_enter.begun == "\nif a {\n\t"

@@ -254,3 +254,26 @@ def test_without_a_least_probability_nothing_ends_for_it() -> None:
     writer = Writer(Place("x = \n", 4, "a.py"))
     writer.push(unlikely("a", -50.0))
     assert not writer.done
+
+
+def test_a_remark_behind_the_code_does_not_count_against_it() -> None:
+    writer = Writer(Place("for a in b:\n    \n", 16, "a.py"), min_probability=0.1)
+    for each in (
+        unlikely("total += a", -0.5),
+        unlikely("  #", -0.5),
+        unlikely(" Assuming", -9.0),
+        unlikely("\n", -0.1),
+    ):
+        writer.push(each)
+    offer = writer.offer(0.1)
+    assert offer is not None
+    assert offer.text == "total += a"
+    assert offer.probability > 0.5
+
+
+def test_a_model_that_writes_blanks_alone_is_stopped() -> None:
+    """Behind eight blanks Qwen2.5-Coder-0.5B wrote 200 more, and a person waited for half a minute."""
+    writer = Writer(at("def f():\n        |\n\ndef g():\n    pass\n"))
+    read = pieces_until_done(writer, " " * 400)
+    assert len(read) < 80
+    assert writer.offer() is None

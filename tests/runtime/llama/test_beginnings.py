@@ -94,3 +94,10 @@ def test_where_a_line_break_is_owed_nothing_is_decided() -> None:
     beginnings = Beginnings(len(pieces), pieces.__getitem__)
     fitting = beginnings.fitting(b"\n")
     assert len(beginnings.likelier_half(fitting, b"\n", np.zeros(3, dtype=np.float32))) == 3
+
+
+def test_blanks_are_not_spelled_one_by_one() -> None:
+    pieces = [b" " * n for n in range(1, 9)] + [b" x", b"        x"]
+    beginnings = Beginnings(len(pieces), pieces.__getitem__)
+    fitting = beginnings.fitting(b" " * 8)
+    assert {pieces[token] for token in fitting} == {b" " * 8, b" " * 7, b"        x"}
