@@ -72,7 +72,7 @@ def run(args: argparse.Namespace, engine_of: Callable[[LoadedConfig], Engine] | 
     if args.json:
         _print_json(offer, writer.reason, end, model.name)
         return 0
-    write_line(on_terminal(offer.text) if offer is not None else "")
+    write_line(on_terminal(_new_text(offer, text)) if offer is not None else "")
     if offer is None:
         notice(f"nothing to add here: {writer.reason}")
     if end.routing:
@@ -81,6 +81,11 @@ def run(args: argparse.Namespace, engine_of: Callable[[LoadedConfig], Engine] | 
         for line in routing_lines(end.routing):
             notice(line)
     return 0
+
+
+def _new_text(offer: Offer, document: str) -> str:
+    """What is not there yet: an offer may end with the brackets that close behind the cursor, and take their place."""
+    return offer.text.removesuffix(document[offer.start : offer.end])
 
 
 def _print_json(offer: Offer | None, reason: str, end: GenerationEnd, model: str) -> None:
