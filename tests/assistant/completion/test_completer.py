@@ -99,3 +99,11 @@ def test_without_multiline_an_offer_has_one_line() -> None:
     offer = writer.offer()
     assert offer is not None
     assert offer.text == "a = 1"
+
+
+def test_a_traced_text_is_read_to_its_end_since_the_routing_comes_there() -> None:
+    at = place("x = |\n")
+    request = replace(request_at(at), trace_experts=True)
+    engine = ScriptedEngine(["1 + 2\n" + "y = 3\n" * 20])
+    _, end = write(engine, at, request, OPTIONS)
+    assert end.completion_tokens > 20
