@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from dsassist.common_length import common_length
+
 __all__ = ["Range", "moved", "smallest_edit"]
 
 Range = tuple[int, int]  # start and end, in code points
@@ -37,22 +39,10 @@ def moved(ranges: Sequence[Range], before: str, after: str) -> list[Range]:
 
 def smallest_edit(before: str, after: str) -> tuple[int, int, str]:
     """The one edit that makes `after` of `before`: `before[start:end]` is replaced by the text."""
-    start = _common_length(before, after)
+    start = common_length(before, after)
     left = min(len(before), len(after)) - start
-    tail = _common_length(before[::-1][:left], after[::-1][:left])
+    tail = common_length(before[::-1][:left], after[::-1][:left])
     return start, len(before) - tail, after[start : len(after) - tail]
-
-
-def _common_length(first: str, second: str) -> int:
-    """How long the common beginning is; by halves, because comparing slices is quick and comparing in a loop is not."""
-    low, high = 0, min(len(first), len(second))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if first[low:middle] == second[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
 
 
 def _edits(before: str, after: str, ranges: Sequence[Range]) -> list[_Edit]:

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
+from dsassist.common_length import common_length
 from dsassist.syntax.languages import grammar
 
 if TYPE_CHECKING:
@@ -104,25 +105,13 @@ _LOCK = Lock()
 
 
 def _parse_changed(language: str, last: _Kept, data: bytes) -> Tree:
-    start = _common(last.data, data)
+    start = common_length(last.data, data)
     if start == len(data) == len(last.data):
         return last.tree
     shorter = min(len(data), len(last.data)) - start
-    n_same = _common(last.data[::-1][:shorter], data[::-1][:shorter])
+    n_same = common_length(last.data[::-1][:shorter], data[::-1][:shorter])
     end = len(last.data) - n_same
     return parse_edited(language, last.tree, last.data, start, end, data[start : len(data) - n_same])[0]
-
-
-def _common(one: bytes, other: bytes) -> int:
-    """How many bytes both begin with. By halves: megabytes are compared at once in microseconds."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
 
 
 def _behind(row: int, column: int, data: bytes) -> tuple[int, int]:
