@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dsassist.bench.arguments import whole_number
 from dsassist.command import Command
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ __all__ = ["COMMAND"]
 
 _DESCRIPTION = "Measure, print the figures with their bars, and exit with 1 when a bar is missed."
 
+_MOST = 1000
 _QUIET_SHARE = 0.5  # of the cores, by the load average of the last minute
 
 
@@ -36,7 +38,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     for bench, what, count in ((gap, "lines", 100), (speculation, "texts of each kind", 20)):
         bench.add_argument("--model", default="builtin", metavar="MODEL", help="a model's name or path (builtin)")
-        bench.add_argument("--count", type=_count, default=count, metavar="N", help=f"{what} (default: {count})")
+        bench.add_argument(
+            "--count", type=whole_number(_MOST), default=count, metavar="N", help=f"{what} (default: {count})"
+        )
     speculation.add_argument("--draft-model", metavar="MODEL", help="a smaller model of the same vocabulary")
     typing = benches.add_parser(
         "typing", help="what a person who types waits for", description=_DESCRIPTION, allow_abbrev=False
@@ -63,7 +67,9 @@ def _add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     )
     groups = "; ".join(f"{name}: {group.title}" for name, group in GROUPS.items())
     parser.add_argument("--only", action="append", choices=tuple(GROUPS), help=f"may be repeated; {groups}")
-    parser.add_argument("--repeats", type=_count, default=3, metavar="N", help="rounds of each figure (default: 3)")
+    parser.add_argument(
+        "--repeats", type=whole_number(_MOST), default=3, metavar="N", help="rounds of each figure (default: 3)"
+    )
     parser.add_argument("--quick", action="store_true", help="ask for little: to try the bench, not to judge by")
 
 
@@ -77,12 +83,6 @@ def _add_fim_arguments(parser: argparse.ArgumentParser) -> None:
     from dsassist.bench.fim.command import add_arguments
 
     add_arguments(parser)
-
-
-def _count(text: str) -> int:
-    if text.isascii() and text.isdigit() and 1 <= int(text) <= 1000:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed is a whole number from 1 to 1000")
 
 
 def _run(args: argparse.Namespace) -> int:

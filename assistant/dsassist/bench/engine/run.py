@@ -5,10 +5,8 @@ A group says with which options llama-server runs for it; groups with the same o
 
 from __future__ import annotations
 
-import asyncio
-import signal
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
@@ -19,6 +17,7 @@ from dsassist.bench.engine import busy, cancel, decode, preemption, reuse, storm
 from dsassist.bench.engine.servers import Server, our_server, peer_server
 from dsassist.bench.engine.texts import Texts
 from dsassist.bench.engine.trial import QUICK, BenchModel, Measured, Sizes, Trial
+from dsassist.bench.interruptible import run_interruptible
 from dsassist.bench.report import Figure, Report
 from dsassist_runtime.errors import DsassistError, NotDone
 from dsassist_runtime.gguf import fim_orders, read_header
@@ -80,17 +79,7 @@ def run_engine_bench(bench: EngineBench, machine: dict[str, Any], progress: Call
 
     `machine` is `report.machine()` from before: the load that the report gives must not be the bench's own.
     """
-    try:
-        return asyncio.run(_ended_by_sigterm(_run(bench, machine, progress)))
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
-
-
-async def _ended_by_sigterm(work: Coroutine[Any, Any, Report]) -> Report:
-    task = asyncio.current_task()
-    assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await work
+    return run_interruptible(_run(bench, machine, progress))
 
 
 async def _run(bench: EngineBench, machine: dict[str, Any], progress: Callable[[str], None]) -> Report:

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dsassist.bench.arguments import whole_number
 from dsassist_runtime.errors import DsassistError
 
 if TYPE_CHECKING:
@@ -36,13 +37,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DATE",
         help=f"only commits of this day or later, YYYY-MM-DD (default: {_SINCE}, after the models were trained)",
     )
-    parser.add_argument("--holes", type=_count, default=200, metavar="N", help="holes to fill (default: 200)")
+    parser.add_argument(
+        "--holes", type=whole_number(_MOST_HOLES), default=200, metavar="N", help="holes to fill (default: 200)"
+    )
     parser.add_argument("--model", default="builtin", metavar="MODEL", help="a model's name or path (builtin)")
     parser.add_argument("--peer", type=Path, metavar="PROGRAM", help="llama-server, to be asked as llama.vim asks it")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the choice of holes (default: 1)")
     parser.add_argument("--ablation", action="store_true", help="also measure each source of context by itself")
     parser.add_argument(
-        "--context-tokens", type=_count, default=400, metavar="N", help="of other files in a prompt (default: 400)"
+        "--context-tokens",
+        type=whole_number(_MOST_HOLES),
+        default=400,
+        metavar="N",
+        help="of other files in a prompt (default: 400)",
     )
     parser.add_argument("--details", type=Path, metavar="FILE", help="write each hole and its answers, a JSON a line")
 
@@ -75,9 +82,3 @@ def _date(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed is a day such as 2025-01-31") from None
-
-
-def _count(text: str) -> int:
-    if text.isascii() and text.isdigit() and 1 <= int(text) <= _MOST_HOLES:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed is a whole number from 1 to {_MOST_HOLES}")

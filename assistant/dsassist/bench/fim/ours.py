@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from dsassist.bench.fim.answer import Answer, Shown
 from dsassist.bench.fim.hole import Hole
-from dsassist.completion.completer import PromptName, around, infill_request, new_writer
+from dsassist.completion.completer import PromptName, infill_request, new_writer
 from dsassist.completion.plan import Budget, Prompts
 from dsassist.completion.writer import Offer
 from dsassist.options import CompletionConfig
@@ -40,7 +40,7 @@ class Ours:
     def _write(self, hole: Hole, snippets: Sequence[ContextFile]) -> Answer:
         options, place = self._options, hole.place
         tokens = options.max_prompt_tokens
-        prompt = Prompts().wide(*around(place), Budget(tokens, tokens, tokens), snippets)
+        prompt = Prompts().wide(*place.around, Budget(tokens, tokens, tokens), snippets)
         request = infill_request(prompt, options, PromptName(hole.path, hole.repository))
         request = replace(request, sampling=replace(request.sampling, seed=self._seed))
         writer = new_writer(place, options)

@@ -8,11 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dsassist.bench.arguments import whole_number
+
 if TYPE_CHECKING:
     from dsassist.bench.report import Report
 
 __all__ = ["add_arguments", "run"]
 
+_MOST = 100
 _MODEL = "qwen2.5-coder-0.5b"
 
 
@@ -28,8 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--peer", type=Path, metavar="PROGRAM", help="llama-server, for what llama.vim does with it")
     parser.add_argument("--model", default=_MODEL, metavar="MODEL", help=f"a model's name or path (default: {_MODEL})")
-    parser.add_argument("--traces", type=_count, metavar="N", help="changes that are typed a round (default: 4)")
-    parser.add_argument("--repeats", type=_count, metavar="N", help="rounds of each arm (default: 3)")
+    parser.add_argument(
+        "--traces", type=whole_number(_MOST), metavar="N", help="changes that are typed a round (default: 4)"
+    )
+    parser.add_argument("--repeats", type=whole_number(_MOST), metavar="N", help="rounds of each arm (default: 3)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the choice and the typing (default: 1)")
     parser.add_argument(
         "--details", type=Path, metavar="FILE", help="write the traces and all that happened, as JSON lines"
@@ -55,9 +60,3 @@ def run(args: argparse.Namespace, progress: Callable[[str], None]) -> Report:
         details=args.details,
     )
     return run_typing_bench(bench, before, progress)
-
-
-def _count(text: str) -> int:
-    if text.isascii() and text.isdigit() and 1 <= int(text) <= 100:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed is a whole number from 1 to 100")

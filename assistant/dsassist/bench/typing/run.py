@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import signal
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -17,6 +16,7 @@ from typing import Any, TextIO
 from dsassist.bench.engine.client import Request, call
 from dsassist.bench.engine.servers import Server, peer_server
 from dsassist.bench.engine.trial import take_turns
+from dsassist.bench.interruptible import run_interruptible
 from dsassist.bench.report import Figure, Report
 from dsassist.bench.typing.cold import ColdFile, cold_files, first_text_ms
 from dsassist.bench.typing.figures import OURS, PEER, Round, compared, of_layout
@@ -69,17 +69,7 @@ def run_typing_bench(bench: TypingBench, machine: dict[str, Any], progress: Call
 
     `machine` is `report.machine()` from before: the load that the report gives must not be the bench's own.
     """
-    try:
-        return asyncio.run(_ended_by_sigterm(_Run(bench, progress).report(machine)))
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
-
-
-async def _ended_by_sigterm(work: Coroutine[Any, Any, Report]) -> Report:
-    task = asyncio.current_task()
-    assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await work
+    return run_interruptible(_Run(bench, progress).report(machine))
 
 
 class _Run:

@@ -93,7 +93,6 @@ class Timeline:
     work: list[Work] = field(default_factory=list)
     n_stale: int = 0
     n_unanswered: int = 0
-    n_failed: int = 0
     n_accepted: int = 0  # characters that were taken instead of typed
     began: float = field(default_factory=time.perf_counter)
 
