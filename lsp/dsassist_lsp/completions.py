@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from dsassist.completion.completer import PromptName, around, infill_request
+from dsassist.completion.completer import PromptName, infill_request
 from dsassist.completion.draft import Draft
 from dsassist.completion.place import Place
 from dsassist.completion.plan import Budget, Prompt, budget_of
@@ -118,7 +118,7 @@ class Completions:
         return session
 
     def _begin(self, session: Session, waiting: Waiting, asked: Asked) -> None:
-        prompt = session.prompts.at(*around(asked.place), self._budget(asked.loaded))
+        prompt = session.prompts.at(*asked.place.around, self._budget(asked.loaded))
         request = infill_request(prompt, asked.loaded.config.completion, asked.name)
 
         def open_stream() -> TextStream:
@@ -162,7 +162,7 @@ class Completions:
             self._read_ahead_soon(asked)
             return
         place, budget = session.place, self._budget(asked.loaded)
-        before, after = around(place)
+        before, after = place.around
         if not session.prompts.wants_wide(before, after):
             return
         asked = replace(asked, place=place)
@@ -186,7 +186,7 @@ class Completions:
         if self._reading_ahead is None or self._reading_ahead[0] != document:
             return
         _, prompt, job = self._reading_ahead
-        if place is None or prompt.at(*around(place)) is None:
+        if place is None or prompt.at(*place.around) is None:
             job.close()
             self._reading_ahead = None
 

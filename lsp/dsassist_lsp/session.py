@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
-from dsassist.completion.completer import around, new_writer
+from dsassist.completion.completer import new_writer
 from dsassist.completion.draft import Draft, Drafts
 from dsassist.completion.place import Place
 from dsassist.completion.plan import Prompt, Prompts
@@ -120,7 +120,7 @@ class Session:
 
     def answer_from_drafts(self, waiting: Waiting) -> bool:
         """Answer with what is written already, or wait for what is being written; False when neither will do."""
-        before, after = around(waiting.place)
+        before, after = waiting.place.around
         if (found := self._drafts.at(before, after)) is not None:
             draft, typed = found
             waiting.left = self._shown.left(waiting.place, draft) if self._shown is not None else None
@@ -136,7 +136,7 @@ class Session:
     def begin(self, waiting: Waiting, prompt: Prompt, job_of: Callable[[Reading], Job]) -> Job:
         """Have a new text written for a request."""
         self.stop()
-        before, after = around(waiting.place)
+        before, after = waiting.place.around
         draft = Draft(before, after, prompt)
         if (oldest := self._drafts.add(draft)) is not None:
             self._forgotten(oldest)
@@ -153,7 +153,7 @@ class Session:
             return
         draft = self._running[0]
         if place is not None:
-            before, after = around(place)
+            before, after = place.around
             if draft.typed(before, after) is not None or draft.may_become(before, after):
                 self._stop_soon()
                 return
@@ -208,7 +208,7 @@ class Session:
         waiting = self._waiting
         if waiting is None or waiting.draft is not draft:
             return
-        before, after = around(waiting.place)
+        before, after = waiting.place.around
         typed = draft.typed(before, after)
         if typed is None or (typed == len(draft.text) and end.finish_reason != "stop"):  # all of it was typed
             _answer(waiting, None)
@@ -248,7 +248,7 @@ class Session:
 
     def _catch_up(self, waiting: Waiting, draft: Draft) -> None:
         """The text has come as far as what was typed, or turns out to be another."""
-        before, after = around(waiting.place)
+        before, after = waiting.place.around
         typed = draft.typed(before, after)
         if typed is not None:
             if len(draft.text) > typed or not draft.is_running:

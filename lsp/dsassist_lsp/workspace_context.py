@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["WorkspaceContext"]
 
 _SHARE = 0.4  # of a wide prompt is for other files
-_CHARACTERS_PER_TOKEN = 3.3
 
 
 class WorkspaceContext:

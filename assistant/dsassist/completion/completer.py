@@ -18,7 +18,7 @@ from dsassist.options import CompletionConfig
 from dsassist.secrets import without_secrets
 from dsassist_runtime.api import Engine, GenerationEnd, InfillRequest, Sampling
 
-__all__ = ["PromptName", "around", "as_asked", "infill_request", "new_writer", "whole_prompt", "write"]
+__all__ = ["PromptName", "as_asked", "infill_request", "new_writer", "whole_prompt", "write"]
 
 
 _DATA_LINE = re.compile(
@@ -34,14 +34,9 @@ class PromptName:
     repository: str = ""
 
 
-def around(place: Place) -> tuple[str, str]:
-    """The text before and after a cursor with line feeds alone, as models write them."""
-    return place.text[: place.offset].replace("\r\n", "\n"), place.text[place.offset :].replace("\r\n", "\n")
-
-
 def whole_prompt(place: Place, options: CompletionConfig) -> Prompt:
     """The prompt for a cursor in a document of which nothing is evaluated yet, as wide as it may be."""
-    before, after = around(place)
+    before, after = place.around
     return prompt_at(before, after, options.max_prompt_tokens)
 
 

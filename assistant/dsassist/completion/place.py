@@ -28,6 +28,11 @@ class Place:
         return language_of(self.path, self.language_id)
 
     @cached_property
+    def around(self) -> tuple[str, str]:
+        """The text before and after the cursor with line feeds alone, as models write them."""
+        return self.text[: self.offset].replace("\r\n", "\n"), self.text[self.offset :].replace("\r\n", "\n")
+
+    @cached_property
     def line_start(self) -> int:
         """Where the cursor's line begins."""
         return self.text.rfind("\n", 0, self.offset) + 1

@@ -63,7 +63,6 @@ class Writer:
         self._least = min_probability
         self._text: list[str] = []
         self._confidence = Confidence()
-        self._cut_short = False
         self.reason = ""
 
     @property
@@ -97,7 +96,6 @@ class Writer:
 
         Before this an unfinished line is only offered where it is the first.
         """
-        self._cut_short = cut_short and not self._ending.done
         self._ending.finish(cut_short=cut_short)
 
     def offer(self, min_probability: float = 0.0) -> Offer | None:

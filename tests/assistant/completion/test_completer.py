@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from dsassist.completion.completer import PromptName, around, infill_request, whole_prompt, write
+from dsassist.completion.completer import PromptName, infill_request, whole_prompt, write
 from dsassist.completion.place import Place
 from dsassist.completion.plan import prompt_at
 from dsassist.options import CompletionConfig
@@ -79,7 +79,7 @@ def test_a_key_of_several_lines_is_left_out_wherever_the_window_and_the_cursor_a
         offset = len("\n".join(text.split("\n")[:cut])) + 1
         for tokens in (96, 200, 1000):
             at = Place(text, offset, "a.py")
-            prompt = prompt_at(*around(at), tokens)
+            prompt = prompt_at(*at.around, tokens)
             request = infill_request(prompt, OPTIONS, PromptName())
             shown = [line for line in body if line in request.prefix + request.suffix + request.begun]
             assert shown == [], (cut, tokens)
