@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from pathlib import PurePath
 from typing import NamedTuple
 
-__all__ = ["has_secret", "is_secret_path", "without_secrets"]
+__all__ = ["has_secret", "is_secret_path", "without_secrets", "without_secrets_of_part"]
 
 _PLACEHOLDER = "..."
 
@@ -229,6 +229,11 @@ _RULES = (
 )
 
 
+_DATA_LINE = re.compile(
+    r"^([ \t\"']*)(?=[^\n]*\d)(?=[^\n]*[a-z])(?=[^\n]*[A-Z])[A-Za-z0-9+/]{48,}={0,2}(?=\W*$)", re.MULTILINE
+)
+
+
 def is_secret_path(path: str | PurePath) -> bool:
     """Is this a file that holds secrets by its nature, whatever stands in it?"""
     pure = PurePath(path)
@@ -255,6 +260,14 @@ def without_secrets(text: str) -> str:
             kept += [text[end:start], "\n".join(_PLACEHOLDER if line.strip() else line for line in lines)]
             end = stop
     return "".join([*kept, text[end:]])
+
+
+def without_secrets_of_part(text: str) -> str:
+    """The same for a part of a file, which may begin and end within a key, so that nothing marks its lines.
+
+    Lines of data alone are replaced, whatever they are: to a model they are of no use anyway.
+    """
+    return _DATA_LINE.sub(r"\1" + _PLACEHOLDER, without_secrets(text))
 
 
 def _secrets(text: str) -> Iterator[tuple[int, int]]:

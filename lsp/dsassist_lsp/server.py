@@ -12,7 +12,6 @@ from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 from pygls.uris import to_fs_path
 
-from dsassist.chat_actions.instruct import hidden_test_reason
 from dsassist.completion.draft import Draft
 from dsassist.completion.place import Place
 from dsassist.config import LoadedConfig
@@ -40,8 +39,8 @@ from dsassist_runtime.version import __version__
 
 __all__ = ["Server", "create_server"]
 
-# What an editor without ghost text should ask after, beside words; a space would bring up its menu all the time.
 _BUSY_S = 0.3  # what takes longer is told of
+# What an editor without ghost text should ask after, beside words; a space would bring up its menu all the time.
 _TRIGGER_CHARACTERS = [".", "(", "["]
 
 
@@ -164,6 +163,8 @@ class Server(LanguageServer):
             self.status.set(kind="ready", message="", percent=None)
 
     def _ready(self, facts: ModelFacts) -> None:
+        from dsassist.chat_actions.instruct import hidden_test_reason  # `initialize` need not wait for it
+
         loaded = self.configuration(self.main_folder())
         opened = self.engines.opened(loaded)
         self.status.set(kind="ready", message="", model=opened.name if opened else facts.name, percent=None)

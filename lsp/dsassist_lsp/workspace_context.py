@@ -1,7 +1,4 @@
-"""Parts of other files for the prompts: the workspace's indexes, kept up in the background, and what was edited lately.
-
-The index is built by a process of its own, at the lowest priority: in a thread it would take turns with the keystrokes.
-"""
+"""Parts of other files for the prompts: from the workspaces' indexes (`indexing` builds them) and from recent edits."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ over the same parts (`plan`, `draft`, `writer`).
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -15,15 +14,10 @@ from dsassist.completion.place import Place
 from dsassist.completion.plan import Prompt, prompt_at
 from dsassist.completion.writer import Writer
 from dsassist.options import CompletionConfig
-from dsassist.secrets import without_secrets
+from dsassist.secrets import without_secrets_of_part
 from dsassist_runtime.api import Engine, GenerationEnd, InfillRequest, Sampling
 
 __all__ = ["PromptName", "as_asked", "infill_request", "new_writer", "whole_prompt", "write"]
-
-
-_DATA_LINE = re.compile(
-    r"^([ \t\"']*)(?=[^\n]*\d)(?=[^\n]*[a-z])(?=[^\n]*[A-Z])[A-Za-z0-9+/]{48,}={0,2}(?=\W*$)", re.MULTILINE
-)
 
 
 @dataclass(frozen=True)
@@ -72,8 +66,7 @@ def as_asked(prompt: Prompt) -> Prompt:
 
 @lru_cache(maxsize=16)
 def _without_secrets(text: str) -> str:
-    # A window may begin and end within a key, so that nothing marks its lines; as data they are of no use anyway.
-    return _DATA_LINE.sub(r"\1...", without_secrets(text))
+    return without_secrets_of_part(text)
 
 
 def new_writer(place: Place, options: CompletionConfig, min_probability: float = 0.0) -> Writer:
