@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -16,6 +17,9 @@ from dsassist_runtime.api import EngineSettings, GenerationEnd, InfillRequest, S
 # Read before the fixture below hides it.
 _REAL_MODEL = os.environ.get("DSASSIST_TEST_MODEL")
 _NO_REAL_MODEL = "Qwen2.5-Coder-0.5B is not on disk (scripts/test pulls it)"
+
+# What is started in the background ignores Ctrl-C, and so would every program that a test means to interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
