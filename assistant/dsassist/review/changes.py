@@ -17,6 +17,7 @@ from dsassist import git
 from dsassist.documents import DocumentError, decode_text, read_text
 from dsassist.globs import is_excluded
 from dsassist.review.source import Source
+from dsassist.syntax.languages import language_of
 from dsassist_runtime.errors import DsassistError
 
 __all__ = [
@@ -41,11 +42,17 @@ _READ_AT_ONCE = 16  # files for each start of git; at most 32 MB
 
 @dataclass(frozen=True)
 class ChangedFile:
-    """The new text of a file, and its changed lines, counted from 1."""
+    """The new text of a file, and its changed lines, counted from 1.
+
+    `old` is the text before, None where there was none or where the whole file is looked at; `language` is
+    `syntax.languages`' name.
+    """
 
     path: str
     source: Source
     lines: frozenset[int]
+    old: str | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True)
@@ -213,9 +220,17 @@ def _staged_file(entry: git.StagedEntry, blobs: _Blobs) -> ChangedFile | Skipped
     path = _shown(entry.path)
     old, new = blobs.contents(entry)
     try:
-        return ChangedFile(path, Source(decode_text(new, path, LIMIT_BYTES)), changed_lines(old, new))
+        source = Source(decode_text(new, path, LIMIT_BYTES))
+        return ChangedFile(path, source, changed_lines(old, new), _old_text(entry, old), language_of(path))
     except DocumentError as error:
         return Skipped(path, error.reason)
+
+
+def _old_text(entry: git.StagedEntry, old: bytes) -> str | None:
+    try:
+        return None if _is_new(entry) else decode_text(old, _shown(entry.path), LIMIT_BYTES)
+    except DocumentError:  # it was no text; what it is now counts
+        return None
 
 
 def _whole_file(path: Path) -> ChangedFile | Skipped:
@@ -223,4 +238,5 @@ def _whole_file(path: Path) -> ChangedFile | Skipped:
         text = read_text(path, LIMIT_BYTES)
     except DocumentError as error:
         return Skipped(str(path), error.reason)
-    return ChangedFile(str(path), Source(text), frozenset(range(1, text.count("\n") + 2)))
+    lines = frozenset(range(1, text.count("\n") + 2))
+    return ChangedFile(str(path), Source(text), lines, language=language_of(str(path)))

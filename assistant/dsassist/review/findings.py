@@ -6,32 +6,44 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dsassist.review.changes import Skipped
-from dsassist.review.evidence import ratio
-from dsassist.review.site import Family
+from dsassist.review.rules import rule_of
 
-__all__ = ["SEVERITIES", "Finding", "Review", "Severity"]
+__all__ = ["SEVERITIES", "Finding", "Related", "Replacement", "Review", "Severity"]
 
 Severity = Literal["info", "warning", "error"]
 
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "error")
 """In rising order."""
 
-_MESSAGES: dict[Family, str] = {
-    "name": "`{original}` may be meant to be `{alternative}`",
-    "attribute": "`{original}` may be meant to be `{alternative}`",
-    "comparison": "`{original}` may be meant to be `{alternative}`",
-    "boolean": "`{original}` may be meant to be `{alternative}`",
-    "swapped-arguments": "arguments may be swapped: `{alternative}`",
-    "missing-not": "condition may be the wrong way round: `{alternative}`",
-    "missing-await": "`await` may be missing: `{alternative}`",
-}
+
+@dataclass(frozen=True)
+class Replacement:
+    """Part of a fix: what stands at a place of the finding's file gives way to `text`."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Related:
+    """Another place that a finding speaks of, and what is to be seen there."""
+
+    path: str
+    line: int
+    column: int
+    note: str
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A place where the model finds another text far likelier; lines and columns count from 1, the end is exclusive.
+    """One thing to look at. Lines and columns count from 1, columns in code points; the end is exclusive.
 
-    Columns are code points. `evidence_nats` is rounded to 0.1, which is coarser than the arithmetic's noise.
+    `function` is qualified, and empty outside of one. `evidence` says in words why. `fix` are replacements that do not
+    overlap, in the order of the text. `fingerprint` names it as long as its statement stays. `evidence_nats`, of
+    findings by likelihood, is rounded to 0.1, which is coarser than the arithmetic's noise.
     """
 
     path: str
@@ -39,24 +51,23 @@ class Finding:
     column: int
     end_line: int
     end_column: int
-    code: str
     severity: Severity
-    family: Family
+    family: str
     function: str
-    original: str
-    alternative: str
-    evidence_nats: float
+    message: str
     source_line: str
+    evidence: str = ""
+    fix: tuple[Replacement, ...] = ()
+    related: tuple[Related, ...] = ()
+    original: str = ""
+    alternative: str = ""
+    evidence_nats: float | None = None
+    fingerprint: str = ""
 
     @property
-    def message(self) -> str:
-        """One line for the reader."""
-        return _MESSAGES[self.family].format(original=_short(self.original), alternative=_short(self.alternative))
-
-    @property
-    def evidence(self) -> str:
-        """How sure the model is, in words."""
-        return f"{ratio(self.evidence_nats)} as likely here (+{self.evidence_nats:.1f} nats)"
+    def code(self) -> str:
+        """By which it is looked up and ignored."""
+        return rule_of(self.family).code
 
 
 @dataclass(frozen=True)
@@ -85,8 +96,3 @@ class Review:
 
 def _index(level: str) -> int:
     return [str(severity) for severity in SEVERITIES].index(level)
-
-
-def _short(text: str) -> str:
-    one_line = " ".join(text.split())
-    return one_line if len(one_line) <= 60 else f"{one_line[:57]}..."

@@ -58,10 +58,7 @@ def as_json(review: Review, model: str) -> str:
     """The review as one JSON object, with all that the text says."""
     return json.dumps(
         {
-            "findings": [
-                asdict(finding) | {"message": finding.message, "evidence": finding.evidence}
-                for finding in review.findings
-            ],
+            "findings": [{"code": finding.code, **asdict(finding)} for finding in review.findings],
             "found": review.found,
             "reviewed": {"functions": review.functions, "files": review.files},
             "not_reviewed": [asdict(each) for each in review.skipped],
@@ -86,18 +83,13 @@ def _excerpt(finding: Finding) -> str:
     after = len(finding.source_line[: finding.end_column - 1].expandtabs(4)) if ends_here else len(source)
     number, margin = str(finding.line), " " * len(str(finding.line))
     mark = output.style("^" * max(after - before, 1), "yellow")
-    evidence = f"`{_one_line(finding.alternative)}` is {finding.evidence}"
+    evidence = finding.evidence
     if len(source) > _WIDEST_LINE:  # a mark below a wrapped line points nowhere
         return f"    {output.visible(evidence)}"
     line, below = f"    {number} | {output.visible(source)}", f"    {margin} | {' ' * before}"
     if len(below) + max(after - before, 1) + 1 + len(evidence) <= _TERMINAL_COLUMNS:
         return f"{line}\n{below}{mark} {output.visible(evidence)}"
     return f"{line}\n{below}{mark}\n    {margin} = {output.visible(evidence)}"
-
-
-def _one_line(text: str) -> str:
-    joined = " ".join(text.split())
-    return joined if len(joined) <= 40 else f"{joined[:37]}..."
 
 
 def _count(number: int, noun: str) -> str:

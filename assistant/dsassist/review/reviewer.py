@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from dsassist.review.candidates import CODES
 from dsassist.review.changes import Changes, PendingFile, Skipped
-from dsassist.review.evidence import evidence_nats, needed_nats
 from dsassist.review.findings import Finding, Review, Severity
-from dsassist.review.site import Candidate
-from dsassist.review.tasks import Task, tasks_of
+from dsassist.review.likelihood.evidence import evidence_nats, needed_nats
+from dsassist.review.likelihood.site import Candidate
+from dsassist.review.likelihood.tasks import Task, tasks_of
+from dsassist.review.likelihood.wording import finding_of
 from dsassist_runtime.api import Edit, EditScore, Engine, ScoreRequest
 from dsassist_runtime.errors import DeadlineExceeded, NotDone, RequestRefused
 
@@ -160,7 +160,7 @@ class _Run:
                 best[candidate.line] = (nats, candidate)
         for nats, candidate in best.values():
             assert self.judge is not None, "a score came from somewhere"
-            yield _finding(task, candidate, nats, self.judge.severity)
+            yield finding_of(task, candidate, nats, self.judge.severity)
 
     def _scores(
         self, task: Task, candidates: tuple[Candidate, ...], limit: int = _LIMIT_CHARACTERS
@@ -208,25 +208,7 @@ def _moved(edit: Edit, by: int) -> Edit:
     return Edit(edit.start + by, edit.end + by, edit.replacement)
 
 
-def _finding(task: Task, candidate: Candidate, nats: float, severity: Severity) -> Finding:
-    return Finding(
-        path=task.path,
-        line=candidate.line,
-        column=candidate.column,
-        end_line=candidate.end_line,
-        end_column=candidate.end_column,
-        code=CODES[candidate.family],
-        severity=severity,
-        family=candidate.family,
-        function=task.function.name,
-        original=candidate.original,
-        alternative=candidate.alternative,
-        evidence_nats=round(nats, 1),
-        source_line=task.function.source.line_text(candidate.line),
-    )
-
-
 def _reported(findings: list[Finding], limit: int) -> tuple[Finding, ...]:
     """The strongest findings, in the order of their places."""
-    strongest = sorted(findings, key=lambda finding: -finding.evidence_nats)[:limit]
+    strongest = sorted(findings, key=lambda finding: -(finding.evidence_nats or 0.0))[:limit]
     return tuple(sorted(strongest, key=lambda finding: (finding.path, finding.line, finding.column)))

@@ -8,9 +8,9 @@ import pytest
 
 from dsassist.review.changes import ChangedFile, Changes, PendingFile, Skipped
 from dsassist.review.findings import Review
+from dsassist.review.likelihood.tasks import Task, tasks_of
 from dsassist.review.reviewer import Judge, review
 from dsassist.review.source import Source
-from dsassist.review.tasks import Task, tasks_of
 from dsassist_runtime.api import EditScore, ScoreRequest
 from dsassist_runtime.errors import DeadlineExceeded, EngineDied, ModelMissing, NotDone, RequestRefused
 from dsassist_runtime.testing import ScriptedEngine

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from dsassist.review.site import Candidate, Site
+from dsassist.review.likelihood.site import Candidate, Site
 
 if TYPE_CHECKING:
     from tree_sitter import Node

@@ -10,7 +10,7 @@ import builtins
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from dsassist.review.site import Candidate, Site
+from dsassist.review.likelihood.site import Candidate, Site
 
 if TYPE_CHECKING:
     from tree_sitter import Node

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dsassist.review.evidence import evidence_nats, needed_nats, ratio
+from dsassist.review.likelihood.evidence import evidence_nats, needed_nats
+from dsassist.review.likelihood.wording import ratio
 from dsassist_runtime.api import Edit, EditScore
 
 REPLACED, ADDED, REMOVED = Edit(5, 9, "other"), Edit(5, 5, "not "), Edit(5, 9, "")

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from dsassist.review.functions import Function
-from dsassist.review.scopes import Names
+from dsassist.review.likelihood.scopes import Names
 from dsassist.review.source import Source, walk
 from dsassist_runtime.api import Edit
 

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from dsassist.review.scopes import is_attribute_name, is_called, is_keyword
-from dsassist.review.site import Candidate, Site, in_turn
+from dsassist.review.likelihood.scopes import is_attribute_name, is_called, is_keyword
+from dsassist.review.likelihood.site import Candidate, Site, in_turn
 
 if TYPE_CHECKING:
     from tree_sitter import Node

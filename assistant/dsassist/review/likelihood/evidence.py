@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import math
 
-from dsassist.review.site import Family
+from dsassist.review.likelihood.site import Family
 from dsassist_runtime.api import EditScore
 
-__all__ = ["LEAST_EVIDENCE", "evidence_nats", "needed_nats", "ratio"]
+__all__ = ["LEAST_EVIDENCE", "evidence_nats", "needed_nats"]
 
 _FLOOR_NATS = -6.0
 
@@ -52,15 +52,6 @@ def evidence_nats(score: EditScore) -> float:
     shared = min(len(score.site_original), len(score.site_alternative))
     both = _floored(score.site_alternative[-shared:]) - _floored(score.site_original[-shared:]) if shared else 0.0
     return min(both, site) + suffix
-
-
-def ratio(nats: float) -> str:
-    """How many times as likely, in words that a reader can weigh."""
-    times = math.exp(min(nats, 14.0))
-    if nats > math.log(1e6):
-        return "over a million times"
-    digits = 10 ** max(0, math.floor(math.log10(times)) - 1)
-    return f"{round(times / digits) * digits:,} times"
 
 
 def _floored(log_probabilities: tuple[float, ...]) -> float:

@@ -1,7 +1,7 @@
 """What could stand in a function's changed lines instead: minimal alternatives, each of one family.
 
 A candidate is a question, not a suspicion; the model ranks them. Another family is a function from a `Site` to
-candidates, a line here, and one in `evidence.LEAST_EVIDENCE`.
+candidates, a line here, one in `evidence.LEAST_EVIDENCE` and one in `review.rules`.
 """
 
 from __future__ import annotations
@@ -10,25 +10,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-from dsassist.review import arguments, names, operators
 from dsassist.review.functions import Function
-from dsassist.review.site import Candidate, Family, Site
+from dsassist.review.likelihood import arguments, names, operators
+from dsassist.review.likelihood.site import Candidate, Family, Site
 from dsassist_runtime.api import Edit
 
-__all__ = ["CODES", "MOST_CANDIDATES", "find_candidates"]
+__all__ = ["MOST_CANDIDATES", "find_candidates"]
 
 MOST_CANDIDATES = 600
 """Of one function: the engine tokenizes the text anew for each."""
-
-CODES: dict[Family, str] = {
-    "name": "DSA101",
-    "attribute": "DSA102",
-    "comparison": "DSA103",
-    "boolean": "DSA104",
-    "swapped-arguments": "DSA105",
-    "missing-not": "DSA106",
-    "missing-await": "DSA107",
-}
 
 # In the order of how often such a bug is a real one, which decides where there are too many alternatives.
 _FAMILIES: tuple[Callable[[Site], Iterator[Candidate]], ...] = (

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from dsassist.review.candidates import find_candidates
 from dsassist.review.changes import ChangedFile, Skipped
 from dsassist.review.functions import Function, changed_functions, file_head
-from dsassist.review.site import Candidate
+from dsassist.review.likelihood.candidates import find_candidates
+from dsassist.review.likelihood.site import Candidate
 
 __all__ = ["Task", "tasks_of"]
 

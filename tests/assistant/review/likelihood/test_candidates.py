@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsassist.review.candidates import CODES, MOST_CANDIDATES, _smallest, find_candidates
-from dsassist.review.evidence import LEAST_EVIDENCE
 from dsassist.review.functions import Function, changed_functions
-from dsassist.review.site import Candidate
+from dsassist.review.likelihood.candidates import MOST_CANDIDATES, _smallest, find_candidates
+from dsassist.review.likelihood.evidence import LEAST_EVIDENCE
+from dsassist.review.likelihood.site import Candidate
+from dsassist.review.rules import RULES
 from dsassist.review.source import Source
 from dsassist_runtime.api import Edit
 
@@ -196,7 +197,7 @@ def test_every_alternative_parses_and_no_two_are_the_same(function_of: FunctionO
     found = find_candidates(function, ALL)
     results = [textwrap.dedent(applied(function, candidate)) for candidate in found]
     assert len(found) > 50
-    assert {candidate.family for candidate in found} == {*CODES}
+    assert {candidate.family for candidate in found} == {*LEAST_EVIDENCE}
     assert len({*results, textwrap.dedent(function.text)}) == len(found) + 1
     for result in results:
         compile(result, "alternative", "exec")
@@ -236,8 +237,8 @@ def test_an_argument_on_a_changed_line_of_a_call_that_began_before(function_of: 
 
 
 def test_each_family_has_a_code_and_a_threshold() -> None:
-    assert CODES.keys() == LEAST_EVIDENCE.keys()
-    assert len(set(CODES.values())) == len(CODES)
+    assert {rule.family for rule in RULES if rule.code.startswith("DSA1")} == LEAST_EVIDENCE.keys()
+    assert len({rule.code for rule in RULES}) == len(RULES)
 
 
 # -- no more than the engine can be asked

@@ -1,0 +1,65 @@
+"""A likely alternative as a finding: the words that a reader sees, and the fix."""
+
+from __future__ import annotations
+
+import math
+
+from dsassist.review.findings import Finding, Replacement, Severity
+from dsassist.review.likelihood.site import Candidate, Family
+from dsassist.review.likelihood.tasks import Task
+
+__all__ = ["finding_of"]
+
+_MAY_BE_MEANT = "`{original}` may be meant to be `{alternative}`"
+_MESSAGES: dict[Family, str] = {
+    "name": _MAY_BE_MEANT,
+    "attribute": _MAY_BE_MEANT,
+    "comparison": _MAY_BE_MEANT,
+    "boolean": _MAY_BE_MEANT,
+    "swapped-arguments": "arguments may be swapped: `{alternative}`",
+    "missing-not": "condition may be the wrong way round: `{alternative}`",
+    "missing-await": "`await` may be missing: `{alternative}`",
+}
+
+
+def finding_of(task: Task, candidate: Candidate, nats: float, severity: Severity) -> Finding:
+    """What is said of an alternative that is likelier by `nats`."""
+    written = {"original": _short(candidate.original, 60), "alternative": _short(candidate.alternative, 60)}
+    nats = round(nats, 1)
+    return Finding(
+        path=task.path,
+        line=candidate.line,
+        column=candidate.column,
+        end_line=candidate.end_line,
+        end_column=candidate.end_column,
+        severity=severity,
+        family=candidate.family,
+        function=task.function.name,
+        message=_MESSAGES[candidate.family].format(**written),
+        source_line=task.function.source.line_text(candidate.line),
+        evidence=f"`{_short(candidate.alternative, 40)}` is {ratio(nats)} as likely here (+{nats:.1f} nats)",
+        fix=(_replacement(candidate),),
+        original=candidate.original,
+        alternative=candidate.alternative,
+        evidence_nats=nats,
+    )
+
+
+def ratio(nats: float) -> str:
+    """How many times as likely, in words that a reader can weigh."""
+    times = math.exp(min(nats, 14.0))
+    if nats > math.log(1e6):
+        return "over a million times"
+    digits = 10 ** max(0, math.floor(math.log10(times)) - 1)
+    return f"{round(times / digits) * digits:,} times"
+
+
+def _replacement(candidate: Candidate) -> Replacement:
+    return Replacement(
+        candidate.line, candidate.column, candidate.end_line, candidate.end_column, candidate.alternative
+    )
+
+
+def _short(text: str, limit: int) -> str:
+    one_line = " ".join(text.split())
+    return one_line if len(one_line) <= limit else f"{one_line[: limit - 3]}..."
