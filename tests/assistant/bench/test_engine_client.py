@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from dsassist.bench.engine.client import Address, Reply, Request, ask, call, exchange
+from dsassist.bench.engine.client import Address, Refused, Reply, Request, ask, call, exchange
 from dsassist_runtime.errors import NotDone, Overloaded
 
 T = TypeVar("T")
@@ -103,7 +103,7 @@ def test_counts_that_are_not_there_are_never_guessed() -> None:
         ([HEAD, chunk(b'data: {"error":{"message":"no memory"}}\n\n')], NotDone, "no memory"),
         (
             [b'HTTP/1.1 400 Bad Request\r\nContent-Length: 31\r\n\r\n{"error":{"message":"too long"}}'],
-            NotDone,
+            Refused,
             "too lon",
         ),
         ([b"HTTP/1.1 429 Too Many\r\nContent-Length: 5\r\n\r\nlater"], Overloaded, "429.*later"),

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from dsassist.bench.engine.servers import our_server
+from dsassist.bench.engine.client import Address
+from dsassist.bench.engine.servers import Server, our_server
 from dsassist.bench.typing.cold import ColdFile, cold_files, first_text_ms
 from dsassist.bench.typing.llama_vim import LlamaVimArm
 from dsassist.bench.typing.our_server import evaluated_and_written, our_editor, our_home, work_of
@@ -166,6 +167,27 @@ def test_a_llama_server_that_has_gone_is_told_in_a_sentence(builtin_model: Path)
 
     with pytest.raises(NotDone, match=r"no server answers on port"):
         asyncio.run(main())
+
+
+def test_what_the_peer_refuses_is_counted_and_the_typing_goes_on() -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b'HTTP/1.1 400 Bad Request\r\nContent-Length: 31\r\n\r\n{"error":{"message":"too long"}}')
+        writer.close()
+
+    async def main() -> Timeline:
+        timeline = Timeline()
+        async with await asyncio.start_server(refuse, "127.0.0.1", 0) as listening:
+            port = listening.sockets[0].getsockname()[1]
+            arm = LlamaVimArm(Server("peer", "llama-server", Address(port), os.getpid()), "a.py", timeline, seed=1)
+            assert (await replay(quick(BEFORE, AFTER), arm, seed=1)).text == AFTER
+            await arm.close()
+        return timeline
+
+    timeline = asyncio.run(main())
+    assert timeline.n_refused > 0
+    assert timeline.n_unanswered == 0
+    assert not timeline.screen
 
 
 def test_fresh_files_have_a_thousand_lines_and_a_place_within_a_line_of_code() -> None:

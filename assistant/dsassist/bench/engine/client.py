@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from dsassist_runtime.errors import NotDone, Overloaded
 
-__all__ = ["Address", "Event", "Exchange", "Reply", "Request", "ask", "call", "exchange", "text_of"]
+__all__ = ["Address", "Event", "Exchange", "Refused", "Reply", "Request", "ask", "call", "exchange", "text_of"]
 
 _LIMIT_S = 900.0  # of a whole answer: a server that stands still must not hold the bench for ever
 _DONE = b"[DONE]"
@@ -107,6 +107,10 @@ class Reply:
         raise _incomplete(openai)
 
 
+class Refused(NotDone):
+    """The server will not do this request, and would do another."""
+
+
 class Exchange:
     """A request that was sent, whose answer is still coming."""
 
@@ -119,7 +123,10 @@ class Exchange:
         self._writer = writer
 
     async def read_head(self) -> None:
-        """Wait for the status and the headers; `Overloaded` for a 429, `NotDone` for any other but 200."""
+        """Wait for the status and the headers.
+
+        `Overloaded` for a 429, `Refused` for another of the 400s, `NotDone` for any other but 200.
+        """
         line = await self._reader.readline()
         if not line:
             raise NotDone(f"the server closed the connection without an answer to {self.path}")
@@ -131,7 +138,8 @@ class Exchange:
             name, _, value = line.partition(b":")
             self._headers[name.decode("latin-1").lower()] = value.strip().decode("latin-1")
         if self.status != 200:
-            kind = Overloaded if self.status == 429 else NotDone
+            refused = Refused if 400 <= self.status < 500 else NotDone
+            kind = Overloaded if self.status == 429 else refused
             raise kind(f"the server answered {self.status} to {self.path}: {_reason(await self.body())}")
 
     async def body(self) -> bytes:

@@ -128,6 +128,9 @@ def compared(rounds: Mapping[str, Sequence[Round]], count: Count) -> tuple[list[
                 left_out.append(f"{measure.name}, {arm}: nothing was shown")
         if PEER in samples and measure.has_ratio:
             figures += _ratio(measure.name, found[OURS], found[PEER], measure.better, measure.ratio_bar, left_out)
+    for arm, mine in rounds.items():
+        if refused := sum(timeline.n_refused for done in mine for timeline in done.timelines):
+            left_out.append(f"{refused} requests of {arm} that its server refused")
     return figures + _cold(rounds, left_out), left_out
 
 

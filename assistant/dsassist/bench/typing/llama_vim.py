@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dsassist.bench.engine.client import Request, call
+from dsassist.bench.engine.client import Refused, Request, call
 from dsassist.bench.engine.servers import Server
 from dsassist.bench.typing.person import Screen
 from dsassist.bench.typing.ring import CHUNK_LINES, Ring
@@ -236,6 +236,10 @@ class LlamaVimArm:
         timeline.n_unanswered += 1
         try:
             body: dict[str, Any] = await call(self._server.address, Request("/infill", request))
+        except Refused:  # its ring may hold more than a small model's context
+            timeline.n_unanswered -= 1
+            timeline.n_refused += 1
+            return {"content": ""}
         except DsassistError as error:
             self._failure = error
             return None

@@ -93,6 +93,7 @@ class Timeline:
     work: list[Work] = field(default_factory=list)
     n_stale: int = 0
     n_unanswered: int = 0
+    n_refused: int = 0  # requests that the server answered with an error
     n_accepted: int = 0  # characters that were taken instead of typed
     began: float = field(default_factory=time.perf_counter)
 
