@@ -1,0 +1,64 @@
+"""The engine's scores from the store: the same question to the same model is asked once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+
+from dsassist.answers.store import AnswerStore
+from dsassist_runtime.api import Edit, EditScore, Engine, InfillRequest, ModelFacts, ScoreRequest, TextStream
+
+__all__ = ["RememberingEngine"]
+
+_SCORER_VERSION = 1
+"""Raise it where the same request is scored otherwise; the old answers are then not found any more."""
+
+
+@dataclass(frozen=True)
+class RememberingEngine:
+    """An engine whose scores are kept. `model` names its model and what else its numbers depend on, byte for byte.
+
+    Implements `Engine`. What is in the store costs no model: it need not even be loaded.
+    """
+
+    engine: Engine
+    store: AnswerStore
+    model: str
+
+    def facts(self) -> ModelFacts:
+        """The engine's."""
+        return self.engine.facts()
+
+    def infill(self, request: InfillRequest) -> TextStream:
+        """The engine's."""
+        return self.engine.infill(request)
+
+    def score(self, request: ScoreRequest, timeout_s: float | None = None) -> tuple[EditScore, ...]:
+        """Out of the store, else the engine's."""
+        key = self._key(request)
+        if (known := self.store.get(key)) is not None:
+            return _scores(known, request)
+        scores = self.engine.score(request, timeout_s)
+        numbers = {edit: number for number, edit in enumerate(request.edits)}
+        self.store.put(key, json.dumps([_row(numbers[score.edit], score) for score in scores]))
+        return scores
+
+    def close(self) -> None:
+        """Close the engine; the store is another's."""
+        self.engine.close()
+
+    def _key(self, request: ScoreRequest) -> bytes:
+        """Of all that decides about the numbers; not of who asks and how long they would wait."""
+        asked = asdict(replace(request, priority="review", deadline_ms=0.0))
+        question = json.dumps([_SCORER_VERSION, self.model, asked], ensure_ascii=True)
+        return hashlib.sha256(question.encode()).digest()
+
+
+def _row(number: int, score: EditScore) -> list[object]:
+    return [number, score.site_original, score.site_alternative, score.suffix_original, score.suffix_alternative]
+
+
+def _scores(known: str, request: ScoreRequest) -> tuple[EditScore, ...]:
+    edits: tuple[Edit, ...] = request.edits
+    return tuple(EditScore(edits[number], *map(tuple, lists)) for number, *lists in json.loads(known))
