@@ -14,14 +14,16 @@ _DEFINITION = re.compile(r"[ \t]*(?:async[ \t]+)?def\b|[ \t]*class\b")
 _TOP_LEVEL = re.compile(r"[^\s#)\]}]")
 _CONTINUED = re.compile(r"(?:else|elif|except|finally)\b|[)\]}#]")
 
+_COMPILED = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT  # as notebooks have it
 _WARNINGS = Lock()
 
 
 class PythonBlock:
     """The innermost function or statement around the cursor, as Python's own parser sees it.
 
-    The grammar of tree-sitter is lenient where Python is not: on indentation above all. What did not parse before, with
-    or without the line that is being written, is not judged; nor is what a newer Python than ours would read.
+    The grammar of tree-sitter is lenient where Python is not: on indentation above all, and on arguments given twice.
+    What did not parse before, with or without the line that is being written, is not judged; nor is what a newer Python
+    than ours would read.
     """
 
     def __init__(self, text: str, offset: int) -> None:
@@ -33,13 +35,15 @@ class PythonBlock:
         self._end_lines = _lines_of_block(text, self._start, line_end)
         before, after = text[self._start : line], self._rest(text[line_end:])
         blanks = text[line : line + indent]
-        self._parsed = _parses(before + text[line:line_end] + after)
-        self._parsed_without_line = _parses(before + blanks + "pass" + after)
-        self._is_judge = self._parsed or self._parsed_without_line
+        as_it_is, without_line = before + text[line:line_end] + after, before + blanks + "pass" + after
+        compiles = _parses(as_it_is, _COMPILED) or _parses(without_line, _COMPILED)
+        self._flags = _COMPILED if compiles else ast.PyCF_ONLY_AST
+        self._parsed = _parses(as_it_is, self._flags)
+        self._is_judge = self._parsed or _parses(without_line, self._flags)
 
     def admits(self, before: str, after: str) -> bool:
         """Does the block parse in the document `before + after`?"""
-        return not self._is_judge or _parses(before[self._start :] + self._rest(after))
+        return not self._is_judge or _parses(before[self._start :] + self._rest(after), self._flags)
 
     def admits_head(self, before: str, after: str) -> bool:
         """Would it, if the line that `before` ends with had its body, or the function that it decorates?
@@ -52,7 +56,7 @@ class PythonBlock:
         last = head[head.rfind("\n") + 1 :]
         blanks = last[: _indent(last)]
         body = f"{blanks}def _(): pass" if last.lstrip().startswith("@") else f"{blanks} pass"
-        return _parses(f"{head}\n{body}{self._rest(after)}")
+        return _parses(f"{head}\n{body}{self._rest(after)}", self._flags)
 
     def _rest(self, text: str) -> str:
         """Of the text behind the cursor's line, or its end, that which belongs to the block."""
@@ -106,14 +110,19 @@ def _lines_of_block(text: str, start: int, line_end: int) -> int:
     return kept
 
 
-def _parses(text: str) -> bool:
-    """Does Python read `text`, which may be indented as a whole?"""
+def _parses(text: str, flags: int) -> bool:
+    """Does Python compile `text`, which may be indented as a whole? With `PyCF_ONLY_AST` it is only parsed.
+
+    The compiler knows more syntax errors than the parser: an argument given twice, a `break` outside a loop.
+    """
     source = f"if 1:\n{text}\n" if text[:1] in (" ", "\t") else text
+    if "nonlocal" in source:  # whose name the function around the block has
+        flags = ast.PyCF_ONLY_AST
     try:
         # A file's doubtful escapes are its own business; the filters are the process's, so one at a time.
         with _WARNINGS, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            ast.parse(source)
+            compile(source, "<block>", "exec", flags, dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True
