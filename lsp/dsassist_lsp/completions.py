@@ -18,7 +18,8 @@ from dsassist.completion.rhythm import Rhythm
 from dsassist.config import LoadedConfig, is_address
 from dsassist_lsp.engines import Engines
 from dsassist_lsp.jobs import Job, Workers
-from dsassist_lsp.session import Answer, Session, Waiting
+from dsassist_lsp.session import Session
+from dsassist_lsp.waiting import Answer, Waiting
 from dsassist_runtime.api import ContextFile, GenerationEnd, TextPiece, TextStream
 
 __all__ = ["Asked", "Completions", "ContextOf"]
@@ -74,12 +75,14 @@ class Completions:
             while True:
                 if not session.answer_from_drafts(waiting):
                     if not asked.by_hand:
-                        delay_s = self._rhythm.delay_s(asked.place.line_before, time.monotonic())
+                        delay_s = self._rhythm.delay_s(_line_of(asked), asked.place.line_before, time.monotonic())
                         await asyncio.wait([waiting.answer], timeout=delay_s)
                     if not waiting.answer.done():
                         self._begin(session, waiting, asked)
                 answer = await waiting.answer
                 if answer is not None:
+                    if answer.draft is not None:  # else it was not waited for
+                        self._rhythm.answered(_line_of(asked), shown=answer.offer is not None)
                     return answer
                 waiting = session.ask(asked.place, asked.loaded.config.completion, asked.min_probability)
         finally:
@@ -196,6 +199,11 @@ class Completions:
         if prompt is not None and end is not None and end.finish_reason in ("stop", "length"):
             session.prompts.evaluated(prompt)
             self._saw(asked.loaded, end)
+
+
+def _line_of(asked: Asked) -> tuple[str, int]:
+    """The cursor's line: its document, and where in it the line begins."""
+    return asked.document, asked.place.offset - len(asked.place.line_before)
 
 
 @dataclass

@@ -65,4 +65,6 @@ def _from_root(path: Path, root: Path | None) -> str:
 
 def _is_large(text: str) -> bool:
     # A character has at most 4 bytes, so most documents need not be encoded to know.
-    return len(text) * 4 > LIMIT_BYTES and len(text.encode("utf-8", "surrogatepass")) > LIMIT_BYTES
+    if len(text) * 4 <= LIMIT_BYTES or text.isascii():
+        return len(text) > LIMIT_BYTES
+    return len(text.encode("utf-8", "surrogatepass")) > LIMIT_BYTES

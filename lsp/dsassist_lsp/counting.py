@@ -13,7 +13,7 @@ from dsassist.ledger.ledger import Ledger
 from dsassist.ledger.threshold import threshold_for
 from dsassist_lsp.acceptance import Acceptance, AnsweredOffer
 from dsassist_lsp.completions import Asked
-from dsassist_lsp.session import Answer
+from dsassist_lsp.waiting import Answer
 
 __all__ = ["Counting"]
 

@@ -10,7 +10,7 @@ from dsassist.completion.completer import as_asked
 from dsassist.completion.explanation import RECORD, Explanation
 from dsassist.records import write_record
 from dsassist_lsp.completions import Asked
-from dsassist_lsp.session import Answer
+from dsassist_lsp.waiting import Answer
 from dsassist_runtime.errors import NotDone
 
 __all__ = ["Explanations"]

@@ -28,14 +28,18 @@ class Indexing:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._waiting: list[Path] = []
+        self._waiting: dict[Path, bool] = {}  # and whether the client is shown how far that is
         self._refresh: BackgroundRefresh | None = None
         self._stopped = False
 
     def build(self, root: Path) -> None:
-        """Bring the index of `root` up to date."""
-        if root not in self._waiting:
-            self._waiting.append(root)
+        """Bring the index of `root` up to date, and show how far that is."""
+        self._waiting[root] = True
+        self._next()
+
+    def refresh(self, root: Path) -> None:
+        """Bring the index of `root` up to date, without a word: a few files have changed."""
+        self._waiting.setdefault(root, False)
         self._next()
 
     def stop(self) -> None:
@@ -48,8 +52,8 @@ class Indexing:
     def _next(self) -> None:
         if self._refresh is not None or self._stopped or not self._waiting:
             return
-        root, loop = self._waiting.pop(0), asyncio.get_running_loop()
-        progress = _Progress(self._server, root)
+        root, loop = next(iter(self._waiting)), asyncio.get_running_loop()
+        progress = _Progress(self._server, root, is_shown=self._waiting.pop(root))
 
         def tell(what: Callable[..., None], *arguments: object) -> None:
             with suppress(RuntimeError):  # the event loop has ended meanwhile
@@ -72,17 +76,18 @@ class Indexing:
 class _Progress:
     """A progress bar in the client, where it has them, from the first file that is read to the last."""
 
-    def __init__(self, server: Server, root: Path) -> None:
+    def __init__(self, server: Server, root: Path, *, is_shown: bool) -> None:
         self._server = server
         self._root = root
         self._token = str(uuid.uuid4())
         window = server.client_capabilities.window
-        self._is_shown = window is not None and bool(window.work_done_progress)
+        self._is_wanted = is_shown
+        self._is_shown = is_shown and window is not None and bool(window.work_done_progress)
         self._has_begun = False
 
     def report(self, done: int, total: int) -> None:
         """So many files are read."""
-        if not total:
+        if not total or not self._is_wanted:
             return
         status = self._server.status
         if status.now.kind == "ready":

@@ -5,11 +5,13 @@ A keystroke is no occasion to repeat a sentence: each is shown once, a failure a
 
 from __future__ import annotations
 
+import json
 import traceback
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException, JsonRpcInternalError
 
 from dsassist_runtime.errors import DsassistError
 
@@ -60,10 +62,20 @@ class Messages:
             self._show(sentence, types.MessageType.Warning)
 
     def log_error(self, error: Exception) -> None:
-        """Log an error: a sentence for what a user can mend, a traceback for the rest."""
-        known = isinstance(error, DsassistError)
-        self.log(str(error) if known else "".join(traceback.format_exception(error)), types.MessageType.Error)
+        """Log an error: a sentence for what a user or the client can mend, a traceback for the rest."""
+        self.log(_told(error), types.MessageType.Error)
 
     def _show(self, text: str, kind: types.MessageType) -> None:
         self._server.window_show_message(types.ShowMessageParams(kind, f"dsassist: {text}"))
         self.log(text, kind)
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, JsonRpcInternalError) and isinstance(error.data, dict) and "traceback" in error.data:
+        # An error of ours, of which pygls keeps the text alone.
+        return "".join(["Traceback (most recent call last):\n", *error.data["traceback"], error.message, "\n"])
+    if isinstance(error, (DsassistError, JsonRpcException)):
+        return str(error)
+    if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError, RecursionError)):
+        return f"the client sent a message that is no JSON: {error}"
+    return "".join(traceback.format_exception(error))

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import unquote
 
 from lsprotocol import types
-from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams, JsonRpcInvalidRequest, JsonRpcMethodNotFound
+from pygls.exceptions import (
+    FeatureNotificationError,
+    JsonRpcException,
+    JsonRpcInvalidParams,
+    JsonRpcInvalidRequest,
+    JsonRpcMethodNotFound,
+)
 from pygls.protocol import LanguageServerProtocol, lsp_method
 from pygls.protocol.json_rpc import RPCMessage, RPCRequest
 
@@ -44,6 +51,15 @@ class AnsweringProtocol(LanguageServerProtocol):
         else:
             super().handle_message(message)
 
+    def _handle_response(self, msg_id: str | int, result: Any = None, error: types.ResponseError | None = None) -> None:
+        """Take the client's answer, unless it is one to what we did not ask.
+
+        pygls keeps the handlers of the client's requests beside our own requests, and would lose those.
+        """
+        if isinstance(self._request_futures.get(msg_id), asyncio.Future):
+            raise JsonRpcInvalidRequest(f"the client answered {msg_id!r}, which is a request of its own")
+        super()._handle_response(msg_id, result, error)
+
     @lsp_method(types.TEXT_DOCUMENT_DID_CHANGE)
     def lsp_text_document__did_change(self, params: types.DidChangeTextDocumentParams) -> Iterator[Any]:
         """Apply an edit, unless it is of a document that is not open."""
@@ -77,6 +93,11 @@ class AnsweringProtocol(LanguageServerProtocol):
             callback(future)
 
         super()._execute_handler(msg_id, handler, finished, args, kwargs)
+
+    def _check_handler_result(self, future: Any) -> None:
+        """Report what a notification's handler raised, as it is; pygls makes an error of its own of it."""
+        if not future.cancelled() and (error := future.exception()) is not None:
+            self._server.report_server_error(error, FeatureNotificationError)
 
     def _send_data(self, data: Any) -> None:
         if self.client_has_gone:

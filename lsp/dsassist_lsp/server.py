@@ -26,13 +26,15 @@ from dsassist_lsp.documents import SourceDocument, changed_lines, cursor_behind
 from dsassist_lsp.engines import EngineOpener, Engines, open_configured_engine
 from dsassist_lsp.explanations import Explanations
 from dsassist_lsp.indexing import Indexing
+from dsassist_lsp.invocation import Invocations
 from dsassist_lsp.items import inline_item, menu_item
 from dsassist_lsp.messages import Messages
 from dsassist_lsp.protocol import AnsweringProtocol
-from dsassist_lsp.session import Answer
 from dsassist_lsp.settings import Settings
 from dsassist_lsp.status import StatusLine
 from dsassist_lsp.suggestions import Suggestion, suggest
+from dsassist_lsp.waiting import Answer
+from dsassist_lsp.watched_files import WatchedFiles
 from dsassist_lsp.workspace_context import WorkspaceContext
 from dsassist_runtime.api import ModelFacts
 from dsassist_runtime.version import __version__
@@ -61,13 +63,15 @@ class Server(LanguageServer):
         self.context = WorkspaceContext(self._complain)
         self.completions = Completions(self.engines, self.context.files, self._written)
         self.indexing = Indexing(self)
+        self.watched_files = WatchedFiles(self.indexing.refresh)
+        self.invocations = Invocations()
         self.counting = Counting(Ledger(self._complain))
         self.loop: asyncio.AbstractEventLoop | None = None  # from `initialize` on
         self.exit_code = 1  # as the protocol has it: 0 only after a `shutdown`
 
-    def report_server_error(self, error: Exception, source: object) -> None:
+    def report_server_error(self, error: Exception, _source: object) -> None:
         """Log an error outside a request; pygls would show it in the editor."""
-        self.messages.log(f"{getattr(source, '__name__', source)}: {error}", types.MessageType.Error)
+        self.messages.log_error(error)
 
     async def suggestion(self, uri: str, position: types.Position, **how: Any) -> Suggestion | None:
         """What belongs at a position; None when there is nothing, for whatever reason."""
@@ -123,12 +127,22 @@ class Server(LanguageServer):
 
     def build_indexes(self) -> None:
         """Read the workspace's folders, where completions may show parts of other files to the model."""
+        roots = self.indexed_roots()
+        for root in roots:
+            self.indexing.build(root)
+        if roots:
+            self.watched_files.register(self)
+
+    def indexed_roots(self) -> list[Path]:
+        """The folders that have an index, as the configuration stands now."""
+        roots = []
         for folder in self.folders():
             loaded = self.configuration(folder)
             options, root = loaded.config.completion, loaded.root
             # Who opens an editor in the home directory does not mean all that lies below it.
             if options.enabled and options.context and root is not None and root not in (Path.home(), Path("/")):
-                self.indexing.build(root)
+                roots.append(root)
+        return roots
 
     def asks_inline(self) -> bool:
         """Whether this client shows ghost text."""
@@ -200,6 +214,7 @@ def create_server(opener: EngineOpener = open_configured_engine) -> Server:
     server.feature(types.TEXT_DOCUMENT_DID_CHANGE)(did_change)
     server.feature(types.TEXT_DOCUMENT_DID_CLOSE)(did_close)
     server.feature(types.TEXT_DOCUMENT_DID_SAVE)(did_save)
+    server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)(did_change_watched_files)
     server.feature("textDocument/didShowCompletion")(did_show_completion)
     server.feature("textDocument/didPartiallyAcceptCompletion")(did_partially_accept_completion)
     # Without the options pygls does not advertise it, and then no client asks.
@@ -230,12 +245,13 @@ async def inline_completion(ls: Server, params: types.InlineCompletionParams) ->
 async def completion(ls: Server, params: types.CompletionParams) -> list[types.CompletionItem]:
     """The same text as an entry of the menu, for clients that cannot show ghost text.
 
-    The others ask for both at each keystroke, and cannot say that a menu was opened by hand (`Invoked` is also what
-    typing a word sends): the same text would be written twice and stand there twice.
+    The others ask for both at each keystroke: the same text would be written twice and stand there twice.
     """
     if ls.asks_inline():
         return []
-    found = await ls.suggestion(params.text_document.uri, params.position)
+    uri = params.text_document.uri
+    by_hand = ls.invocations.is_by_hand(uri, params.context)
+    found = await ls.suggestion(uri, params.position, by_hand=by_hand, has_one=True)
     if found is None:
         return []
     return [menu_item(found.offers[0], found.cursor, found.document, accept_command(found.ids[0]))]
@@ -280,6 +296,7 @@ def did_open(ls: Server, params: types.DidOpenTextDocumentParams) -> None:
 def did_change(ls: Server, params: types.DidChangeTextDocumentParams) -> None:
     """Stop what is being written for the text as it was, unless just that was typed."""
     uri = params.text_document.uri
+    ls.invocations.edited(uri)
     document = ls.workspace.text_documents.get(unquote(uri))
     place = None
     if isinstance(document, SourceDocument):
@@ -293,6 +310,7 @@ def did_change(ls: Server, params: types.DidChangeTextDocumentParams) -> None:
 def did_close(ls: Server, params: types.DidCloseTextDocumentParams) -> None:
     """Stop what is being written for a document that nobody sees."""
     ls.completions.forget(params.text_document.uri)
+    ls.invocations.closed(params.text_document.uri)
     ls.counting.acceptance.did_close(params.text_document.uri)
     ls.context.recent.closed(params.text_document.uri)
 
@@ -302,7 +320,13 @@ def did_save(ls: Server, params: types.DidSaveTextDocumentParams) -> None:
     uri = params.text_document.uri
     ls.counting.acceptance.did_save(uri)
     if path := to_fs_path(uri):
+        ls.watched_files.saved(Path(path))
         ls.context.saved(Path(path), ls.configuration(ls.folder_of(uri)))
+
+
+def did_change_watched_files(ls: Server, params: types.DidChangeWatchedFilesParams) -> None:
+    """Files were changed by others than this editor."""
+    ls.watched_files.changed(params.changes, ls.indexed_roots())
 
 
 def shutdown(ls: Server, *_params: object) -> None:
@@ -310,6 +334,7 @@ def shutdown(ls: Server, *_params: object) -> None:
     ls.exit_code = 0
     ls.completions.stop_all()
     ls.counting.acceptance.close()
+    ls.watched_files.stop()
     ls.indexing.stop()
     ls.context.close()
 

@@ -10,59 +10,30 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Literal, TypeVar
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from dsassist.completion.completer import new_writer
+from dsassist.completion.dedent import Dedent
 from dsassist.completion.draft import Draft, Drafts
 from dsassist.completion.place import Place
 from dsassist.completion.plan import Prompt, Prompts
-from dsassist.completion.writer import Offer, Writer
+from dsassist.completion.writer import Offer
 from dsassist.options import CompletionConfig
 from dsassist_lsp.jobs import Job
+from dsassist_lsp.waiting import Answer, Waiting
 from dsassist_runtime.api import GenerationEnd, TextPiece
 
 T = TypeVar("T")
 
-__all__ = ["Answer", "Reading", "Session", "Source", "Waiting"]
-
-# "engine": written for this request; "typed": for an earlier place, on the way to this one; "prepared": ahead of it.
-Source = Literal["engine", "typed", "prepared"]
+__all__ = ["Reading", "Session"]
 
 _PATIENCE_S = 1.0  # once its first line is there, a text is shown after this long, and the rest when it is asked for
-_LIKELY = 0.5  # a text of this probability is gone on with, for the time when it is accepted
-_AHEAD_LINES, _AHEAD_TOKENS = 1, 32
+_LIKELY = 0.8  # a text of this probability is gone on with, for the time when it is accepted
+_AHEAD_LINES, _AHEAD_TOKENS = 1, 24
 _GRACE_S = 0.25  # a text goes on that long when its request is cancelled: editors cancel first and ask a moment later
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What is to be shown at a place, or None and the reason; with the text that it is taken from."""
-
-    offer: Offer | None
-    reason: str = ""
-    source: Source = "engine"
-    draft: Draft | None = None
-    latency_ms: float = 0.0
-
-
 NOTHING = Answer(None, "superseded")
-
-
-@dataclass(eq=False)
-class Waiting:
-    """A request, and how far the text for it is read."""
-
-    place: Place
-    options: CompletionConfig
-    min_probability: float
-    writer: Writer
-    answer: asyncio.Future[Answer | None]  # None: the text that it waited for is another one; ask anew
-    asked_at: float = field(default_factory=time.monotonic)
-    draft: Draft | None = None
-    read: str = ""  # of the draft, behind what was typed
-    source: Source = "engine"
-    left: Offer | None = None  # of what was shown before, when it is being typed
 
 
 @dataclass(frozen=True)
@@ -103,6 +74,7 @@ class Session:
         self._waiting: Waiting | None = None
         self._stop: asyncio.TimerHandle | None = None
         self._shown: _Shown | None = None
+        self._dedent: Dedent | None = None
 
     @property
     def is_busy(self) -> bool:
@@ -115,13 +87,14 @@ class Session:
         self.place = place
         self._keep_running()
         answer: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
-        self._waiting = Waiting(place, options, min_probability, new_writer(place, options, min_probability), answer)
+        has_left_block = self._dedent is not None and self._dedent.holds(place)
+        self._waiting = Waiting(place, options, min_probability, has_left_block, answer)
         return self._waiting
 
     def answer_from_drafts(self, waiting: Waiting) -> bool:
         """Answer with what is written already, or wait for what is being written; False when neither will do."""
         before, after = waiting.place.around
-        if (found := self._drafts.at(before, after)) is not None:
+        if (found := self._drafts.at(before, after, waiting.fits)) is not None:
             draft, typed = found
             waiting.left = self._shown.left(waiting.place, draft) if self._shown is not None else None
             waiting.source = "prepared" if 0 < draft.shown_characters <= typed else "typed"
@@ -147,6 +120,7 @@ class Session:
 
     def changed(self, place: Place | None) -> None:
         """The document was edited, and the cursor is at `place` if that is known: a text that does not fit it ends."""
+        self._dedent = Dedent.after(self._dedent, self.place, place)
         self.place = place
         self.drop_request()
         if self._running is None:
@@ -178,7 +152,8 @@ class Session:
         if self._running is not None:
             draft, job = self._running
             end = job.close()
-            self._over(draft, end or _nothing_written(len(draft.pieces)))
+            # It may have come to its end meanwhile; the draft has not.
+            self._over(draft, replace(end, finish_reason="cancelled") if end else _nothing_written(len(draft.pieces)))
 
     def close(self) -> None:
         """Nobody sees the document any more."""
@@ -213,7 +188,7 @@ class Session:
         if typed is None or (typed == len(draft.text) and end.finish_reason != "stop"):  # all of it was typed
             _answer(waiting, None)
         else:
-            waiting.writer.finish(cut_short=end.finish_reason != "stop")
+            waiting.finish(cut_short=end.finish_reason != "stop")
             self._resolve(waiting)
 
     def failed(self, draft: Draft, error: Exception) -> None:
@@ -227,23 +202,22 @@ class Session:
         """Read what is left of a draft; False when that is too little to answer with and nothing follows."""
         waiting.draft = draft
         for piece in draft.pieces_from(typed):
-            waiting.writer.push(piece)
-            waiting.read += piece.text
-            if waiting.writer.done:
+            waiting.push(piece)
+            if waiting.done:
                 self._resolve(waiting)
                 return True
         if draft.is_running:
             return True
         if draft.end is not None and draft.end.finish_reason == "stop":
-            waiting.writer.finish()
+            waiting.finish()
             self._resolve(waiting)
             return True
         # Of a text that was stopped the last line is unfinished.
-        if waiting.writer.n_lines and waiting.writer.offer(waiting.min_probability) is not None:
+        if waiting.n_lines and waiting.offer() is not None:
             self._resolve(waiting)
             return True
-        waiting.draft, waiting.source, waiting.read = None, "engine", ""
-        waiting.writer = new_writer(waiting.place, waiting.options, waiting.min_probability)
+        waiting.draft, waiting.source = None, "engine"
+        waiting.start_over()
         return False
 
     def _catch_up(self, waiting: Waiting, draft: Draft) -> None:
@@ -254,18 +228,19 @@ class Session:
             if len(draft.text) > typed or not draft.is_running:
                 self._read(waiting, draft, typed)
         elif not draft.may_become(before, after):
-            waiting.draft = None
-            self.stop()
-            _answer(waiting, None)
+            self._ask_anew(waiting)
+
+    def _ask_anew(self, waiting: Waiting) -> None:
+        """The text that a request waited for is none for its place."""
+        waiting.draft = None
+        self.stop()
+        _answer(waiting, None)
 
     def _push(self, waiting: Waiting, piece: TextPiece) -> None:
-        waiting.writer.push(piece)
-        waiting.read += piece.text
-        if waiting.writer.done or (
+        waiting.push(piece)
+        if waiting.done or (
             # Several lines take their time: those that are there are shown, the others when they are asked for.
-            "\n" in piece.text
-            and time.monotonic() - waiting.asked_at > _PATIENCE_S
-            and waiting.writer.offer(waiting.min_probability) is not None
+            "\n" in piece.text and time.monotonic() - waiting.asked_at > _PATIENCE_S and waiting.offer() is not None
         ):
             self._resolve(waiting)
 
@@ -273,24 +248,27 @@ class Session:
         """Answer with what may be shown, and decide whether the text goes on."""
         if waiting.answer.done():
             return
-        offer, left = waiting.writer.offer(waiting.min_probability), waiting.left
+        if waiting.source != "engine" and not waiting.fits(waiting.read):
+            self._ask_anew(waiting)
+            return
+        offer, left = waiting.offer(), waiting.left
         draft = waiting.draft
         assert draft is not None
         if left is not None and (offer is None or left.text.startswith(offer.text)):
             offer = left  # what was shown and is being typed is not taken away
         self._shown = _Shown(waiting.place, draft, offer) if offer is not None else None
         latency_ms = 1000 * (time.monotonic() - waiting.asked_at)
-        draft.reason = draft.reason or waiting.writer.reason
+        draft.reason = draft.reason or waiting.reason
         shown = offer.text.replace("\r\n", "\n") if offer is not None else ""
         is_raw = waiting.read.startswith(shown)
         if shown:
             typed = len(draft.text) - len(waiting.read)
             draft.shown_characters = max(draft.shown_characters, typed + len(shown))
-        _answer(waiting, Answer(offer, waiting.writer.reason, waiting.source, draft, latency_ms))
+        _answer(waiting, Answer(offer, waiting.reason, waiting.source, draft, latency_ms))
         if draft.is_running:
             # A text that will probably be taken is gone on with for the time behind that.
             is_likely = offer is not None and is_raw and offer.probability >= _LIKELY
-            if waiting.writer.done and not is_likely:
+            if waiting.done and not is_likely:
                 self.stop()
             else:
                 self._stop_when_far_enough(draft)

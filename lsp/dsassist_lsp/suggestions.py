@@ -45,9 +45,13 @@ async def suggest(
     position: types.Position,
     *,
     by_hand: bool = False,
+    has_one: bool = False,
     selected: types.SelectedCompletionInfo | None = None,
 ) -> Suggestion | None:
-    """What belongs at a position; None when there is nothing, for whatever reason. Raises what the engine raises."""
+    """What belongs at a position; None when there is nothing, for whatever reason. Raises what the engine raises.
+
+    `by_hand`, the person asks: nothing is hidden as unlikely, and there may be several texts unless it `has_one`.
+    """
     path = to_fs_path(uri)
     loaded = server.configuration(server.folder_of(uri))
     document = server.workspace.text_documents.get(unquote(uri))
@@ -74,7 +78,7 @@ async def suggest(
             server.counting.answered(asked, answer, (), model)
         return None
     offers: tuple[Offer, ...] = (answer.offer,)
-    if by_hand and answer.draft is not None:
+    if by_hand and not has_one and answer.draft is not None:
         offers += tuple(await alternatives(server.engines, asked, answer.draft.prompt, answer.offer))
     ids = server.counting.answered(asked, answer, offers, model)
     return Suggestion(cursor, document, offers, tuple(ids), loaded, selected)

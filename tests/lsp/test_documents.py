@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lsprotocol import types
 
-from dsassist_lsp.documents import SourceDocument, cursor_in
+from dsassist_lsp.documents import SourceDocument, cursor_in, position_of
 
 UTF16 = types.PositionEncodingKind.Utf16
 TEXTS = st.text(alphabet="ab_ é😋\n\r\f\u2028", max_size=40)
@@ -50,6 +50,21 @@ def test_an_edit_replaces_what_lies_between_its_two_places(
     first, last = cursor_in(opened, position(*start)).offset, cursor_in(opened, position(*end)).offset
     opened.apply_change(types.TextDocumentContentChangePartial(types.Range(position(*start), position(*end)), new))
     assert opened.source == text[:first] + new + text[last:]
+
+
+@given(TEXTS, st.lists(st.tuples(st.text(alphabet="a😋\n\r", max_size=6), CELLS, CELLS, CELLS, CELLS), max_size=6))
+@settings(deadline=None)
+def test_after_edits_lines_and_places_are_those_of_the_text_opened_anew(
+    text: str, edits: list[tuple[str, int, int, int, int]]
+) -> None:
+    edited = document(text)
+    for new, line, character, end_line, end_character in edits:
+        span = types.Range(position(line, character), position(end_line, end_character))
+        edited.apply_change(types.TextDocumentContentChangePartial(span, new))
+        anew = document(edited.source)
+        assert edited.lines == anew.lines
+        for offset in (len(edited.source), 0, len(edited.source) // 2):
+            assert position_of(edited, offset) == position_of(anew, offset)
 
 
 def test_a_column_behind_the_end_of_a_line_is_that_end() -> None:

@@ -66,7 +66,8 @@ def test_the_note_on_the_model_is_shown_once_with_its_first_text(serve: Serve) -
 def test_an_edit_of_a_document_that_is_not_open_is_only_logged(serve: Serve) -> None:
     client = serve(ScriptedEngine(["1"]))
     client.change([{"text": "x"}], version=2, uri="file:///nowhere.py")
-    client.wait_logged("nowhere.py")
+    said = client.wait_logged("nowhere.py")
+    assert said == "the client edited file:///nowhere.py, which it has not opened"
     assert client.shown() == []
 
 

@@ -19,13 +19,18 @@ pytestmark = pytest.mark.slow  # whole processes
 
 SHOWS_PROGRESS = {"window": {"workDoneProgress": True}}
 CREATE = "window/workDoneProgress/create"
+WATCHES_FILES = {"workspace": {"didChangeWatchedFiles": {"dynamicRegistration": True}}}
+REGISTER = "client/registerCapability"
+CREATED, CHANGED, DELETED = 1, 2, 3  # LSP's FileChangeType
 
 
 class WatchingClient(ProcessClient):
-    """Answers `window/workDoneProgress/create` with `reply`; `created` keeps the tokens."""
+    """Answers `window/workDoneProgress/create` and registrations with `reply`; `created` keeps the former's tokens,
+    `registered` the latter."""
 
     def __init__(self, root: Path, reply: dict[str, Any]) -> None:
         self.created: list[str] = []
+        self.registered: list[dict[str, Any]] = []
         self._reply = reply
         super().__init__(root, [sys.executable, "-m", "lsp.scripted_server", "1\n"])
 
@@ -34,9 +39,21 @@ class WatchingClient(ProcessClient):
         self.shown()
         return [(params["token"], params["value"]) for method, params in self.notifications if method == "$/progress"]
 
+    def tell_of(self, kind: int, *files: Path) -> None:
+        """Files have changed, as an editor's watcher tells."""
+        changes = [{"uri": file.as_uri(), "type": kind} for file in files]
+        self.notify("workspace/didChangeWatchedFiles", {"changes": changes})
+
+    def n_refreshes(self) -> int:
+        """How often the index was brought up to date so far."""
+        return sum("the index of" in line for line in self.logged())
+
     def _take(self, message: dict[str, Any] | None) -> None:
         if message is not None and message.get("method") == CREATE:
             self.created.append(message["params"]["token"])
+            self.send(id=message["id"], **self._reply)
+        elif message is not None and message.get("method") == REGISTER:
+            self.registered += message["params"]["registrations"]
             self.send(id=message["id"], **self._reply)
         else:
             super()._take(message)
@@ -156,3 +173,61 @@ def test_a_server_that_ends_takes_the_process_that_builds_along(root: Path, watc
     leave(client)
     with WorkspaceIndex(root), writer_lock(path_of(root)) as is_free:
         assert is_free
+
+
+def test_a_client_that_can_watch_files_is_asked_to(watch: Watch) -> None:
+    client = watch(WATCHES_FILES)
+    client.wait_logged("has 3 files")
+    [registration] = client.registered
+    assert registration["method"] == "workspace/didChangeWatchedFiles"
+    source, ignored = [each["globPattern"] for each in registration["registerOptions"]["watchers"]]
+    assert source.startswith("**/*.{")
+    assert {"py", "go", "ts"} <= set(source.removeprefix("**/*.{").removesuffix("}").split(","))
+    assert ignored == "**/.gitignore"
+    leave(client)
+
+
+@pytest.mark.parametrize("capabilities", [{}, {"workspace": {"didChangeWatchedFiles": {"dynamicRegistration": False}}}])
+def test_one_that_cannot_is_not(watch: Watch, capabilities: Any) -> None:
+    client = watch(capabilities)
+    client.wait_logged("has 3 files")
+    assert client.registered == []
+    leave(client)
+
+
+def test_a_client_that_refuses_to_watch_is_served_all_the_same(watch: Watch) -> None:
+    client = watch(WATCHES_FILES, {"error": {"code": -32803, "message": "too many files"}})
+    client.wait_logged("has 3 files")
+    assert len(client.registered) == 1
+    leave(client)
+
+
+def test_what_changes_outside_the_editor_comes_into_the_index_in_one_refresh(root: Path, watch: Watch) -> None:
+    client = watch(WATCHES_FILES | SHOWS_PROGRESS)
+    client.wait_logged("has 3 files")
+    n_shown = len(client.progress())
+    (root / "shop.py").write_text("def bazaar(price):\n    return price\n")
+    (root / "stall.py").unlink()
+    new = [root / f"m{number}.py" for number in range(1_500)]
+    for file in new[:20]:
+        file.write_text("def kiosk(price):\n    return price\n")
+    for file in new:  # of most of them only events are left: another checkout came
+        client.tell_of(CREATED, file)
+    client.tell_of(CHANGED, root / "shop.py", *new)
+    client.tell_of(DELETED, root / "stall.py")
+    client.wait_logged("has 22 files")
+    with WorkspaceIndex(root) as index:
+        assert index.definitions({"bazaar"}, {"python"})
+        assert index.definitions({"shop", "stall"}, {"python"}) == []
+    assert client.n_refreshes() == 2
+    assert len(client.progress()) == n_shown
+    leave(client)
+
+
+def test_a_changed_gitignore_takes_files_out(root: Path, watch: Watch) -> None:
+    client = watch(WATCHES_FILES)
+    client.wait_logged("has 3 files")
+    (root / ".gitignore").write_text("shop.py\nmarket.py\n.gitignore\n")
+    client.tell_of(CREATED, root / ".gitignore")
+    client.wait_logged("has 1 files")
+    leave(client)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from dsassist.completion.plan import Prompt
@@ -105,9 +105,16 @@ class Drafts:
     def __iter__(self) -> Iterator[Draft]:
         return iter(self._kept)
 
-    def at(self, before: str, after: str) -> tuple[Draft, int] | None:
-        """The draft of which most is left at a place, and how many of its characters are typed already."""
-        found = [(draft, typed) for draft in self._kept if (typed := draft.typed(before, after)) is not None]
+    def at(self, before: str, after: str, fits: Callable[[str], bool] = lambda _left: True) -> tuple[Draft, int] | None:
+        """The draft of which most is left at a place, and how many of its characters are typed already.
+
+        `fits` says whether what is left may be shown there.
+        """
+        found = [
+            (draft, typed)
+            for draft in self._kept
+            if (typed := draft.typed(before, after)) is not None and fits(draft.text[typed:])
+        ]
         return max(found, key=lambda pair: (len(pair[0].text) - pair[1], pair[0].is_running), default=None)
 
 

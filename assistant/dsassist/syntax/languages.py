@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from tree_sitter import Language
 
-__all__ = ["LANGUAGES", "grammar", "language_of", "missing_grammar"]
+__all__ = ["ENDINGS", "LANGUAGES", "grammar", "language_of", "missing_grammar"]
 
 _log = logging.getLogger(__name__)
 
@@ -73,6 +73,7 @@ _KNOWN = {
 }
 
 LANGUAGES = tuple(_KNOWN)
+ENDINGS = tuple(ending for known in _KNOWN.values() for ending in known.endings)
 
 _OF_ID = {language: language for language in _KNOWN} | {i: name for name, known in _KNOWN.items() for i in known.ids}
 _OF_ENDING = {ending: name for name, known in _KNOWN.items() for ending in known.endings}

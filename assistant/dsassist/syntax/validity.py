@@ -150,7 +150,7 @@ class _Base(NamedTuple):
 
 def _without_surrogates(text: str) -> str:
     """Lone surrogates, which no parser takes, as question marks."""
-    return encode(text).decode("utf-8")
+    return text if text.isascii() else encode(text).decode("utf-8")
 
 
 def _without_magics(text: str) -> str:
