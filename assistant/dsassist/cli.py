@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from dsassist import output
 from dsassist_runtime.errors import DsassistError, NotDone
 
-__all__ = ["Outcome", "main", "run_command"]
+__all__ = ["Outcome", "main", "outcome_of", "run_command"]
 
 _CRASH_LOGS_KEPT = 20
 
@@ -39,9 +40,14 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run_command(argv: list[str]) -> Outcome:
-    """Run a command line and tell how it ended: exceptions become words here, nowhere else; the caller prints them."""
+    """Run a command line and tell how it ended."""
+    return outcome_of(lambda: _run(argv))
+
+
+def outcome_of(work: Callable[[], int]) -> Outcome:
+    """Do a command's work and tell how it ended: exceptions become words here, nowhere else; the caller prints them."""
     try:
-        code = _run(argv)
+        code = work()
         output.flush()
         return Outcome(code)
     except SystemExit as error:  # argparse, after --help

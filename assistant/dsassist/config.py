@@ -95,16 +95,18 @@ def load(
     environ: Mapping[str, str] | None = None,
     *,
     lenient: bool = False,
+    instead: Mapping[Path, bytes | None] | None = None,
 ) -> LoadedConfig:
     """The configuration that holds in the folder `start`, or for the file `start`.
 
     `flags` has the options given on the command line by their keys (`options.flags_from`); `environ` is the process's
     own when left out. `ConfigError` at the first mistake; when `lenient`, a bad value or a file that cannot be read is
     left out and stands in the notices, and all else holds: a typo in a repository must not undo its reader's settings.
+    `instead` has contents of a repository's files to take in place of what lies on disk, None for no file.
     """
     layers = _Layers(lenient)
     with layers.leaving_out():
-        if (found := repository_file(start)) is not None:
+        if (found := repository_file(start, instead)) is not None:
             _put_table(layers, found.table, found.path, _withheld_from(found))
     with layers.leaving_out():
         if (table := user_table()) is not None:

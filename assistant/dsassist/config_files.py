@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -44,16 +44,21 @@ def user_table() -> dict[str, Any] | None:
     return _parse(path, _read(path)) if os.path.lexists(path) else None
 
 
-def repository_file(start: Path) -> RepositoryFile | None:
-    """The nearest configuration from `start` up to the repository's root; outside a repository only `start`'s own."""
+def repository_file(start: Path, instead: Mapping[Path, bytes | None] | None = None) -> RepositoryFile | None:
+    """The nearest configuration from `start` up to the repository's root; outside a repository only `start`'s own.
+
+    `instead` has contents that count in place of what lies on disk at some paths; None for no file.
+    """
+    known = instead or {}
     for folder in _folders(start):
         path = folder / "dsassist.toml"
-        if os.path.lexists(path):
-            content = _read(path)
+        content = known[path] if path in known else _read(path) if os.path.lexists(path) else None
+        if content is not None:
             return RepositoryFile(path, content, _parse(path, content))
         path = folder / "pyproject.toml"
+        content = known[path] if path in known else _read(path) if _is(stat.S_ISREG, path) else None
         # Not ours, and often half written while it is edited: only one that speaks of us is parsed.
-        if _is(stat.S_ISREG, path) and b"dsassist" in (content := _read(path)):
+        if content is not None and b"dsassist" in content:
             table = _tool_table(path, content)
             if table is not None:
                 return RepositoryFile(path, content, table)

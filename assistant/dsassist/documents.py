@@ -22,6 +22,7 @@ __all__ = [
     "decode_text",
     "offset_of",
     "parse_place",
+    "read_bytes",
     "read_standard_input",
     "read_text",
 ]
@@ -55,6 +56,11 @@ class Place:
 
 def read_text(path: Path, limit_bytes: int = LIMIT_BYTES) -> str:
     """The text of a source file, its line ends as they are."""
+    return decode_text(read_bytes(path, limit_bytes), str(path), limit_bytes)
+
+
+def read_bytes(path: Path, limit_bytes: int = LIMIT_BYTES) -> bytes:
+    """The content of a file; `DocumentError` for what is none, cannot be read, or is too large."""
     try:
         # A pipe without a writer would block in a plain open().
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
@@ -64,6 +70,8 @@ def read_text(path: Path, limit_bytes: int = LIMIT_BYTES) -> str:
                 raise DocumentError(f"{path} is {kind}, not a file", f"{kind}, not a file")
             _refuse_large(found.st_size, str(path), limit_bytes)
             data = file.read(limit_bytes + 1)
+            _refuse_large(len(data), str(path), limit_bytes)
+            return data
     except FileNotFoundError:
         raise DocumentError(f"{path} does not exist", "does not exist") from None
     except IsADirectoryError:
@@ -71,7 +79,6 @@ def read_text(path: Path, limit_bytes: int = LIMIT_BYTES) -> str:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise DocumentError(f"cannot read {path}: {reason}", reason) from error
-    return decode_text(data, str(path), limit_bytes)
 
 
 def read_standard_input(name: str) -> str:

@@ -1,25 +1,39 @@
 """The one door to git: plumbing commands in a fixed environment, bytes in and bytes out.
 
-Only the index and the object store are read; the working tree is never looked at, let alone touched. What git hands
-to a hook (`GIT_DIR`, `GIT_INDEX_FILE`: `commit -a` and `commit PATH` use an index of their own) is inherited on
-purpose, and every command runs in the directory that the caller names, because those variables may be relative to it.
+The index and the object store are read, the working tree only where a caller asks for it by name; nothing is written,
+neither files nor objects. What git hands to a hook (`GIT_DIR`, `GIT_INDEX_FILE`: `commit -a` and `commit PATH` use an
+index of their own) is inherited on purpose, and every command runs in the directory that the caller names, because
+those variables may be relative to it.
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from dsassist_runtime.errors import DsassistError, NotDone
 
 __all__ = [
+    "INDEX",
+    "WORKING_TREE",
+    "ChangedEntry",
     "GitError",
     "NotARepository",
-    "StagedEntry",
+    "Treeish",
+    "attributes",
     "blob_sizes",
+    "empty_tree",
+    "entries_between",
+    "entries_of_index",
+    "grep_words",
+    "merge_base",
+    "merge_heads",
+    "object_ids",
+    "parents_of",
     "read_blobs",
     "repository_root",
     "run_git",
@@ -27,13 +41,33 @@ __all__ = [
 ]
 
 # Variables by which a user's shell would change what plumbing prints, or make it ask.
-_UNWANTED = ("GIT_EXTERNAL_DIFF", "GIT_DIFF_OPTS", "GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_PREFIX")
+_UNWANTED = (
+    "GIT_EXTERNAL_DIFF",
+    "GIT_DIFF_OPTS",
+    "GIT_LITERAL_PATHSPECS",
+    "GIT_GLOB_PATHSPECS",
+    "GIT_NOGLOB_PATHSPECS",
+    "GIT_ICASE_PATHSPECS",
+    "GIT_ATTR_SOURCE",
+    "GIT_PREFIX",
+)
 _FIXED = {
     "LC_ALL": "C",  # messages are read below
     "GIT_OPTIONAL_LOCKS": "0",  # never take index.lock: the editor and the user work in the same repository
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_PAGER": "cat",
 }
+# A repository's configuration may name a program that watches the files, which git would start to read the index.
+_SETTINGS = ("--no-pager", "-c", "core.fsmonitor=false")
+# A split index would write its larger part into the repository.
+_PLAIN_INDEX = ("-c", "core.splitIndex=false", "-c", "index.sparse=false")
+
+# No --find-copies: all of a copy is new in its place, and what was forgotten in it is what a review is for. The limit
+# is git's own default, so that no configuration turns a rename into a new file.
+_RAW = (
+    *("--raw", "-z", "-M", "-l1000", "--no-abbrev", "--no-relative", "--no-ext-diff", "--no-textconv"),
+    "--ignore-submodules=none",
+)
 
 
 class GitError(NotDone):
@@ -45,8 +79,20 @@ class NotARepository(DsassistError):
 
 
 @dataclass(frozen=True)
-class StagedEntry:
-    """One line of `git diff-index --cached --raw`: how the index differs from HEAD at a path.
+class Treeish:
+    """A state of a repository's files: what the index holds, what lies on disk, or a commit or tree by its id."""
+
+    kind: Literal["index", "working-tree", "object"]
+    id: str = ""
+
+
+INDEX = Treeish("index")
+WORKING_TREE = Treeish("working-tree")
+
+
+@dataclass(frozen=True)
+class ChangedEntry:
+    """One line of git's raw format: how a tree or the index differs from an older tree at a path.
 
     `status` is git's letter (A, M, D, R, T, U ...) without the score; modes are octal strings such as "100644"; paths
     are relative to the repository's root, in the bytes that git keeps.
@@ -61,9 +107,19 @@ class StagedEntry:
     old_path: bytes
 
 
-def run_git(arguments: Sequence[str], cwd: Path, *, stdin: bytes = b"", accept: Sequence[int] = (0,)) -> bytes:
-    """What git prints; `NotARepository` or `GitError` when its exit status is not among `accept`."""
-    done = _start(arguments, cwd, stdin)
+def run_git(
+    arguments: Sequence[str],
+    cwd: Path,
+    *,
+    stdin: bytes = b"",
+    accept: Sequence[int] = (0,),
+    environ: Mapping[str, str] | None = None,
+) -> bytes:
+    """What git prints; `NotARepository` or `GitError` when its exit status is not among `accept`.
+
+    `environ` is added to the environment.
+    """
+    done = _start(arguments, cwd, stdin, environ or {})
     if done.returncode in accept:
         return done.stdout
     message = done.stderr.decode("utf-8", "replace").strip()
@@ -79,13 +135,20 @@ def _reason(message: str) -> str:
     return (fatal or lines[-1:] or [""])[0]
 
 
-def _start(arguments: Sequence[str], cwd: Path, stdin: bytes) -> subprocess.CompletedProcess[bytes]:
-    environment = {name: value for name, value in os.environ.items() if name not in _UNWANTED} | _FIXED
+def _start(
+    arguments: Sequence[str], cwd: Path, stdin: bytes, environ: Mapping[str, str]
+) -> subprocess.CompletedProcess[bytes]:
+    inherited = {name: value for name, value in os.environ.items() if name not in _UNWANTED}
     if not cwd.is_dir():  # else Popen's FileNotFoundError could mean either
         raise GitError(f"there is no directory {cwd}")
     try:
         return subprocess.run(
-            ["git", "--no-pager", *arguments], cwd=cwd, env=environment, input=stdin, capture_output=True, check=False
+            ["git", *_SETTINGS, *arguments],
+            cwd=cwd,
+            env={**inherited, **_FIXED, **environ},
+            input=stdin,
+            capture_output=True,
+            check=False,
         )
     except FileNotFoundError as error:
         raise GitError("git is not on the PATH; install git, or name the files to review") from error
@@ -100,19 +163,71 @@ def repository_root(cwd: Path) -> Path:
     return Path(os.fsdecode(printed.removesuffix(b"\n")))
 
 
-def staged_entries(cwd: Path) -> list[StagedEntry]:
-    """The entries in which the index differs from HEAD, or from the empty tree before the first commit.
+def object_ids(names: Sequence[str], cwd: Path) -> dict[str, tuple[str, str]]:
+    """The id and the type of each named object, by one process; names that stand for none are left out."""
+    found = {}
+    asked = [name for name in names if name and "\n" not in name]
+    printed = run_git(["cat-file", "--batch-check"], cwd, stdin="".join(f"{name}\n" for name in asked).encode())
+    for name, line in zip(asked, printed.splitlines(), strict=True):
+        # Only an object has three fields that end in its size: a name may hold blanks, and be `missing` or `ambiguous`.
+        fields = line.decode("utf-8", "replace").split(" ")
+        if len(fields) == 3 and fields[2].isdigit():
+            found[name] = (fields[0], fields[1])
+    return found
+
+
+def empty_tree(cwd: Path) -> str:
+    """The id of a tree without files, which depends on the repository's hash (SHA-1 or SHA-256)."""
+    return _word(run_git(["hash-object", "-t", "tree", "--stdin"], cwd))
+
+
+def parents_of(commit: str, cwd: Path) -> list[str]:
+    """The parents of a commit, given by its id, whether or not they are in this clone."""
+    header, _, _ = run_git(["cat-file", "commit", commit], cwd).partition(b"\n\n")
+    return [line[7:].decode("ascii") for line in header.split(b"\n") if line.startswith(b"parent ")]
+
+
+def merge_base(one: str, other: str, cwd: Path) -> str | None:
+    """A best common ancestor of two commits; None where they have none."""
+    return _word(run_git(["merge-base", one, other], cwd, accept=(0, 1))).split("\n")[0] or None
+
+
+def merge_heads(cwd: Path) -> list[str]:
+    """The commits that are being merged into HEAD; none when no merge is under way.
+
+    A merge that stopped at a conflict has written them down. One that is about to commit by itself (its hook is
+    `pre-merge-commit`) has not yet: there git tells its children by variables.
+    """
+    file = cwd / os.fsdecode(run_git(["rev-parse", "--git-path", "MERGE_HEAD"], cwd).removesuffix(b"\n"))
+    try:
+        return file.read_text(encoding="ascii", errors="replace").split()
+    except FileNotFoundError:
+        told = sorted(name.removeprefix("GITHEAD_") for name in os.environ if name.startswith("GITHEAD_"))
+        return [*object_ids(told, cwd)]  # a hook may look at another repository, where these are nothing
+    except OSError as error:
+        raise GitError(f"cannot read {file}: {error.strerror or error}") from error
+
+
+def staged_entries(cwd: Path) -> list[ChangedEntry]:
+    """The entries in which the index differs from HEAD, or from the empty tree before the first commit."""
+    head = object_ids(["HEAD^{commit}"], cwd)
+    return entries_of_index(head["HEAD^{commit}"][0] if head else empty_tree(cwd), cwd)
+
+
+def entries_of_index(tree: str, cwd: Path) -> list[ChangedEntry]:
+    """The entries in which the index differs from a tree or commit, given by its id.
 
     Renames are found (-M). A path that was only announced (`git add -N`) is not staged and not listed.
     """
-    head = run_git(["rev-parse", "--quiet", "--verify", "HEAD^{commit}"], cwd, accept=(0, 1))
-    # The empty tree's name is asked for, as it depends on the repository's hash (SHA-1 or SHA-256).
-    tree = head or run_git(["hash-object", "-t", "tree", "--stdin"], cwd)
-    options = ["--cached", "--raw", "-z", "-M", "--no-abbrev", "--no-relative", "--ita-invisible-in-index"]
-    return _parse_raw(run_git(["diff-index", *options, tree.decode().strip(), "--"], cwd))
+    return _parse_raw(run_git(["diff-index", "--cached", *_RAW, "--ita-invisible-in-index", tree, "--"], cwd))
 
 
-def _parse_raw(printed: bytes) -> list[StagedEntry]:
+def entries_between(old: str, new: str, cwd: Path) -> list[ChangedEntry]:
+    """The entries in which a tree or commit differs from an older one, both given by their ids; renames are found."""
+    return _parse_raw(run_git(["diff-tree", "-r", *_RAW, old, new, "--"], cwd))
+
+
+def _parse_raw(printed: bytes) -> list[ChangedEntry]:
     """Read `:100644 100644 old new M NUL path NUL`, where renames and copies have two paths."""
     entries = []
     fields = iter(printed.split(b"\0")[:-1])
@@ -121,7 +236,7 @@ def _parse_raw(printed: bytes) -> list[StagedEntry]:
         old_path = path = next(fields)
         if status[0] in "RC":
             path = next(fields)
-        entries.append(StagedEntry(status[0], old_mode, new_mode, old_id, new_id, path, old_path))
+        entries.append(ChangedEntry(status[0], old_mode, new_mode, old_id, new_id, path, old_path))
     return entries
 
 
@@ -155,6 +270,61 @@ def read_blobs(ids: Iterable[str], cwd: Path) -> dict[str, bytes]:
         place = start + int(header[2]) + 1  # git ends each content with a line feed of its own
         blobs[name] = printed[start : place - 1]
     return blobs
+
+
+def attributes(
+    paths: Sequence[bytes], names: Sequence[str], root: Path, *, tree: Treeish = INDEX
+) -> dict[bytes, dict[str, str]]:
+    """What `.gitattributes` of the index, of a tree or of the working tree say of paths, from the repository's root.
+
+    A value is "set", "unset", or a word; what is unspecified is left out.
+    """
+    if not paths:
+        return {}
+    if tree.kind == "object":
+        import tempfile
+
+        # Git before 2.40 reads attributes from an index only, so the tree is put into one of its own.
+        with tempfile.TemporaryDirectory(prefix="dsassist-") as folder:
+            index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+            run_git([*_PLAIN_INDEX, "read-tree", tree.id], root, environ=index)
+            return _check_attr(paths, names, root, ["--cached"], index)
+    return _check_attr(paths, names, root, ["--cached"] if tree.kind == "index" else [], {})
+
+
+def _check_attr(
+    paths: Sequence[bytes], names: Sequence[str], root: Path, options: Sequence[str], environ: Mapping[str, str]
+) -> dict[bytes, dict[str, str]]:
+    stdin = b"".join(path + b"\0" for path in paths)
+    printed = run_git(["check-attr", *options, "--stdin", "-z", *names], root, stdin=stdin, environ=environ)
+    fields = iter(printed.split(b"\0")[:-1])
+    found: dict[bytes, dict[str, str]] = {path: {} for path in paths}
+    for path, name, value in zip(fields, fields, fields, strict=True):
+        if value != b"unspecified":
+            found[path][name.decode()] = value.decode("utf-8", "replace")
+    return found
+
+
+def grep_words(words: Iterable[str], tree: Treeish, cwd: Path) -> list[str]:
+    """The paths of the text files that hold at least one of the words as a whole word, from the repository's root.
+
+    A word is taken as it is written, and of the working tree only what git tracks is looked at. Paths are strings as
+    `os.fsdecode` makes them.
+    """
+    wanted = sorted({word for word in words if word and "\n" not in word})
+    if not wanted:
+        return []
+    where = {"index": ["--cached"], "working-tree": [], "object": [tree.id]}[tree.kind]
+    options = ["-F", "-w", "-I", "-l", "-z", "--full-name", "--no-color", "--no-recurse-submodules", "-f", "-"]
+    options.append("--threads=1")  # a hook shares the machine
+    stdin = "".join(f"{word}\n" for word in wanted).encode("utf-8", "surrogateescape")
+    printed = run_git(["grep", *options, *where, "--", ":/"], cwd, stdin=stdin, accept=(0, 1))
+    before = f"{tree.id}:".encode() if tree.kind == "object" else b""
+    return sorted(os.fsdecode(path.removeprefix(before)) for path in printed.split(b"\0")[:-1])
+
+
+def _word(printed: bytes) -> str:
+    return printed.decode("ascii").strip()
 
 
 def _lines(ids: Iterable[str]) -> bytes:

@@ -142,9 +142,19 @@ class ReviewConfig:
 
 @dataclass(frozen=True)
 class HookConfig:
-    """How the commit hook behaves."""
+    """How the hooks behave."""
 
-    strict: bool = declare(False, "Stop a commit that could not be reviewed")
+    strict: bool = declare(False, "Stop a commit or push that could not be reviewed")
+    push_deadline_s: float = declare(
+        120.0,
+        "Seconds after which the review before a push reports what it has",
+        minimum=0.1,
+        maximum=3600.0,
+    )
+    draft_message: bool = declare(False, "Draft the message of a commit that has none, with an instruct model")
+    message_deadline_s: float = declare(
+        10.0, "Seconds that a draft of a message may hold up a commit", minimum=0.1, maximum=600.0
+    )
 
 
 @dataclass(frozen=True)

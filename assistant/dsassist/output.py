@@ -21,6 +21,7 @@ from dsassist_runtime.errors import NotDone
 __all__ = [
     "ColorMode",
     "abandon_stdout",
+    "ask",
     "error",
     "flush",
     "notice",
@@ -112,6 +113,14 @@ def notice(text: str) -> None:
 def warn(text: str) -> None:
     """Tell the user on stderr of something that is probably not meant."""
     _tell("dsassist: warning:", text, "yellow")
+
+
+def ask(question: str) -> str:
+    """Put a question on stderr and return the line that is answered; "" at the end of standard input."""
+    flush()
+    sys.stderr.write(visible(question))
+    sys.stderr.flush()
+    return sys.stdin.readline()
 
 
 def error(text: str) -> None:

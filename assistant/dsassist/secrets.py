@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from pathlib import PurePath
 from typing import NamedTuple
 
-__all__ = ["has_secret", "is_secret_path", "without_secrets", "without_secrets_of_part"]
+__all__ = ["SecretSpan", "has_secret", "is_secret_path", "secret_spans", "without_secrets", "without_secrets_of_part"]
 
 _PLACEHOLDER = "..."
 
@@ -75,6 +75,14 @@ _SECRET_PLACES = {
     ("hosts.yml", "gh"),
     ("auth.json", "composer"),
 }
+
+
+class SecretSpan(NamedTuple):
+    """Where a secret starts and ends. `is_issued`: it has an issuer's own form, whatever stands around it."""
+
+    start: int
+    end: int
+    is_issued: bool
 
 
 class _Rule(NamedTuple):
@@ -153,6 +161,11 @@ def _has_key_lines(_found: re.Match[str], secret: str) -> bool:
     return re.search(r"[A-Za-z0-9+/]{16}", secret) is not None
 
 
+def _is_signed(_found: re.Match[str], _secret: str) -> bool:
+    """A JSON Web Token: anybody can make one, and most that are written down have expired."""
+    return True
+
+
 def _looks_random(_found: re.Match[str], secret: str) -> bool:
     return _is_random(secret)
 
@@ -203,7 +216,7 @@ _RULES = (
     _Rule(
         ("accountkey", "sharedaccesskey"), re.compile(r"(?i:(?:Account|SharedAccess)Key)=([A-Za-z0-9+/]{40,}={0,2})")
     ),
-    _Rule(("eyj",), re.compile(r"\b(eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,})")),
+    _Rule(("eyj",), re.compile(r"\b(eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,})"), _is_signed),
     _Rule(
         ("bearer ", "basic "),
         re.compile(r"\b(?i:bearer|basic) ([A-Za-z0-9+/._~-]{16,}={0,2})"),
@@ -229,6 +242,9 @@ _RULES = (
 )
 
 
+# Whether these are secrets is told by what stands around them.
+_OF_ANY_FORM = (_is_assigned, _is_assigned_bare, _is_password_of_address, _is_signed, _looks_random)
+
 _DATA_LINE = re.compile(
     r"^([ \t\"']*)(?=[^\n]*\d)(?=[^\n]*[a-z])(?=[^\n]*[A-Z])[A-Za-z0-9+/]{48,}={0,2}(?=\W*$)", re.MULTILINE
 )
@@ -248,17 +264,27 @@ def has_secret(text: str) -> bool:
     return next(_secrets(text), None) is not None
 
 
+def secret_spans(text: str) -> list[SecretSpan]:
+    """Where the secrets stand, in the order of the text and apart from each other."""
+    spans: list[SecretSpan] = []
+    for span in sorted(_secrets(text)):
+        if spans and span.start < spans[-1].end:  # two rules may find one secret
+            last = spans.pop()
+            span = SecretSpan(last.start, max(last.end, span.end), last.is_issued or span.is_issued)
+        spans.append(span)
+    return spans
+
+
 def without_secrets(text: str) -> str:
     """The text with each secret replaced by `...`; it keeps its lines, so that their numbers stay true."""
-    spans = sorted(_secrets(text))
+    spans = secret_spans(text)
     if not spans:
         return text
     kept, end = [], 0
-    for start, stop in spans:
-        if start >= end:  # two rules may find one secret
-            lines = text[start:stop].split("\n")
-            kept += [text[end:start], "\n".join(_PLACEHOLDER if line.strip() else line for line in lines)]
-            end = stop
+    for start, stop, _ in spans:
+        lines = text[start:stop].split("\n")
+        kept += [text[end:start], "\n".join(_PLACEHOLDER if line.strip() else line for line in lines)]
+        end = stop
     return "".join([*kept, text[end:]])
 
 
@@ -270,8 +296,7 @@ def without_secrets_of_part(text: str) -> str:
     return _DATA_LINE.sub(r"\1" + _PLACEHOLDER, without_secrets(text))
 
 
-def _secrets(text: str) -> Iterator[tuple[int, int]]:
-    """Where each secret starts and ends."""
+def _secrets(text: str) -> Iterator[SecretSpan]:
     lowered = text.lower()
     if len(lowered) != len(text):  # a few letters become two
         lowered = "".join(character.lower() if character.isascii() else character for character in text)
@@ -280,4 +305,4 @@ def _secrets(text: str) -> Iterator[tuple[int, int]]:
             for found in rule.pattern.finditer(lowered if rule.any_case else text):
                 start, end = found.span(found.re.groups)
                 if rule.holds(found, text[start:end]):
-                    yield start, end
+                    yield SecretSpan(start, end, rule.holds not in _OF_ANY_FORM)

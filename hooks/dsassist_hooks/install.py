@@ -1,12 +1,12 @@
-"""Putting the hook into a repository, and taking it out again, beside whatever other hook there is.
+"""Putting hooks into a repository, and taking them out again, beside whatever other hooks there are.
 
     before install      pre-commit                     another tool's, or none
     after it            pre-commit                     ours, which calls the next one first
                         pre-commit.before-dsassist     the other tool's
     after uninstall     pre-commit                     as before
 
-When pre-commit (the framework) is installed over ours, it moves ours to `pre-commit.legacy` and calls it there; install
-and uninstall find it under that name too.
+So for each stage. When pre-commit (the framework) is installed over ours, it moves ours to `pre-commit.legacy` and
+calls it there; install and uninstall find it under that name too.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dsassist.git import NotARepository, repository_root, run_git
-from dsassist_hooks.script import KEPT_NAME, hook_script, is_our_script
+from dsassist_hooks.script import hook_script, is_our_script
+from dsassist_hooks.stages import PRE_COMMIT, STAGES, Stage
 from dsassist_runtime.errors import DsassistError
 
 __all__ = ["HookError", "Installed", "Uninstalled", "hooks_folder", "install", "uninstall"]
@@ -42,27 +43,29 @@ class Installed:
 
 @dataclass(frozen=True)
 class Uninstalled:
-    """What was there: `removed` is our hook's path, `restored` the path of the hook that was put back."""
+    """What was there of a stage: `removed` is our hook's path, `restored` the path of the hook that was put back."""
 
     removed: Path | None
     restored: Path | None
 
 
-def install(repository: Path, *, strict: bool = False, python: str = sys.executable) -> Installed:
-    """Make git run the review at each commit in `repository`; done twice, it only renews the script."""
+def install(
+    repository: Path, stage: Stage = PRE_COMMIT, *, strict: bool = False, python: str = sys.executable
+) -> Installed:
+    """Make git call us at a stage in `repository`; done twice, it only renews the script."""
     if not python:
         raise HookError("this Python does not know its own path, so the hook could not call it")
     folder, is_shared = hooks_folder(repository)
-    hook, kept = folder / "pre-commit", folder / KEPT_NAME
-    script = hook_script(python, strict=strict)
-    _refuse_folder(folder, repository_root(repository))
+    hook, kept = folder / stage.name, folder / stage.kept_name
+    script = hook_script(python, stage=stage, strict=strict)
+    _refuse_folder(folder, repository_root(repository), stage)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        ours = _find_ours(folder)
+        ours = _find_ours(folder, stage)
         if ours is None and os.path.lexists(hook) and os.path.lexists(kept):
             raise HookError(f"{hook} and {kept} are both another tool's hook; remove the one that is no longer wanted")
         if ours is None:
-            _refuse_to_keep(hook)
+            _refuse_to_keep(hook, stage)
         with _written(folder, script) as new:
             if ours is None and os.path.lexists(hook):
                 hook.rename(kept)
@@ -73,12 +76,16 @@ def install(repository: Path, *, strict: bool = False, python: str = sys.executa
     return Installed(ours, kept if os.path.lexists(kept) else None, is_shared)
 
 
-def uninstall(repository: Path) -> Uninstalled:
-    """Take our hook out of `repository` and put back the one that was there before."""
+def uninstall(repository: Path) -> list[Uninstalled]:
+    """Take our hooks out of `repository` and put back those that were there before; what was done at each stage."""
     folder, _ = hooks_folder(repository)
-    hook, kept = folder / "pre-commit", folder / KEPT_NAME
+    return [_uninstall(folder, stage) for stage in STAGES]
+
+
+def _uninstall(folder: Path, stage: Stage) -> Uninstalled:
+    hook, kept = folder / stage.name, folder / stage.kept_name
     try:
-        ours = _find_ours(folder)
+        ours = _find_ours(folder, stage)
         if ours is not None:
             ours.unlink()
         target = ours or hook
@@ -106,7 +113,7 @@ def hooks_folder(repository: Path) -> tuple[Path, bool]:
     return top / folder, bool(configured.strip())
 
 
-def _refuse_folder(folder: Path, top: Path) -> None:
+def _refuse_folder(folder: Path, top: Path, stage: Stage) -> None:
     """Say so where git would not look for our hook, or another tool would write over it."""
     if folder.resolve() == top.resolve():
         raise HookError(
@@ -114,24 +121,30 @@ def _refuse_folder(folder: Path, top: Path) -> None:
         )
     if folder.name == "_" and folder.parent.name == ".husky":
         raise HookError(
-            f"{folder} is husky's own and written anew by it; put the line `dsassist hook pre-commit` into "
-            f"{folder.parent / 'pre-commit'} instead"
+            f"{folder} is husky's own and written anew by it; put the line `{_line(stage)}` into "
+            f"{folder.parent / stage.name} instead"
         )
 
 
-def _refuse_to_keep(hook: Path) -> None:
+def _refuse_to_keep(hook: Path, stage: Stage) -> None:
     """A hook that goes by the name it is called by would do nothing, or another thing, under another."""
     if hook.is_dir():
         raise HookError(f"{hook} is a directory; move it away, git cannot run it")
     if hook.is_file() and re.search(rb"basename\s+(--\s+)?[\"']?\$\{?0", hook.read_bytes()):
         raise HookError(
             f"{hook} goes by the name that it is called by, so it cannot be kept under another; "
-            "let what it runs call `dsassist hook pre-commit`"
+            f"let what it runs call `{_line(stage)}`"
         )
 
 
-def _find_ours(folder: Path) -> Path | None:
-    for name in ("pre-commit", "pre-commit.legacy"):
+def _line(stage: Stage) -> str:
+    """What another tool's script for the stage should call."""
+    arguments = {"pre-commit": "", "pre-push": ' "$@"', "prepare-commit-msg": ' --draft-message "$@"'}
+    return f"dsassist hook {stage.name}{arguments[stage.name]}"
+
+
+def _find_ours(folder: Path, stage: Stage) -> Path | None:
+    for name in (stage.name, f"{stage.name}.legacy"):
         path = folder / name
         if path.is_file() and is_our_script(path.read_bytes()):
             return path

@@ -207,3 +207,75 @@ def test_git_that_is_not_installed_is_a_clear_error(tmp_path: Path, monkeypatch:
 def test_a_directory_that_is_gone_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(git.GitError, match="there is no directory"):
         git.staged_entries(tmp_path / "gone")
+
+
+def test_names_of_objects_are_looked_up_by_one_process(repository: Path) -> None:
+    head, tree = sh(repository, "rev-parse", "HEAD", "HEAD^{tree}").split()
+    sh(repository, "tag", "-a", "-m", "one", "v1")
+    names = ["HEAD", "HEAD^{tree}", "v1", "no such", "no-such", "HEAD:a.py missing", "", "a\nb", "--help", "HEAD 100"]
+    found = git.object_ids(names, repository)
+    assert found.keys() == {"HEAD", "HEAD^{tree}", "v1"}
+    assert (found["HEAD"], found["HEAD^{tree}"], found["v1"][1]) == ((head, "commit"), (tree, "tree"), "tag")
+
+
+def test_parents_are_told_and_a_first_commit_has_none(repository: Path) -> None:
+    first = sh(repository, "rev-parse", "HEAD").strip()
+    assert git.parents_of(first, repository) == []
+    sh(repository, "commit", "--quiet", "--allow-empty", "-m", "parent 1234\n\nparent 5678")
+    assert git.parents_of(sh(repository, "rev-parse", "HEAD").strip(), repository) == [first]
+
+
+def test_nothing_is_being_merged_usually(repository: Path) -> None:
+    assert git.merge_heads(repository) == []
+
+
+@pytest.fixture
+def searched(repository: Path) -> Path:
+    """The word `width` in HEAD's a.py, in the index's b.py and in d.py on disk alone; others only look like it."""
+    (repository / "a.py").write_text("width = 1\n")
+    (repository / "d.py").write_text("widths = 1\nmy_width = 2\nWidth = 3\n")
+    (repository / "binary").write_bytes(b"\0width\n")
+    sh(repository, "add", ".")
+    sh(repository, "commit", "--quiet", "-m", "second")
+    (repository / "a.py").write_text("height = 1\n")
+    (repository / "b.py").write_text("f(width)\n")
+    sh(repository, "add", ".")
+    (repository / "b.py").write_text("f(height)\n")
+    (repository / "d.py").write_text("w = width\n")
+    (repository / "untracked.py").write_text("width\n")
+    return repository
+
+
+def test_a_word_is_found_in_a_commit_in_the_index_and_on_disk(searched: Path) -> None:
+    below = searched / "below"
+    below.mkdir()
+    head = git.Treeish("object", sh(searched, "rev-parse", "HEAD").strip())
+    for cwd in (searched, below):
+        assert git.grep_words(["width"], head, cwd) == ["a.py"]
+        assert git.grep_words(["width"], git.INDEX, cwd) == ["b.py"]
+        assert git.grep_words(["width"], git.WORKING_TREE, cwd) == ["d.py"]
+        assert git.grep_words(["width", "height", "none"], git.INDEX, cwd) == ["a.py", "b.py"]
+
+
+def test_a_word_is_no_pattern_and_may_be_absent(searched: Path) -> None:
+    assert git.grep_words(["wid.h", "w*", "--help", "", "a\nb"], git.INDEX, searched) == []
+    assert git.grep_words([], git.INDEX, searched) == []
+    (searched / "odd\nname.py").write_text("größe = 1\n-x\n")
+    sh(searched, "add", ".")
+    assert git.grep_words(["größe"], git.INDEX, searched) == ["odd\nname.py"]
+
+
+def test_attributes_come_from_the_state_that_is_asked(repository: Path) -> None:
+    for where, text in (("object", "*.py x=1\n"), ("index", "*.py x=2 -diff\n"), ("disk", "*.py x=3\n")):
+        (repository / ".gitattributes").write_text(text)
+        if where != "disk":
+            sh(repository, "add", ".gitattributes")
+        if where == "object":
+            sh(repository, "commit", "--quiet", "-m", "attributes")
+    head = git.Treeish("object", sh(repository, "rev-parse", "HEAD").strip())
+    paths, names = [b"a.py", b"odd\nname.py", b"b.txt"], ["x", "diff"]
+    said = {tree: git.attributes(paths, names, repository, tree=tree) for tree in (head, git.INDEX, git.WORKING_TREE)}
+    assert said[head] == {b"a.py": {"x": "1"}, b"odd\nname.py": {"x": "1"}, b"b.txt": {}}
+    assert said[git.INDEX][b"a.py"] == {"x": "2", "diff": "unset"}
+    assert said[git.WORKING_TREE][b"a.py"] == {"x": "3"}
+    assert git.attributes([], names, repository) == {}

@@ -13,11 +13,11 @@ import pytest
 
 from dsassist.cli import main
 from dsassist_hooks.install import HookError, install, uninstall
-from dsassist_hooks.script import KEPT_NAME
+from dsassist_hooks.stages import PRE_COMMIT, PRE_PUSH, PREPARE_COMMIT_MSG, Stage
 from hook_repositories import commit, git, write_program
 
 ROOT = Path(__file__).parents[2]
-PRE_COMMIT = str(Path(sys.executable).parent / "pre-commit")
+PROGRAM = str(Path(sys.executable).parent / "pre-commit")
 
 
 def python_that(folder: Path, *lines: str) -> str:
@@ -140,7 +140,7 @@ def test_hooks_path_of_the_configuration_is_obeyed(repository: Path, capsys: pyt
     assert done.path == repository / "tools" / "hooks" / "pre-commit"
     assert "review skipped" in commit(repository).stderr
     assert main(["hook", "install"]) == 0
-    assert f"core.hooksPath names {done.path.parent}: every repository that uses it" in capsys.readouterr().err
+    assert f"core.hooksPath names {done.path.parent}: in every repository that uses it" in capsys.readouterr().err
     uninstall(repository)
     assert not done.path.exists()
 
@@ -153,7 +153,8 @@ def test_hook_that_was_there_runs_first_and_comes_back(repository: Path, capsys:
     write_program(hook, "echo theirs >&2")
     theirs = hook.read_bytes()
     assert main(["hook", "install"]) == 0
-    assert f"the hook that was there before runs first, as {hook.parent / KEPT_NAME}" in capsys.readouterr().err
+    kept = hook.parent / PRE_COMMIT.kept_name
+    assert f"the hook that was there before runs first, as {kept}" in capsys.readouterr().err
     assert commit(repository).stderr == "theirs\ndsassist: review skipped, as the environment asks\n"
     assert main(["hook", "uninstall"]) == 0
     assert hook.read_bytes() == theirs
@@ -198,7 +199,64 @@ def test_two_foreign_hooks_are_not_chosen_between(repository: Path) -> None:
     with pytest.raises(HookError, match="are both another tool's hook"):
         install(repository)
     assert hook.read_text() == "#!/bin/sh\necho second\n"
-    assert uninstall(repository).removed is None
+    assert not any(each.removed for each in uninstall(repository))
+
+
+# -- other stages
+
+
+def test_each_stage_is_installed_when_asked_for_and_all_are_taken_out(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, folder = hooks(repository), repository / ".git" / "hooks"
+    assert main(["hook", "install", "--pre-push", "--draft-message"]) == 0
+    assert hooks(repository) == sorted([*before, "pre-commit", "pre-push", "prepare-commit-msg"])
+    assert capsys.readouterr().out.splitlines() == [
+        f"{folder / 'pre-commit'} reviews each commit now",
+        f"{folder / 'pre-push'} reviews each push now",
+        f"{folder / 'prepare-commit-msg'} drafts commit messages now",
+    ]
+    assert main(["hook", "install"]) == 0
+    assert "pre-push" in hooks(repository), "one is not taken out by installing another"
+    assert main(["hook", "uninstall"]) == 0
+    assert hooks(repository) == before
+
+
+@pytest.mark.parametrize("stage", [PRE_PUSH, PREPARE_COMMIT_MSG])
+def test_the_hook_of_a_stage_that_was_there_comes_back(repository: Path, stage: Stage) -> None:
+    hook = repository / ".git" / "hooks" / stage.name
+    write_program(hook, "exit 7")
+    theirs = hook.read_bytes()
+    done = install(repository, stage)
+    assert done.kept == hook.with_name(stage.kept_name)
+    ran = subprocess.run([str(hook), "a", "b"], cwd=repository, input="", capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (7, ""), "it runs first, and stops all else"
+    uninstall(repository)
+    assert hook.read_bytes() == theirs
+
+
+@pytest.mark.parametrize(
+    ("stage", "not_done", "what", "option"),
+    [
+        (PRE_PUSH, "not reviewed", "push", "--pre-push"),
+        (PREPARE_COMMIT_MSG, "no message drafted", "commit", "--draft-message"),
+    ],
+)
+def test_a_stage_without_its_python_goes_on_with_one_line(
+    repository: Path, stage: Stage, not_done: str, what: str, option: str
+) -> None:
+    hook = install(repository, stage, python="/nowhere/python").path
+    ran = subprocess.run([str(hook), "a", "b"], cwd=repository, input="a b c d\n", capture_output=True, text=True)
+    said = f"dsassist: {not_done}: /nowhere/python is gone; the {what} goes on"
+    remedy = f"to mend it: dsassist hook install {option}"
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", f"{said}; {remedy}\n")
+
+
+def test_a_draft_never_stops_a_commit_however_strict_the_rest_is(repository: Path) -> None:
+    hook = install(repository, PREPARE_COMMIT_MSG, python="/nowhere/python", strict=True).path
+    assert subprocess.run([str(hook), "a"], cwd=repository, capture_output=True).returncode == 0
+    hook = install(repository, PRE_PUSH, python="/nowhere/python", strict=True).path
+    assert subprocess.run([str(hook), "a"], cwd=repository, input=b"", capture_output=True).returncode == 3
 
 
 # -- beside pre-commit
@@ -218,7 +276,7 @@ def framework(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def pre_commit(*arguments: str, cwd: Path) -> None:
-    subprocess.run([PRE_COMMIT, *arguments], cwd=cwd, check=True, capture_output=True)
+    subprocess.run([PROGRAM, *arguments], cwd=cwd, check=True, capture_output=True)
 
 
 def assert_both_run_once(repository: Path) -> None:

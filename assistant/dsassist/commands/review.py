@@ -1,11 +1,13 @@
-"""`dsassist review`: a second look at what is staged, or at whole files."""
+"""`dsassist review`: a second look at what is staged, at other changes, or at whole files."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,33 +15,65 @@ from dsassist.command import Command
 
 if TYPE_CHECKING:
     from dsassist.config import LoadedConfig
+    from dsassist.review.baseline import Entry
     from dsassist.review.changes import Changes
-    from dsassist.review.findings import Review
+    from dsassist.review.findings import Finding, Review
+    from dsassist.review.reports import Report
+    from dsassist.review.selection import Selection
     from dsassist_runtime.api import Engine
 
 __all__ = ["COMMAND", "run"]
 
 _DESCRIPTION = """\
-Review what is staged for the next commit, or whole files. Findings go to stdout as `path:line:col: severity: message`,
-what was and was not reviewed to stderr.
+Review what is staged for the next commit, another change, or whole files. Findings go to stdout as
+`path:line:col: severity: message`, what was and was not reviewed to stderr.
 
 exit codes: 0 nothing at or above --fail-level, 1 findings, 2 usage or configuration, 3 not reviewed"""
+
+_FORMATS = ("text", "json", "sarif", "rdjsonl", "github", "gitlab", "markdown")
+"""`dsassist.review.reports.FORMATS` has them; its import would cost a hook with nothing to do more than all else."""
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     from dsassist.options import add_option_argument
 
     parser.add_argument(
-        "paths", nargs="*", metavar="PATH", help="files or folders to review whole, as they lie on disk"
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        help="files or folders to review whole, as they lie on disk; behind one of the next four options, the part of "
+        "that change to review; `-` alone for a unified diff on standard input",
     )
-    parser.add_argument("--staged", action="store_true", help="review what is staged for the next commit (the default)")
-    parser.add_argument(
-        "--format", choices=("text", "json"), default="text", help="how findings are printed (default: text)"
-    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--staged", action="store_true", help="review what is staged for the next commit (the default)")
+    what.add_argument("--range", metavar="A..B", help="review what changed from commit A to commit B")
+    what.add_argument("--commit", metavar="REV", help="review what a commit changed against its parent")
+    what.add_argument("--base", metavar="BRANCH", help="review the commits up to HEAD since they left a branch")
+    parser.add_argument("--format", choices=_FORMATS, default="text", help="how findings are reported (default: text)")
+    parser.add_argument("--output", metavar="FILE", help="write the report to a file, not to stdout")
+    _add_handling_arguments(parser)
     add_option_argument(parser, "model")
     add_option_argument(parser, "review.fail_level")
     add_option_argument(parser, "review.threshold_nats", "--threshold-nats")
     add_option_argument(parser, "review.deadline_s")
+
+
+def _add_handling_arguments(parser: argparse.ArgumentParser) -> None:
+    """What becomes of findings besides a report."""
+    parser.add_argument(
+        "--baseline",
+        metavar="FILE",
+        help="do not report the findings in this file (default: .dsassist-baseline.json at the root, if it is there)",
+    )
+    parser.add_argument(
+        "--update-baseline", action="store_true", help="write the findings into the baseline, and stop nothing"
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--fix", action="store_true", help="apply the fixes of the findings, each after asking")
+    what.add_argument(
+        "--interactive", action="store_true", help="ask about each finding: fix, ignore, dismiss or skip it"
+    )
+    parser.add_argument("--yes", action="store_true", help="with --fix: apply all fixes without asking")
 
 
 def run(args: argparse.Namespace, engine_of: Callable[[LoadedConfig], Engine] | None = None) -> int:
@@ -47,19 +81,31 @@ def run(args: argparse.Namespace, engine_of: Callable[[LoadedConfig], Engine] | 
     from dsassist_runtime.errors import DsassistError, NotDone
 
     started_s = time.monotonic()
-    if args.paths and args.staged:
-        raise DsassistError("--staged and PATH exclude each other: what is staged may differ from what lies on disk")
-    prepared = _of_paths(args) if args.paths else _of_staged(args)
+    _check_that_one_can_answer(args)
+    if args.output:
+        from dsassist.review.reports import check_output
+
+        check_output(args.output)
+    is_change = args.staged or any(each is not None for each in (args.range, args.commit, args.base))
+    if "-" in args.paths and (is_change or len(args.paths) > 1):
+        raise DsassistError("`-`, a diff on standard input, goes with no other choice of what to review")
+    is_whole = bool(args.paths) and not is_change and args.paths != ["-"]
+    prepared = _of_paths(args) if is_whole else _of_diff(args) if "-" in args.paths else _of_change(args)
     if prepared is None:
         return 0
     loaded, changes = prepared
-    review, model = _review(loaded, changes, started_s, engine_of)
-    if args.paths and not review.files_read:
-        from dsassist.review.report import skipped_text
+    start = Path.cwd() if is_whole else changes.root or Path.cwd()
+    at_root = _path_from_root(changes, start)
+    baseline = _baseline(args, changes)
+    review, model = _review(args, loaded, changes, baseline, at_root, started_s, engine_of)
+    if is_whole and not review.files_read:
+        from dsassist.review.reports import skipped_text
 
-        what = skipped_text(review.skipped) or f"{', '.join(args.paths)} (no Python file in it)"
+        what = skipped_text(review.skipped) or f"{', '.join(args.paths)} (no source file in it)"
         raise NotDone(f"nothing was reviewed: {what}")
-    _print(args.format, review, model)
+    if args.update_baseline:
+        return _update_baseline(args, review, model, changes, baseline, at_root)
+    review = _handled(args, review, model, changes, start)
     if review.has_reached(loaded.config.review.fail_level):
         return 1
     if review.failure:
@@ -67,23 +113,60 @@ def run(args: argparse.Namespace, engine_of: Callable[[LoadedConfig], Engine] | 
     return 0
 
 
-def _of_staged(args: argparse.Namespace) -> tuple[LoadedConfig, Changes] | None:
-    """What to do for the index; None when there is nothing to do, which is said."""
-    from dsassist import git
+def _of_change(args: argparse.Namespace) -> tuple[LoadedConfig, Changes] | None:
+    """What to do for the index or for commits; None when there is nothing to do, which is said."""
+    from dsassist.review import selection
+
+    chosen = _selected(args)
+    part = selection.narrowed(chosen, args.paths) if args.paths else chosen
+    if not part.entries:
+        # Nothing more is imported: a hook that has nothing to look at should take no time.
+        where = f" in {', '.join(args.paths)}" if args.paths else ""
+        _say_nothing(args, f"nothing is {'staged' if chosen.is_staged else 'changed'}{where}")
+        return None
+    from dsassist.review.changes import changes_of
+    from dsassist.review.configuration import configuration_before
+
+    loaded = _load(chosen.root, args, configuration_before(chosen))
+    if not _is_enabled(loaded, args):
+        return None
+    return loaded, changes_of(part, loaded.config.review.exclude)
+
+
+def _selected(args: argparse.Namespace) -> Selection:
+    from dsassist.review import selection
 
     here = Path.cwd()
-    entries = git.staged_entries(here)
-    if not entries:
-        # Nothing more is imported: a hook that has nothing to look at should take no time.
-        _say_nothing(args, "nothing is staged")
-        return None
-    from dsassist.review.changes import staged_changes
+    if args.range is not None:
+        return selection.revision_range(here, args.range)
+    if args.commit is not None:
+        return selection.commit(here, args.commit)
+    return selection.staged(here) if args.base is None else selection.since_base(here, args.base)
 
-    loaded = _load(git.repository_root(here), args)
+
+def _of_diff(args: argparse.Namespace) -> tuple[LoadedConfig, Changes] | None:
+    """What to do for a diff on standard input; None when there is nothing to do, which is said."""
+    from dsassist import git
+    from dsassist.review.changes import changes_of_diff, contents_of_diff, read_diff
+    from dsassist.review.configuration import configuration_before_diff
+
+    here = Path.cwd()
+    contents = contents_of_diff(read_diff(), here)
+    if not contents:
+        _say_nothing(args, "nothing is changed by the diff on standard input")
+        return None
+    root = git.repository_root(here)
+    loaded = _load(root, args, configuration_before_diff(contents, root))
+    if not _is_enabled(loaded, args):
+        return None
+    return loaded, changes_of_diff(contents, here, loaded.config.review.exclude)
+
+
+def _is_enabled(loaded: LoadedConfig, args: argparse.Namespace) -> bool:
+    """Whether a review is wanted here; it is said when not."""
     if not loaded.config.review.enabled:
         _say_nothing(args, f"review.enabled is false ({loaded.origins['review.enabled']})")
-        return None
-    return loaded, staged_changes(entries, here, loaded.config.review.exclude)
+    return loaded.config.review.enabled
 
 
 def _of_paths(args: argparse.Namespace) -> tuple[LoadedConfig, Changes] | None:
@@ -91,12 +174,10 @@ def _of_paths(args: argparse.Namespace) -> tuple[LoadedConfig, Changes] | None:
     from dsassist.review.changes import whole_files
 
     loaded = _load(Path.cwd(), args)
-    if not loaded.config.review.enabled:
-        _say_nothing(args, f"review.enabled is false ({loaded.origins['review.enabled']})")
+    if not _is_enabled(loaded, args):
         return None
     _check_consent_of(args.paths, loaded)
-    exclude = loaded.config.review.exclude
-    return loaded, whole_files(args.paths, exclude, _root() if exclude else None)
+    return loaded, whole_files(args.paths, loaded.config.review.exclude, _root())
 
 
 def _check_consent_of(paths: Sequence[str], loaded: LoadedConfig) -> None:
@@ -123,12 +204,15 @@ def _root() -> Path | None:
         return None
 
 
-def _load(start: Path, args: argparse.Namespace) -> LoadedConfig:
+def _load(start: Path, args: argparse.Namespace, before: Mapping[Path, bytes | None] | None = None) -> LoadedConfig:
+    """The configuration, with the repository's files as they were `before` the change, where it changes them."""
     from dsassist import output
     from dsassist.config import load
     from dsassist.options import flags_from
 
-    loaded = load(start, flags_from(args))
+    for path in before or ():
+        output.notice(f"the change touches {path.name}: what stood there before holds for this review")
+    loaded = load(start, flags_from(args), instead=before)
     for text in loaded.notices:
         output.notice(text)
     return loaded
@@ -137,15 +221,97 @@ def _load(start: Path, args: argparse.Namespace) -> LoadedConfig:
 def _say_nothing(args: argparse.Namespace, reason: str) -> None:
     from dsassist import output
 
-    if args.format == "json":
-        from dsassist.review.report import empty_json
+    if args.format != "text" or args.output:
+        from dsassist.review.findings import Review
+        from dsassist.review.reports import Report
 
-        output.write_line(empty_json())
+        _write(args, Report(Review((), 0, 0, 0, (), 0.0)))
     output.notice(reason)
 
 
+def _check_that_one_can_answer(args: argparse.Namespace) -> None:
+    from dsassist_runtime.errors import DsassistError
+
+    is_asking = args.interactive or (args.fix and not args.yes)
+    if is_asking and (sys.stdin is None or not sys.stdin.isatty()):
+        hint = "--yes applies all fixes without asking" if args.fix else "leave --interactive out"
+        raise DsassistError(f"standard input is no terminal, so nobody can answer; {hint}")
+
+
+def _baseline(args: argparse.Namespace, changes: Changes) -> list[Entry]:
+    """What is not reported: the file that is named, or the default one as it stands in what is reviewed."""
+    from dsassist.review.baseline import baseline_of_tree, read_baseline
+
+    if args.baseline:
+        return read_baseline(Path(args.baseline), missing_ok=args.update_baseline)
+    return [] if changes.root is None else baseline_of_tree(changes.root, changes.tree)
+
+
+def _update_baseline(
+    args: argparse.Namespace,
+    review: Review,
+    model: str,
+    changes: Changes,
+    baseline: list[Entry],
+    at_root: Callable[[str], str],
+) -> int:
+    """Write what was found into the baseline; entries of files that were not reviewed whole stay."""
+    from dsassist import output
+    from dsassist.review.baseline import BASELINE, updated, write_baseline
+    from dsassist.review.reports import summary
+
+    root = changes.root or Path.cwd()
+    path = Path(args.baseline) if args.baseline else root / BASELINE
+    found = [replace(finding, path=at_root(finding.path)) for finding in review.findings]
+    entries = updated(baseline, found, {at_root(each) for each in review.complete})
+    write_baseline(path, entries)
+    output.notice(summary(review, model))
+    output.notice(f"{len(entries)} {'finding is' if len(entries) == 1 else 'findings are'} in {path} now")
+    return 0
+
+
+def _handled(args: argparse.Namespace, review: Review, model: str, changes: Changes, start: Path) -> Review:
+    """Report, and ask what to do where that is wanted; the review without what is settled."""
+    from dsassist import output
+
+    for each in review.unknown_codes:
+        output.warn(f"{each.what}: `dsassist: ignore[{each.reason}]` names no code; docs/review.md lists them")
+    if not args.interactive:
+        _print(args, review, model, changes, start)
+    if not args.fix and not args.interactive:
+        return review
+    from dsassist.review import handling
+    from dsassist.review.reports import Paths, Report, SourceLines, findings_text, summary
+
+    if args.fix:
+        settled = handling.handle_fixes(review, changes, start, None if args.yes else output.ask)
+        output.notice(f"{len(settled)} of {len(review.findings)} fixed")
+    else:
+        report = Report(review, model, Paths(start, changes.root), SourceLines(changes))
+
+        def shown(finding: Finding) -> str:
+            return findings_text(replace(report, review=replace(review, findings=(finding,))))
+
+        settled = handling.handle(review, changes, start, output.ask, shown)
+        output.notice(summary(review, model))
+    return replace(review, findings=tuple(each for each in review.findings if each not in settled))
+
+
+def _path_from_root(changes: Changes, start: Path) -> Callable[[str], str]:
+    """What makes of a finding's path, which counts from `start`, the one in the repository."""
+    from dsassist.review.reports import Paths
+
+    return Paths(start, changes.root).from_root
+
+
 def _review(
-    loaded: LoadedConfig, changes: Changes, started_s: float, engine_of: Callable[[LoadedConfig], Engine] | None
+    args: argparse.Namespace,
+    loaded: LoadedConfig,
+    changes: Changes,
+    baseline: list[Entry],
+    at_root: Callable[[str], str],
+    started_s: float,
+    engine_of: Callable[[LoadedConfig], Engine] | None,
 ) -> tuple[Review, str]:
     """The review and the model's name, which is empty when no question had to be put to a model."""
     from dsassist import output
@@ -170,24 +336,39 @@ def _review(
             open_judge,
             threshold_nats=options.threshold_nats,
             deadline_s=options.deadline_s,
-            max_findings=options.max_findings,
+            # A baseline is to have all of them, and of what is known already.
+            max_findings=sys.maxsize if args.update_baseline else options.max_findings,
             started_s=started_s,
+            path_from_root=at_root,
+            baseline=() if args.update_baseline else {entry.fingerprint for entry in baseline},
         )
     return review, "".join(names)
 
 
-def _print(form: str, review: Review, model: str) -> None:
-    from dsassist import output
-    from dsassist.review import report
+def _print(args: argparse.Namespace, review: Review, model: str, changes: Changes, start: Path) -> None:
+    """Report to stdout or into a file; what was reviewed and what was not goes to stderr whatever the format.
 
-    if form == "json":
-        output.write_line(report.as_json(review, model))
-    else:
-        for finding in review.findings:
-            output.write_line(report.finding_text(finding))
+    Paths of findings count from `start`.
+    """
+    from dsassist import output
+    from dsassist.review.reports import Paths, Report, SourceLines, summary
+
+    _write(args, Report(review, model, Paths(start, changes.root), SourceLines(changes)))
     if not review.functions and not review.skipped:
         output.notice("no changed function to review")
-    output.notice(report.summary(review, model))
+    output.notice(summary(review, model))
+
+
+def _write(args: argparse.Namespace, report: Report) -> None:
+    from dsassist import output
+    from dsassist.review.reports import FORMATS, findings_text, save
+
+    if args.output:
+        save(FORMATS[args.format](report), args.output)
+        return
+    text = findings_text(report) if args.format == "text" else FORMATS[args.format](report)
+    if text:
+        output.write_line(text)
 
 
 COMMAND = Command(

@@ -75,7 +75,9 @@ class Review:
     """A finished review; `found` counts all findings, of which the strongest are in `findings`, by place.
 
     `functions` and `files` count what was reviewed, `files_read` also files without a function to review. `failure`
-    says what ended it before its time, and is empty when nothing did.
+    says what ended it before its time, and is empty when nothing did. `suppressed` and `baselined` count findings that
+    a comment or the baseline keeps quiet, `unknown_codes` are such a comment's with their files. `complete` are the
+    paths of which each line was reviewed.
     """
 
     findings: tuple[Finding, ...]
@@ -86,6 +88,10 @@ class Review:
     seconds: float
     files_read: int = 0
     failure: str = ""
+    suppressed: int = 0
+    baselined: int = 0
+    unknown_codes: tuple[Skipped, ...] = ()
+    complete: frozenset[str] = frozenset()
 
     def has_reached(self, level: str) -> bool:
         """Whether a finding is at or above a severity; nothing is above "never"."""

@@ -59,13 +59,16 @@ def file_head(source: Source) -> str:
 
     It is the same for all functions of a file, so that the model evaluates it once.
     """
+    grammar = source.grammar
+    definitions = grammar.functions | grammar.types.keys() | grammar.wrappers
     pieces: list[str] = []
-    for place, node in enumerate(child for child in source.tree.root_node.named_children if child.type != "comment"):
-        if node.type in ("function_definition", "class_definition", "decorated_definition") or node.has_error:
+    statements = (child for child in source.tree.root_node.named_children if not child.type.endswith("comment"))
+    for place, node in enumerate(statements):
+        if node.type in definitions or node.has_error:
             break
         if place == 0 and node.type == "expression_statement" and node.named_children[0].type == "string":
             continue
-        piece = source.node_text(node)
+        piece = source.node_text(node).rstrip("\n")  # C's directives end with their line
         if sum(map(len, pieces)) + len(piece) > _HEAD_CHARACTERS:
             break
         pieces.append(piece)
@@ -73,20 +76,33 @@ def file_head(source: Source) -> str:
 
 
 def _functions(source: Source) -> Iterator[Function]:
+    grammar = source.grammar
     pending = [(source.tree.root_node, "", "")]
     while pending:
         node, path, class_header = pending.pop()
-        definition = node.child_by_field_name("definition") if node.type == "decorated_definition" else node
-        if definition is None:
-            continue
-        if definition.type == "function_definition":
+        definition = _definition_in(source, node)
+        body = definition.child_by_field_name("body")
+        if definition.type in grammar.functions and body is not None:
             yield _function(source, node, definition, path, class_header)
             continue
         below = definition  # `if TYPE_CHECKING:`, `try:`, or an error node around whole functions
-        if definition.type == "class_definition" and (body := definition.child_by_field_name("body")) is not None:
-            below, path = body, f"{path}{_name_of(source, definition)}."
+        if definition.type in grammar.types and body is not None:
+            name = definition.child_by_field_name(grammar.types[definition.type])
+            below, path = body, f"{path}{'' if name is None else source.node_text(name)}."
             class_header = _class_header(source, definition, body)
         pending.extend((child, path, class_header) for child in reversed(below.named_children))
+
+
+def _definition_in(source: Source, node: Node) -> Node:
+    """What decorators, `export` or `template` stand around; another node itself."""
+    grammar = source.grammar
+    wanted = grammar.functions | grammar.types.keys() | grammar.wrappers
+    while node.type in grammar.wrappers:
+        inner = next((child for child in node.named_children if child.type in wanted), None)
+        if inner is None:
+            break
+        node = inner
+    return node
 
 
 def _function(source: Source, outer: Node, node: Node, path: str, class_header: str) -> Function:
@@ -97,12 +113,22 @@ def _function(source: Source, outer: Node, node: Node, path: str, class_header: 
 
 
 def _name_of(source: Source, node: Node) -> str:
+    """The function's name; of a function without one, that of what it is assigned to."""
     name = node.child_by_field_name("name")
+    if name is None and (declarator := node.child_by_field_name("declarator")) is not None:  # C: `int *(f)(int a)`
+        while (inner := declarator.child_by_field_name("declarator")) is not None:
+            declarator = inner
+        name = declarator
+    parent = node.parent
+    if name is None and parent is not None:
+        name = parent.child_by_field_name("name") or parent.child_by_field_name("key")
     return "" if name is None else source.node_text(name)
 
 
 def _class_header(source: Source, node: Node, body: Node) -> str:
     header = source.data[node.start_byte : body.start_byte].decode("utf-8").split("\n")[0].rstrip()
+    if source.language != "python":
+        header += " {"
     indentation = " " * node.start_point.column
     return f"{indentation}{header}\n" if len(header) <= _CLASS_HEADER_CHARACTERS else ""
 

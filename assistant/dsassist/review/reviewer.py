@@ -1,21 +1,25 @@
-"""The likelihood reviewer: does the model find a minimal alternative far likelier than what is written?
+"""A review: what is found without a model in all files, then what the model finds in their functions.
 
-It asks the engine for scores and judges them; it never asks for text. The work is anytime: files are read and
-alternatives sought one after another, all of it stops at the deadline, and what was not reached is listed.
+The passes always run to their end, with no model and no time left, too. The likelihood reviewer asks the engine for
+scores and judges them; it never asks for text. It is anytime: alternatives are sought in one function after another, it
+stops at the deadline, and what was not reached is listed.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from dsassist.review.changes import Changes, PendingFile, Skipped
-from dsassist.review.findings import Finding, Review, Severity
+from dsassist.review.changes import ChangedFile, Changes, PendingFile, Skipped
+from dsassist.review.findings import SEVERITIES, Finding, Review, Severity
 from dsassist.review.likelihood.evidence import evidence_nats, needed_nats
 from dsassist.review.likelihood.site import Candidate
 from dsassist.review.likelihood.tasks import Task, tasks_of
 from dsassist.review.likelihood.wording import finding_of
+from dsassist.review.masking import masked_file
+from dsassist.review.passes import run_passes
+from dsassist.review.screening import Screening, Text
 from dsassist_runtime.api import Edit, EditScore, Engine, ScoreRequest
 from dsassist_runtime.errors import DeadlineExceeded, NotDone, RequestRefused
 
@@ -45,72 +49,117 @@ def review(
     max_findings: int,
     started_s: float | None = None,
     clock: Callable[[], float] = time.monotonic,
+    find_more: Callable[[Sequence[ChangedFile]], Iterable[Finding]] | None = None,
+    text_of: Callable[[str], str | None] = lambda _path: None,
+    path_from_root: Callable[[str], str] = lambda path: path,
+    baseline: Collection[str] = (),
 ) -> Review:
-    """Review changed functions one after another; raises what the engine raised when nothing at all was reviewed.
+    """Review all files; raises what the engine raised when no function was reviewed and nothing was found.
 
     `open_judge` is called for the first question that there is, and what it raises ends the review. `deadline_s` counts
-    from `started_s` on `clock`, which is now when not given.
+    from `started_s` on `clock`, which is now when not given. `find_more` looks at all files at once, those that are
+    gone among them, and may find something in others, whose texts `text_of` gives. Findings whose fingerprints are in
+    `baseline` are not reported; fingerprints are made of paths from the repository's root.
     """
     start = clock() if started_s is None else started_s
     run = _Run(open_judge, threshold_nats, lambda: start + deadline_s - clock())
-    for file in changes.pending:
+    run.read_files(changes.pending)
+    if find_more is not None:
+        run.look_at_all(find_more, changes.deleted)
+    for file in run.files:
         run.review_file(file)
-    run.refuse_if_nothing_was_done()
+    run.end()
+    screening = Screening(run.texts, text_of, path_from_root, frozenset(baseline))
+    findings = screening.kept(run.findings)
     return Review(
-        findings=_reported(run.findings, max_findings),
-        found=len(run.findings),
+        findings=_reported(findings, max_findings),
+        found=len(findings),
         functions=len(run.done),
         files=len({task.path for task in run.done}),
-        files_read=run.files_read,
+        files_read=len(run.files),
         skipped=(*changes.skipped, *run.skipped),
         failure="" if run.failure is None else str(run.failure),
         seconds=clock() - start,
+        suppressed=screening.suppressed,
+        baselined=screening.baselined,
+        unknown_codes=tuple(screening.unknown_codes),
+        complete=frozenset(run.complete),
     )
 
 
 @dataclass
 class _Run:
-    """A review under way: what has been done so far."""
+    """A review under way: what has been done so far. `files` and `texts` hold no secrets."""
 
     open_judge: Callable[[], Judge]
     threshold_nats: float
     remaining_s: Callable[[], float]
     judge: Judge | None = None
+    files: list[ChangedFile] = field(default_factory=list)
+    texts: dict[str, Text] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     done: list[Task] = field(default_factory=list)
-    files_read: int = 0
+    complete: list[str] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     reasons_not_done: set[str] = field(default_factory=set)
     failure: NotDone | None = None
     is_late: bool = False
 
-    def review_file(self, file: PendingFile) -> None:
+    def read_files(self, pending: Sequence[PendingFile]) -> None:
+        """Read each file, run the passes over it and keep it without its secrets."""
+        for each in pending:
+            try:
+                file = each.read()
+                if isinstance(file, Skipped):
+                    self.skipped.append(file)
+                    continue
+                masked, secrets = masked_file(file)
+                self.findings += run_passes(file, masked, secrets)
+            except RecursionError:
+                self.skipped.append(Skipped(each.path, "too deeply nested"))
+                continue
+            self.files.append(masked)
+            self.texts[file.path] = Text(masked, tuple(secrets))
+
+    def look_at_all(
+        self, find_more: Callable[[Sequence[ChangedFile]], Iterable[Finding]], deleted: Sequence[PendingFile]
+    ) -> None:
+        """Add what is found in all files together; a failure there ends nothing else."""
+        try:
+            gone = [masked_file(file)[0] for each in deleted if isinstance(file := each.read(), ChangedFile)]
+            self.findings += find_more([*self.files, *gone])
+        except NotDone as error:
+            self.skipped.append(Skipped("what the change left undone", str(error)))
+        except RecursionError:
+            self.skipped.append(Skipped("what the change left undone", "too deeply nested"))
+
+    def review_file(self, file: ChangedFile) -> None:
         """Review the functions of a file, unless the review has come to its end."""
         if reason := self._reason_to_stop():
             self._not_done(file.path, reason)
             return
+        skipped_before = len(self.skipped)
         try:
-            read = file.read()
-            if isinstance(read, Skipped):
-                self.skipped.append(read)
-                return
-            self.files_read += 1
-            for task in tasks_of(read):
+            for task in tasks_of(file):
                 if isinstance(task, Skipped):
                     self.skipped.append(task)
                 else:
                     self._review(task)
         except RecursionError:
             self.skipped.append(Skipped(file.path, "too deeply nested"))
+        is_whole = file.old is None and len(file.lines) >= file.source.text.count("\n")
+        if is_whole and len(self.skipped) == skipped_before:
+            self.complete.append(file.path)
 
-    def refuse_if_nothing_was_done(self) -> None:
-        """Raise `NotDone` when there was something to review, and no function of it was."""
+    def end(self) -> None:
+        """Raise `NotDone` when there was something to review, no function of it was, and nothing was found either."""
         if self.done or not self.reasons_not_done:
             return
-        if self.failure is not None:
+        if self.failure is None:
+            hint = "; give it more time with --deadline" if "deadline" in self.reasons_not_done else ""
+            self.failure = NotDone(f"no function was reviewed: {', '.join(sorted(self.reasons_not_done))}{hint}")
+        if not self.findings:
             raise self.failure
-        hint = "; give it more time with --deadline" if "deadline" in self.reasons_not_done else ""
-        raise NotDone(f"no function was reviewed: {', '.join(sorted(self.reasons_not_done))}{hint}")
 
     def _review(self, task: Task) -> None:
         if reason := self._reason_to_stop():
@@ -121,9 +170,9 @@ class _Run:
         except RecursionError:
             self.skipped.append(Skipped(task.name, "too deeply nested"))
             return
-        if candidates and self.judge is None:
-            self.judge = self.open_judge()
         try:
+            if candidates and self.judge is None:
+                self.judge = self.open_judge()
             found = list(self._findings_in(task))
         except DeadlineExceeded:
             self.is_late = True
@@ -209,6 +258,15 @@ def _moved(edit: Edit, by: int) -> Edit:
 
 
 def _reported(findings: list[Finding], limit: int) -> tuple[Finding, ...]:
-    """The strongest findings, in the order of their places."""
-    strongest = sorted(findings, key=lambda finding: -(finding.evidence_nats or 0.0))[:limit]
-    return tuple(sorted(strongest, key=lambda finding: (finding.path, finding.line, finding.column)))
+    """The most severe and strongest findings, in the order of their places."""
+    return tuple(sorted(sorted(findings, key=_rank)[:limit], key=_place))
+
+
+def _rank(finding: Finding) -> tuple[int, float, tuple[str, int, int, str, str]]:
+    """What is true without a model goes before what is likely."""
+    nats = float("inf") if finding.evidence_nats is None else finding.evidence_nats
+    return -SEVERITIES.index(finding.severity), -nats, _place(finding)
+
+
+def _place(finding: Finding) -> tuple[str, int, int, str, str]:
+    return finding.path, finding.line, finding.column, finding.code, finding.message

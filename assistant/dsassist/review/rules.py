@@ -21,6 +21,10 @@ class Rule:
 
 
 RULES = (
+    Rule("DSA001", "secret", "A key, a token or a password is about to be committed."),
+    Rule("DSA002", "merge-marker", "A merge conflict is not resolved."),
+    Rule("DSA003", "debugger", "A call into a debugger was left in."),
+    Rule("DSA004", "syntax-error", "The change brings a syntax error."),
     Rule("DSA101", "name", "Another name that the function uses is far likelier here."),
     Rule("DSA102", "attribute", "Another attribute that the function uses on such an object is far likelier here."),
     Rule("DSA103", "comparison", "Another comparison is far likelier here."),
@@ -28,6 +32,27 @@ RULES = (
     Rule("DSA105", "swapped-arguments", "Two neighbouring arguments may be swapped."),
     Rule("DSA106", "missing-not", "A condition may be the wrong way round."),
     Rule("DSA107", "missing-await", "`await` may be missing before a call."),
+    Rule("DSA108", "arithmetic", "Another arithmetic operator is far likelier here."),
+    Rule("DSA109", "bitwise", "Another operator on bits is far likelier here."),
+    Rule("DSA110", "off-by-one", "A number or an index may be off by one."),
+    Rule("DSA111", "bound", "The bound of a slice or a range may be off by one."),
+    Rule("DSA112", "swapped-operands", "The operands of an operator may be swapped."),
+    Rule("DSA113", "dropped-operand", "An operand may be superfluous."),
+    Rule("DSA114", "identity", "Identity and equality may be mixed up."),
+    Rule("DSA115", "any-all", "`any` and `all` may be mixed up."),
+    Rule("DSA116", "min-max", "`min` and `max` may be mixed up."),
+    Rule("DSA117", "flag", "True and False may be mixed up."),
+    Rule("DSA118", "default-argument", "Another default value is far likelier here."),
+    Rule("DSA119", "exception", "Another type of exception is far likelier here."),
+    Rule("DSA120", "missing-self", "`self.` may be missing before a name."),
+    Rule("DSA121", "missing-return", "`return` may be missing before a call."),
+    Rule("DSA122", "file-attribute", "Another attribute that the file uses on such an object is far likelier here."),
+    Rule("DSA123", "file-name", "Another name that the file uses is far likelier here."),
+    Rule("DSA201", "stale-name", "A name that the change removed or renamed is still used."),
+    Rule("DSA202", "stale-call", "A call no longer fits the signature that the change altered."),
+    Rule("DSA203", "uneven-copy", "A copied block kept the old name in one place."),
+    Rule("DSA204", "left-twin", "The same line stands elsewhere in its old form."),
+    Rule("DSA205", "lone-mirror", "One of a mirrored pair was changed, and the other was not."),
 )
 """By code."""
 

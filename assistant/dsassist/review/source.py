@@ -1,30 +1,45 @@
-"""A Python text and its syntax tree, with one conversion between the tree's bytes and our code points."""
+"""A text and its syntax tree, with one conversion between the tree's bytes and our code points."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from functools import cache, cached_property
+from functools import cached_property
 from typing import TYPE_CHECKING
+
+from dsassist.review.grammars import GRAMMARS, Grammar
+from dsassist.syntax.parsing import parse_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from tree_sitter import Node, Parser, Tree
+    from tree_sitter import Node, Tree
 
 __all__ = ["Source", "is_deeper", "walk"]
 
 
 class Source:
-    """A text that is parsed when first needed; its lines end at line feeds only, as git counts them."""
+    """A text that is parsed when first needed; its lines end at line feeds only, as git counts them.
 
-    def __init__(self, text: str) -> None:
+    `language` is `syntax.languages`' name.
+    """
+
+    def __init__(self, text: str, language: str = "python") -> None:
         self.text = text
+        self.language = language
         self.data = text.encode("utf-8")
 
     @cached_property
     def tree(self) -> Tree:
-        """The syntax tree, which may hold errors."""
-        return _parser().parse(self.data)
+        """The syntax tree, which may hold errors; `ValueError` where the language's grammar is not installed."""
+        tree = parse_bytes(self.language, self.data)
+        if tree is None:
+            raise ValueError(f"there is no grammar of {self.language}")
+        return tree
+
+    @property
+    def grammar(self) -> Grammar:
+        """How the tree names things; `KeyError` for a language that is not reviewed."""
+        return GRAMMARS[self.language]
 
     @cached_property
     def _line_bytes(self) -> list[int]:
@@ -40,6 +55,13 @@ class Source:
             return byte
         line = bisect_right(self._line_bytes, byte) - 1
         return self._line_offsets[line] + len(self.data[self._line_bytes[line] : byte].decode("utf-8"))
+
+    def byte(self, offset: int) -> int:
+        """The byte at which a code point stands; the inverse of `offset`."""
+        if len(self.data) == len(self.text):
+            return offset
+        line = bisect_right(self._line_offsets, offset) - 1
+        return self._line_bytes[line] + len(self.text[self._line_offsets[line] : offset].encode("utf-8"))
 
     def position(self, offset: int) -> tuple[int, int]:
         """Line and column of a code point, both from 1, the column in code points."""
@@ -86,11 +108,3 @@ def is_deeper(node: Node, limit: int) -> bool:
         if not level:
             return False
     return True
-
-
-@cache
-def _parser() -> Parser:
-    import tree_sitter_python
-    from tree_sitter import Language, Parser
-
-    return Parser(Language(tree_sitter_python.language()))

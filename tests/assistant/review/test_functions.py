@@ -127,3 +127,64 @@ def test_lines_end_at_line_feeds_only() -> None:
     source = Source("a = '\u2028'\x0c\r\nb = 1\n")
     assert source.position(source.text.index("b")) == (2, 1)
     assert source.line_text(2) == "b = 1"
+
+
+OTHERS = {
+    "javascript": (
+        (
+            "import a from 'a';\nexport function f(x) { return x; }\nconst g = (x) => x;\n"
+            "export class A {\n  m() { return 1; }\n}\nconst o = { k: function () {} };\n"
+        ),
+        ["f", "g", "A.m", "k"],
+    ),
+    "go": ("package m\n\nfunc f() {}\n\nfunc (s *S) M() int { return 1 }\n", ["f", "M"]),
+    "rust": (
+        "impl<T> S<T> { fn m(&self) {} }\nmod a { fn f() {} }\ntrait R { fn n(); fn o() {} }\n",
+        ["S<T>.m", "a.f", "R.o"],
+    ),
+    "java": (
+        "package p;\nclass A { A() {} int m() { return 1; } abstract int n(); class B { void o() {} } }\n",
+        ["A.A", "A.m", "A.B.o"],
+    ),
+    "c": ("#include <a.h>\nint f(void);\nstatic int *g(int a) { return 0; }\n", ["g"]),
+    "cpp": (
+        "namespace n { template <class T> struct A { int m() { return 1; } }; }\nint n::A::k(int a) { return a; }\n",
+        ["n.A.m", "n::A::k"],
+    ),
+}
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_functions_of_other_languages(language: str) -> None:
+    text, found = OTHERS[language]
+    assert [function.name for function in changed_functions(Source(text, language), ALL)] == found
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "head"),
+    [
+        ("javascript", "import a from 'a';\n// about f\nfunction f() {}\n", "import a from 'a';\n\n\n"),
+        ("go", 'package m\n\nimport "fmt"\n\nfunc f() {}\n', 'package m\nimport "fmt"\n\n\n'),
+        ("c", "#include <a.h>\nint x;\nint f() {}\n", "#include <a.h>\nint x;\n\n\n"),
+        ("java", "package p;\nimport q.R;\nclass A {}\n", "package p;\nimport q.R;\n\n\n"),
+    ],
+)
+def test_the_head_of_a_file_in_other_languages(language: str, text: str, head: str) -> None:
+    assert file_head(Source(text, language)) == head
+
+
+def test_a_method_in_braces_knows_the_head_of_its_class() -> None:
+    source = Source("class A extends B\n{\n  m() { return 1; }\n}\n", "javascript")
+    (function,) = changed_functions(source, ALL)
+    assert (function.class_header, function.text) == ("class A extends B {\n", "  m() { return 1; }")
+
+
+def test_a_byte_is_found_by_its_code_point_and_back() -> None:
+    source = Source("a = '😀é'\nb = 'é'\n")
+    assert [source.offset(source.byte(offset)) for offset in range(len(source.text))] == [*range(len(source.text))]
+    assert source.byte(source.text.index("b")) == source.data.index(b"b")
+
+
+def test_an_unknown_language_has_no_tree() -> None:
+    with pytest.raises(KeyError):
+        _ = Source("x", "klingon").tree

@@ -139,7 +139,7 @@ def test_files_of_other_languages_are_named_and_start_no_engine(
     COMMAND.add_arguments(parser)
     assert run(parser.parse_args([]), must_not_start) == 0
     said = re.sub(r"\d\.\d s", "N s", capsys.readouterr().err)
-    assert said == "dsassist: reviewed 0 functions in 0 files in N s; not reviewed: b.js (not Python)\n"
+    assert said == "dsassist: reviewed 0 functions in 0 files in N s; not reviewed: b.js (no function to review)\n"
 
 
 def test_whole_files_are_read_from_disk(repository: Path, capsys: pytest.CaptureFixture[str], prefers: Prefers) -> None:
@@ -163,7 +163,7 @@ def test_no_repository_is_a_usage_error(tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize(
     ("content", "name", "reason"),
-    [(b"\xe9", "a.py", "not UTF-8 at byte 0"), (b"x\0", "a.py", "binary"), (b"x", "a.js", "not Python")],
+    [(b"\xe9", "a.py", "not UTF-8 at byte 0"), (b"x\0", "a.py", "binary"), (b"x\0", "a.js", "binary")],
 )
 def test_a_file_that_cannot_be_reviewed_is_not_done(repository: Path, content: bytes, name: str, reason: str) -> None:
     (repository / name).write_bytes(content)
@@ -181,11 +181,6 @@ def test_an_empty_file_is_reviewed_and_clean(repository: Path, capsys: pytest.Ca
     (repository / "a.py").write_bytes(b"")
     assert review("a.py") == 0
     assert "reviewed 0 functions" in capsys.readouterr().err
-
-
-def test_staged_and_paths_exclude_each_other(repository: Path) -> None:
-    with pytest.raises(DsassistError, match="exclude each other"):
-        review("--staged", "a.py")
 
 
 def test_a_missing_model_is_not_done(repository: Path) -> None:
@@ -224,7 +219,7 @@ def test_json_is_one_object_with_all_that_the_text_says(
     assert (finding["original"], finding["alternative"]) == ("low", "high")
     assert finding["message"] == "`low` may be meant to be `high`"
     assert result["reviewed"] == {"functions": 1, "files": 1}
-    assert result["not_reviewed"] == [{"what": "c.js", "reason": "not Python"}]
+    assert result["not_reviewed"] == [{"what": "c.js", "reason": "no function to review"}]
     assert (result["model"], result["failure"]) == ("some-model.gguf", None)
 
 

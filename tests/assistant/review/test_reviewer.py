@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
 from dsassist.review.changes import ChangedFile, Changes, PendingFile, Skipped
-from dsassist.review.findings import Review
+from dsassist.review.findings import Finding, Review
 from dsassist.review.likelihood.tasks import Task, tasks_of
 from dsassist.review.reviewer import Judge, review
 from dsassist.review.source import Source
@@ -273,22 +274,112 @@ def test_an_engine_that_exceeds_the_deadline_ends_the_review_with_what_it_has(pr
 
 def test_files_are_read_and_alternatives_sought_against_the_same_clock() -> None:
     clock = Clock()
-    read: list[str] = []
 
     def slow(path: str) -> PendingFile:
         def read_slowly() -> ChangedFile:
-            read.append(path)
-            clock.now_s += 0.6
+            clock.now_s += 0.3
             return ChangedFile(path, Source(CLAMP), ALL)
 
         return PendingFile(path, read_slowly)
 
-    what = Changes(tuple(slow(f"f{i}.py") for i in range(300)), ())
-    found = reviewed_by(ScriptedEngine(), what, deadline_s=1.0, clock=clock)
-    assert read == ["f0.py", "f1.py"]
+    def take_a_second(_: ScoreRequest) -> list[EditScore]:
+        clock.now_s += 1.0
+        return []
+
+    what = Changes(tuple(slow(f"f{i}.py") for i in range(3)), ())
+    found = reviewed_by(ScriptedEngine(score=take_a_second), what, deadline_s=1.5, clock=clock)
     assert found.functions == 1
-    assert found.skipped[0] == Skipped("f1.py: clamp", "deadline")
-    assert {each.what for each in found.skipped[1:]} == {f"f{i}.py" for i in range(2, 300)}
+    assert found.skipped == (Skipped("f1.py", "deadline"), Skipped("f2.py", "deadline"))
+
+
+# -- what needs no model
+
+CONFLICT = "<<<<<<< a\nx\n=======\ny\n>>>>>>> b\n"
+
+
+def test_the_passes_look_at_every_file_after_the_deadline_and_without_a_model() -> None:
+    found = reviewed(changes(CLAMP, CONFLICT), deadline_s=1.0, started_s=-5.0, clock=Clock())
+    assert [(each.path, each.code) for each in found.findings] == [("f1.py", "DSA002")]
+    assert "no function was reviewed: deadline" in found.failure
+
+    def refuse(_: ScoreRequest) -> list[EditScore]:
+        raise ModelMissing("no such model")
+
+    found = reviewed(changes(CLAMP, CONFLICT), refuse)
+    assert ([each.code for each in found.findings], found.failure) == (["DSA002"], "no such model")
+
+
+def test_a_model_that_cannot_be_opened_leaves_what_was_found_without_it() -> None:
+    def must_fail() -> Judge:
+        raise ModelMissing("no such model")
+
+    found = review(changes(CLAMP, CONFLICT), must_fail, threshold_nats=4.0, deadline_s=60.0, max_findings=10)
+    assert ([each.code for each in found.findings], found.failure) == (["DSA002"], "no such model")
+
+
+def test_what_is_certain_goes_before_what_is_likely(prefers: Prefers) -> None:
+    found = reviewed(changes(CLAMP, CONFLICT), prefers("value > high", 40.0), max_findings=1)
+    assert [each.code for each in found.findings] == ["DSA002"]
+    assert found.found == 2
+
+
+def test_a_secret_reaches_neither_the_model_nor_a_finding(prefers: Prefers) -> None:
+    key = "AKIA|Q3EGRSDFG7WXMTPL".replace("|", "")
+    engine = ScriptedEngine(score=prefers("value > high", 9.0))
+    text = CLAMP.replace("import os", f"KEY = '{key}'").replace("value > low", f"value > low != '{key}'")
+    found = reviewed_by(engine, changes(text))
+    assert [each.code for each in found.findings] == ["DSA001", "DSA101", "DSA001"]
+    assert key not in repr(found)
+    assert key not in repr(engine.requests)
+    assert found.findings[1].fix == ()
+
+
+def test_an_ignored_and_a_baselined_finding_are_counted_and_not_reported(prefers: Prefers) -> None:
+    scorer = prefers("value > high", 9.0)
+    ignored = CLAMP.replace("value > low else value", "value > low else value  # dsassist: ignore[DSA101, DSA999]")
+    found = reviewed(changes(ignored), scorer)
+    assert (found.findings, found.found, found.suppressed, found.baselined) == ((), 0, 1, 0)
+    assert found.unknown_codes == (Skipped("f0.py", "DSA999"),)
+    (finding,) = reviewed(changes(CLAMP), scorer).findings
+    assert len(finding.fingerprint) == 16
+    found = reviewed(changes(CLAMP), scorer, baseline={finding.fingerprint})
+    assert (found.findings, found.suppressed, found.baselined) == ((), 0, 1)
+
+
+def _stale_name(path: str, files: int) -> Finding:
+    return Finding(
+        path=path,
+        line=1,
+        column=1,
+        end_line=1,
+        end_column=2,
+        severity="warning",
+        family="stale-name",
+        function="",
+        message=str(files),
+        source_line="x",
+    )
+
+
+def test_what_is_found_in_all_files_together_is_reported_too() -> None:
+    def find_more(files: Sequence[ChangedFile]) -> list[Finding]:
+        return [_stale_name(path, len(files)) for path in ("f0.py", "other.py")]
+
+    found = reviewed(changes(CLAMP), find_more=find_more, text_of=lambda path: "x  # dsassist: ignore\n")
+    assert [(each.path, each.message) for each in found.findings] == [("f0.py", "1")]
+    assert found.suppressed == 1
+    gone = PendingFile("gone.py", lambda: ChangedFile("gone.py", Source(""), frozenset(), CLAMP))
+    found = reviewed(replace(changes(CLAMP), deleted=(gone,)), find_more=find_more)
+    assert [(each.path, each.message) for each in found.findings] == [("f0.py", "2"), ("other.py", "2")]
+
+
+def test_a_search_through_all_files_that_fails_leaves_the_rest(prefers: Prefers) -> None:
+    def fail(_: Sequence[ChangedFile]) -> list[Finding]:
+        raise NotDone("git grep failed")
+
+    found = reviewed(changes(CLAMP), prefers("value > high", 9.0), find_more=fail)
+    assert [each.code for each in found.findings] == ["DSA101"]
+    assert found.skipped == (Skipped("what the change left undone", "git grep failed"),)
 
 
 @pytest.mark.parametrize("is_late_from_the_start", [True, False])

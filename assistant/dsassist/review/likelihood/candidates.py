@@ -7,11 +7,13 @@ candidates, a line here, one in `evidence.LEAST_EVIDENCE` and one in `review.rul
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import islice
 
 from dsassist.review.functions import Function
-from dsassist.review.likelihood import arguments, names, operators
+from dsassist.review.likelihood import arguments, elsewhere, names, numbers, operands, operators, words
+from dsassist.review.likelihood.familiar import Familiar, IsFamiliar
+from dsassist.review.likelihood.meaning import Meanings
 from dsassist.review.likelihood.site import Candidate, Family, Site
 from dsassist_runtime.api import Edit
 
@@ -20,36 +22,83 @@ __all__ = ["MOST_CANDIDATES", "find_candidates"]
 MOST_CANDIDATES = 600
 """Of one function: the engine tokenizes the text anew for each."""
 
-# In the order of how often such a bug is a real one, which decides where there are too many alternatives.
-_FAMILIES: tuple[Callable[[Site], Iterator[Candidate]], ...] = (
-    names.wrong_names,
-    names.wrong_attributes,
-    operators.comparisons,
-    operators.booleans,
-    operators.missing_not,
-    operators.missing_await,
-    arguments.swapped,
+_Generator = Callable[[Site], Iterator[Candidate]]
+
+# In the order of how often such a bug is a real one, which decides where there are too many alternatives, and which
+# family an alternative belongs to that two of them propose.
+_FAMILIES: tuple[tuple[_Generator, tuple[Family, ...]], ...] = (
+    (names.wrong_names, ("name",)),
+    (names.wrong_attributes, ("attribute",)),
+    (operators.comparisons, ("comparison",)),
+    (operators.booleans, ("boolean",)),
+    (operators.missing_not, ("missing-not",)),
+    (operators.missing_await, ("missing-await",)),
+    (arguments.swapped, ("swapped-arguments",)),
+    (operators.identity, ("identity",)),
+    (operators.arithmetic, ("arithmetic",)),
+    (operators.bitwise, ("bitwise",)),
+    (numbers.off_by_one, ("off-by-one", "bound")),
+    (operands.swapped_operands, ("swapped-operands",)),
+    (words.paired_calls, ("any-all", "min-max")),
+    (words.missing_self, ("missing-self",)),
+    (words.missing_return, ("missing-return",)),
+    (words.exceptions, ("exception",)),
+    (numbers.flags, ("flag",)),
+    (numbers.defaults, ("default-argument",)),
+    (operands.dropped_operands, ("dropped-operand",)),
+    (elsewhere.attributes_of_file, ("file-attribute",)),
+    (elsewhere.names_of_file, ("file-name",)),
 )
+# One name for another always means something else. In Python it always parses, too; in Go `make` takes a type.
+_ONE_NAME = frozenset({"name", "attribute", "file-attribute", "file-name", "exception"})
 
 
-def find_candidates(function: Function, lines: frozenset[int]) -> list[Candidate]:
+def find_candidates(
+    function: Function,
+    lines: frozenset[int],
+    families: Collection[Family] | None = None,
+    is_familiar: IsFamiliar | None = None,
+) -> list[Candidate]:
     """Alternatives on the changed lines of a function, in the order of the text, each resulting text once.
+
+    Every one parses, and as far as can be told none means the same as what is written or as another. Only `families`
+    are sought, or all. Nothing is proposed in a statement that stands elsewhere in the file as well, on a line that is
+    not among `lines`, or whose tokens (`statement.Statement`) `is_familiar` knows.
 
     Where there are more than `MOST_CANDIDATES`, they are taken in rounds: one from each place, then a second from each.
     """
     site = Site(function, lines)
     found: dict[Edit, Candidate] = {}
-    for family in _FAMILIES:
-        for candidate in islice(family(site), MOST_CANDIDATES):
+    for generator, yielded in _FAMILIES:
+        if families is not None and not any(family in families for family in yielded):
+            continue
+        for candidate in islice(generator(site), MOST_CANDIDATES):
             smallest = _smallest(candidate.edit, function.text)
             if smallest.replacement or smallest.start < smallest.end:
                 found.setdefault(smallest, candidate)
-    kept = _first_of_each_place(found.values())
+    asked = [each for each in found.values() if families is None or each.family in families]
+    familiar = Familiar(function.source, lines, is_familiar)
+    unfamiliar = (candidate for candidate in asked if not familiar.covers(candidate))
+    kept = islice(_with_a_meaning(function, _first_of_each_place(unfamiliar)), MOST_CANDIDATES)
     return sorted(kept, key=lambda each: (each.edit.start, each.edit.end, each.edit.replacement))
 
 
+def _with_a_meaning(function: Function, found: Iterable[Candidate]) -> Iterator[Candidate]:
+    """Those that parse and mean something of their own."""
+    meanings = Meanings(function.source)
+    for candidate in found:
+        edit = candidate.edit
+        moved = Edit(edit.start + function.start, edit.end + function.start, edit.replacement)
+        if candidate.family in _ONE_NAME:
+            is_new = function.source.language == "python" or meanings.parses(moved)
+        else:
+            is_new = meanings.is_new(moved)
+        if is_new:
+            yield candidate
+
+
 def _first_of_each_place(found: Iterable[Candidate]) -> list[Candidate]:
-    """At most `MOST_CANDIDATES`; in each round the families stay in their order, and are in that of the text."""
+    """In rounds; in each the families stay in their order, and are in that of the text."""
     rounds: Counter[tuple[int, Family]] = Counter()
     in_rounds = []
     for candidate in found:
@@ -57,7 +106,7 @@ def _first_of_each_place(found: Iterable[Candidate]) -> list[Candidate]:
         in_rounds.append((rounds[place], candidate))
         rounds[place] += 1
     in_rounds.sort(key=lambda each: each[0])  # stable
-    return [candidate for _, candidate in in_rounds[:MOST_CANDIDATES]]
+    return [candidate for _, candidate in in_rounds]
 
 
 def _smallest(edit: Edit, text: str) -> Edit:

@@ -8,76 +8,98 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from dsassist.review.likelihood.scopes import is_attribute_name, is_called, is_keyword
+from dsassist.review.likelihood.roles import is_called, is_keyword, is_label, is_member_name, is_target
 from dsassist.review.likelihood.site import Candidate, Site, in_turn
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-__all__ = ["wrong_attributes", "wrong_names"]
+__all__ = [
+    "NEVER",
+    "Spelling",
+    "is_read",
+    "repeats_its_neighbour",
+    "spelling",
+    "use_of",
+    "wrong_attributes",
+    "wrong_names",
+]
 
 _LEAST_USES = 2
-_NEVER = frozenset({"self", "cls", "mcs", "super", "_", "__", "__class__"})
-_TARGETS = ("pattern_list", "tuple_pattern", "list_pattern", "list_splat_pattern")
-# Of two equal operands one is superfluous: `x < x`, `x or x`, `x - x`, `x = x`.
-_OF_TWO_SIDES = ("comparison_operator", "boolean_operator", "binary_operator", "assignment", "named_expression")
+NEVER = frozenset({"self", "cls", "mcs", "super", "this", "_", "__", "__class__", "undefined"})
+"""Names that are no choice."""
 
-_Spelling = str  # "constant", "class" or "variable"
+Spelling = Literal["constant", "class", "variable"]
 
 
 def wrong_names(site: Site) -> Iterator[Candidate]:
     """Each name that is read, replaced by others of its kind that can be read there."""
     globals_used = _globals_used(site)
-    places = (node for node in site.changed_nodes if node.type == "identifier" and _is_read(site, node))
+    places = (node for node in site.changed_nodes if node.type == "identifier" and is_read(site, node))
     return in_turn(_other_names(site, node, globals_used) for node in places)
 
 
-def _other_names(site: Site, node: Node, globals_used: dict[tuple[_Spelling, bool], list[str]]) -> Iterator[Candidate]:
+def _other_names(site: Site, node: Node, globals_used: dict[tuple[Spelling, bool], list[str]]) -> Iterator[Candidate]:
     written = site.text(node)
-    if written in _NEVER or site.names.written[written] < _LEAST_USES:
+    if written in NEVER or site.names.written[written] < _LEAST_USES or _is_module(site, node):
         return
     for other in _alternatives(site, node, written, globals_used):
-        if other != written and other not in _NEVER and not _repeats_its_neighbour(site, node, other):
+        if other != written and other not in NEVER and not repeats_its_neighbour(site, node, other):
             yield site.candidate("name", node.start_byte, node.end_byte, other)
 
 
 def _alternatives(
-    site: Site, node: Node, written: str, globals_used: dict[tuple[_Spelling, bool], list[str]]
+    site: Site, node: Node, written: str, globals_used: dict[tuple[Spelling, bool], list[str]]
 ) -> list[str]:
     """For a variable other variables, the nearest first; for a function or a global others spelt and used alike."""
     visible = site.names.visible(node.start_byte)
     visible.sort(key=lambda binding: abs(binding.node.start_byte - node.start_byte))
-    if site.names.is_bound(written) and not is_called(node):
+    if site.names.is_bound(written) and not is_called(site.grammar, node):
         return [binding.name for binding in visible if binding.kind == "variable"]
     can_be_read = {binding.name for binding in visible}
     return [
         other
-        for other in globals_used.get((_spelling(written), is_called(node)), ())
+        for other in globals_used.get((spelling(written), is_called(site.grammar, node)), ())
         if not site.names.is_bound(other) or other in can_be_read
     ]
 
 
-def _globals_used(site: Site) -> dict[tuple[_Spelling, bool], list[str]]:
+def _globals_used(site: Site) -> dict[tuple[Spelling, bool], list[str]]:
     """The names that the function reads, by spelling and by whether they are called; variables only if called."""
-    used: dict[tuple[_Spelling, bool], dict[str, None]] = {}
+    used: dict[tuple[Spelling, bool], dict[str, None]] = {}
     for node in site.nodes:
-        if node.type == "identifier" and _is_read(site, node):
+        if node.type == "identifier" and is_read(site, node) and not _is_module(site, node):
             name = site.text(node)
-            if is_called(node) or not site.names.is_bound(name):
-                used.setdefault((_spelling(name), is_called(node)), {})[name] = None
+            if is_called(site.grammar, node) or not site.names.is_bound(name):
+                used.setdefault((spelling(name), is_called(site.grammar, node)), {})[name] = None
     return {kind: list(names) for kind, names in used.items()}
+
+
+def _is_module(site: Site, node: Node) -> bool:
+    """Whether a name may stand for a package or a type: `fmt` in `fmt.Println`. Of Python's the model judges."""
+    parent = node.parent
+    return (
+        site.source.language != "python"
+        and parent is not None
+        and parent.type in site.grammar.members
+        and not site.names.is_bound(site.text(node))
+    )
 
 
 def wrong_attributes(site: Site) -> Iterator[Candidate]:
     """Each attribute that is read, replaced by others that the function uses on such objects in the same way."""
-    attributes = [node for node in site.nodes if node.type == "attribute"]
-    written_times = Counter(_attribute_of(site, node) for node in attributes)
+    members = [node for node in site.nodes if node.type in site.grammar.members and use_of(site, node)[0]]
+    written_times = Counter(_attribute_of(site, node) for node in members)
     used: dict[tuple[str, bool], dict[str, None]] = {}
-    for node in attributes:
-        used.setdefault(_use_of(site, node), {})[_attribute_of(site, node)] = None
-    places = (node for node in site.changed_nodes if node.type == "attribute" and not _is_target(node))
+    for node in members:
+        used.setdefault(use_of(site, node), {})[_attribute_of(site, node)] = None
+    places = (
+        node
+        for node in site.changed_nodes
+        if node.type in site.grammar.members and use_of(site, node)[0] and not is_target(site.grammar, node)
+    )
     return in_turn(
         _other_attributes(site, node, used)
         for node in places
@@ -86,13 +108,13 @@ def wrong_attributes(site: Site) -> Iterator[Candidate]:
 
 
 def _other_attributes(site: Site, node: Node, used: dict[tuple[str, bool], dict[str, None]]) -> Iterator[Candidate]:
-    name_node = node.child_by_field_name("attribute")
+    name_node = node.child_by_field_name(site.grammar.members[node.type][1])
     if name_node is None:
         return
     written = site.text(name_node)
-    owner = site.text(node).removesuffix(written)
-    for other in _of_such_objects(used, _use_of(site, node)):
-        if other != written and not _repeats_its_neighbour(site, node, owner + other):
+    before = site.source.data[node.start_byte : name_node.start_byte].decode("utf-8")
+    for other in _of_such_objects(used, use_of(site, node)):
+        if other != written and not repeats_its_neighbour(site, node, before + other):
             yield site.candidate("attribute", name_node.start_byte, name_node.end_byte, other)
 
 
@@ -104,47 +126,38 @@ def _of_such_objects(used: dict[tuple[str, bool], dict[str, None]], use: tuple[s
 
 
 def _attribute_of(site: Site, node: Node) -> str:
-    return site.text(node.child_by_field_name("attribute"))
+    return site.text(node.child_by_field_name(site.grammar.members[node.type][1]))
 
 
-def _use_of(site: Site, node: Node) -> tuple[str, bool]:
-    """The object, as it is written, and whether the attribute is called."""
-    return site.text(node.child_by_field_name("object")), is_called(node)
+def use_of(site: Site, node: Node) -> tuple[str, bool]:
+    """The object of a member, as it is written, and whether the member is called; no object where Java has none."""
+    owner = node.child_by_field_name(site.grammar.members[node.type][0])
+    return site.text(owner), is_called(site.grammar, node)
 
 
-def _spelling(name: str) -> _Spelling:
+def spelling(name: str) -> Spelling:
+    """What a name looks like: `LIMIT`, `Limit` or `limit`."""
     bare = name.lstrip("_")
     if bare.isupper() and len(bare) > 1:
         return "constant"
     return "class" if bare[:1].isupper() else "variable"
 
 
-def _is_read(site: Site, node: Node) -> bool:
+def is_read(site: Site, node: Node) -> bool:
     """Whether an identifier is an expression, or part of one."""
-    if node.id in site.names.binding_ids or is_attribute_name(node) or is_keyword(node) or _is_target(node):
+    grammar = site.grammar
+    if node.id in site.names.binding_ids or is_member_name(grammar, node) or is_keyword(node):
         return False
     parent = node.parent
-    if parent is not None and parent.type in ("function_definition", "class_definition"):
-        return False  # the definition's own name
-    return node.id in site.expression_ids
+    if parent is not None and (parent.type in grammar.functions or parent.type in grammar.types):
+        # The definition's own name; a short function has its value there, too.
+        return parent.child_by_field_name("body") == node and node.id in site.expression_ids
+    return node.id in site.expression_ids and not is_label(grammar, node) and not is_target(grammar, node)
 
 
-def _is_target(node: Node) -> bool:
-    """Whether a node is what an assignment, a loop or `as` binds."""
-    child, parent = node, node.parent
-    while parent is not None and parent.type in _TARGETS:
-        child, parent = parent, parent.parent
-    if parent is None:
-        return False
-    if parent.type in ("assignment", "augmented_assignment", "for_statement", "for_in_clause"):
-        return parent.child_by_field_name("left") == child
-    if parent.type == "named_expression":
-        return parent.child_by_field_name("name") == child
-    return parent.type == "as_pattern_target"
-
-
-def _repeats_its_neighbour(site: Site, node: Node, text: str) -> bool:
+def repeats_its_neighbour(site: Site, node: Node, text: str) -> bool:
+    """Whether `text` at `node` would make two equal operands: `x < x`, `x or x`, `x - x`, `x = x`."""
     parent = node.parent
-    if parent is None or parent.type not in _OF_TWO_SIDES:
+    if parent is None or (parent.type not in site.grammar.binary and parent.type not in site.grammar.assignments):
         return False
     return any(child != node and site.text(child) == text for child in parent.named_children)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from dsassist.review.functions import Function
+from dsassist.review.likelihood import plain_scopes, python_scopes
+from dsassist.review.likelihood.roles import is_keyword, is_label, is_member_name
 from dsassist.review.likelihood.scopes import Names
 from dsassist.review.source import Source, walk
 from dsassist_runtime.api import Edit
@@ -17,21 +20,31 @@ if TYPE_CHECKING:
 
 __all__ = ["Candidate", "Family", "Site", "in_turn"]
 
-Family = Literal["name", "attribute", "comparison", "boolean", "swapped-arguments", "missing-not", "missing-await"]
-
-_NO_EXPRESSIONS = (
-    "import_statement",
-    "import_from_statement",
-    "global_statement",
-    "nonlocal_statement",
-    "delete_statement",
-    "parameters",
-    "lambda_parameters",
-    "case_pattern",
-    "type",
-    "decorator",
-)
-_NOT_JUDGED = ("decorator", "type", "parameters", "lambda_parameters", "case_pattern")
+Family = Literal[
+    "name",
+    "attribute",
+    "comparison",
+    "boolean",
+    "swapped-arguments",
+    "missing-not",
+    "missing-await",
+    "arithmetic",
+    "bitwise",
+    "off-by-one",
+    "bound",
+    "swapped-operands",
+    "dropped-operand",
+    "identity",
+    "any-all",
+    "min-max",
+    "flag",
+    "default-argument",
+    "exception",
+    "missing-self",
+    "missing-return",
+    "file-attribute",
+    "file-name",
+]
 
 
 @dataclass(frozen=True)
@@ -58,12 +71,22 @@ class Site:
     def __init__(self, function: Function, lines: frozenset[int]) -> None:
         self.function = function
         self.source: Source = function.source
+        self.grammar = function.source.grammar
         self._lines = lines
 
     @cached_property
     def names(self) -> Names:
         """What the function binds, and how often each name is written."""
-        return Names(self.source, self.function.node)
+        scopes = python_scopes if self.source.language == "python" else plain_scopes
+        written = (
+            self.text(node)
+            for node in self.nodes
+            if node.type == "identifier"
+            and not is_member_name(self.grammar, node)
+            and not is_keyword(node)
+            and not is_label(self.grammar, node)
+        )
+        return Names(scopes.bindings_of(self.source, self.function.node), Counter(written))
 
     @cached_property
     def nodes(self) -> list[Node]:
@@ -73,14 +96,19 @@ class Site:
     @cached_property
     def expression_ids(self) -> frozenset[int]:
         """The nodes, by their `id`, that may be an expression or part of one."""
-        return frozenset(node.id for node in walk(self.function.node, but=_NO_EXPRESSIONS))
+        none = self.grammar.not_judged | self.grammar.not_expressions
+        return frozenset(node.id for node in walk(self.function.node, but=none))
 
     @cached_property
     def changed_nodes(self) -> list[Node]:
         """The nodes of the body that begin on a changed line, but for annotations, parameters and patterns."""
         body = self.function.node.child_by_field_name("body")
-        judged = [] if body is None else walk(body, but=_NOT_JUDGED)
-        return [node for node in judged if node.start_point.row + 1 in self._lines]
+        judged = [] if body is None else walk(body, but=self.grammar.not_judged)
+        return [node for node in judged if self.is_changed(node)]
+
+    def is_changed(self, node: Node) -> bool:
+        """Whether a node begins on a changed line."""
+        return node.start_point.row + 1 in self._lines
 
     def text(self, node: Node | None) -> str:
         """What is written at a node; nothing when there is none."""

@@ -19,6 +19,22 @@ _MESSAGES: dict[Family, str] = {
     "swapped-arguments": "arguments may be swapped: `{alternative}`",
     "missing-not": "condition may be the wrong way round: `{alternative}`",
     "missing-await": "`await` may be missing: `{alternative}`",
+    "arithmetic": _MAY_BE_MEANT,
+    "bitwise": _MAY_BE_MEANT,
+    "off-by-one": "`{original}` may be off by one: `{alternative}`",
+    "bound": "bound may be off by one: `{alternative}`",
+    "swapped-operands": "operands may be swapped: `{alternative}`",
+    "dropped-operand": "`{alternative}` may be all that is meant",
+    "identity": _MAY_BE_MEANT,
+    "any-all": _MAY_BE_MEANT,
+    "min-max": _MAY_BE_MEANT,
+    "flag": _MAY_BE_MEANT,
+    "default-argument": "default value may be meant to be `{alternative}`",
+    "exception": _MAY_BE_MEANT,
+    "missing-self": "`{alternative}` may be meant",
+    "missing-return": "`return` may be missing: `{alternative}`",
+    "file-attribute": _MAY_BE_MEANT,
+    "file-name": _MAY_BE_MEANT,
 }
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import random
 import textwrap
 import tracemalloc
+import warnings
 from collections import Counter
 from collections.abc import Callable
 
@@ -11,10 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dsassist.review.changes import ChangedFile, Skipped
 from dsassist.review.functions import Function, changed_functions
 from dsassist.review.likelihood.candidates import MOST_CANDIDATES, _smallest, find_candidates
-from dsassist.review.likelihood.evidence import LEAST_EVIDENCE
+from dsassist.review.likelihood.evidence import LEAST_EVIDENCE, MEASURED
+from dsassist.review.likelihood.meaning import Meanings
 from dsassist.review.likelihood.site import Candidate
+from dsassist.review.likelihood.tasks import Task, tasks_of
 from dsassist.review.rules import RULES
 from dsassist.review.source import Source
 from dsassist_runtime.api import Edit
@@ -171,7 +178,7 @@ def test_missing_await(function_of: FunctionOf, text: str, alternatives: list[st
 
 
 EVERYTHING = '''
-    async def f(self, first, second, *, key: first = None):
+    async def f(self, first, second, *, key: first = None, flag=True):
         """first second"""
         total = first.width * first.width + first.height  # é😀 first
         if key is not None and first not in second or not self.ready:
@@ -183,8 +190,29 @@ EVERYTHING = '''
         match first:
             case {"a": value, **rest} if value >= total:
                 self.client.get(value)
-        return [x.name for x in first if x.name < total and (y := x)]
+        if first is second or any(first[1:total]) or max(first[total], total + 1) > total % 3 & 4:
+            raise ValueError(first, value, key=False) from KeyError(other)
+        if total - 2 == second:
+            return self.value
+        other.render(first)
+
+
+    def g(self):
+        raise LookupError(THIRD, self.other.key)
 '''
+
+
+ALWAYS_TWO_WAYS = (
+    "comparison",
+    "boolean",
+    "swapped-arguments",
+    "identity",
+    "bitwise",
+    "any-all",
+    "min-max",
+    "flag",
+    "swapped-operands",
+)
 
 
 def applied(function: Function, candidate: Candidate) -> str:
@@ -208,7 +236,7 @@ def test_every_alternative_can_be_turned_back() -> None:
     text = textwrap.dedent(EVERYTHING)
     function = changed_functions(Source(text), ALL)[0]
     for candidate in find_candidates(function, ALL):
-        if candidate.family not in ("comparison", "boolean", "swapped-arguments"):
+        if candidate.family not in ALWAYS_TWO_WAYS:
             continue
         changed = applied(function, candidate)
         back = changed_functions(Source(changed), ALL)[0]
@@ -227,7 +255,8 @@ def test_places_are_those_of_the_file(function_of: FunctionOf) -> None:
 def test_only_changed_lines_are_questioned(function_of: FunctionOf) -> None:
     function = function_of(EVERYTHING)
     assert {candidate.line for candidate in find_candidates(function, frozenset({6}))} == {6}
-    assert find_candidates(function, frozenset({2, 3})) == []
+    assert find_candidates(function, frozenset({3})) == []
+    assert {candidate.family for candidate in find_candidates(function, frozenset({2}))} == {"default-argument"}
 
 
 def test_an_argument_on_a_changed_line_of_a_call_that_began_before(function_of: FunctionOf) -> None:
@@ -239,6 +268,132 @@ def test_an_argument_on_a_changed_line_of_a_call_that_began_before(function_of: 
 def test_each_family_has_a_code_and_a_threshold() -> None:
     assert {rule.family for rule in RULES if rule.code.startswith("DSA1")} == LEAST_EVIDENCE.keys()
     assert len({rule.code for rule in RULES}) == len(RULES)
+
+
+def test_only_the_families_that_are_wanted_are_sought(function_of: FunctionOf) -> None:
+    function = function_of(EVERYTHING)
+    assert {each.family for each in find_candidates(function, ALL, {"bound", "boolean"})} == {"bound", "boolean"}
+
+
+def test_a_task_asks_for_the_measured_families_apart_from_the_others() -> None:
+    file = ChangedFile("a.py", Source(textwrap.dedent(EVERYTHING)), ALL, language="python")
+    (task, _) = tasks_of(file)
+    assert isinstance(task, Task)
+    assert {each.family for each in task.candidates} == MEASURED
+    assert {each.family for each in task.further_candidates} == LEAST_EVIDENCE.keys() - MEASURED
+
+
+def test_a_file_is_read_in_the_language_that_its_name_tells() -> None:
+    text = "func f(low, high int) int {\n\treturn low\n}\n"
+    (task,) = tasks_of(ChangedFile("a.go", Source(text), ALL))
+    assert isinstance(task, Task)
+    assert [each.alternative for each in task.candidates] == ["high"]
+
+
+def test_a_language_that_is_not_reviewed_is_named() -> None:
+    found = list(tasks_of(ChangedFile("a.md", Source("# def f(a, b)"), ALL)))
+    assert found == [Skipped("a.md", "no language that is reviewed")]
+
+
+# -- what means the same
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("a < b", "b > a"),
+        ("not a < b", "a >= b"),
+        ("not not a", "a"),
+        ("a == b", "b == a"),
+        ("a and (b and c)", "(c and a) and b"),
+        ("not (a or b.c)", "not b.c and not a"),
+        ("a * b", "b * a"),
+        ("a + 0", "a"),
+        ("(a - 0) * 1", "a"),
+        ("a[0:b]", "a[:b]"),
+        ("range(0, b)", "range(b)"),
+        ("(a)", "a"),
+        ("not a is b", "a is not b"),
+    ],
+)
+def test_these_mean_the_same(one: str, other: str) -> None:
+    assert not is_new(one, other)
+    assert not is_new(other, one)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("a < b", "b < a"),
+        ("a - b", "b - a"),
+        ('a + "b"', '"b" + a'),
+        ("a and b or c", "a and (b or c)"),
+        ("0 - a", "a"),
+        ("a / 1", "a"),
+        ("a[1:b]", "a[:b]"),
+        ("range(0, b, c)", "range(b, c)"),
+        ("not (a or b)", "not a or not b"),
+        ("a < b < c", "c > a > b"),
+    ],
+)
+def test_these_do_not(one: str, other: str) -> None:
+    assert is_new(one, other)
+
+
+def is_new(one: str, other: str) -> bool:
+    """Whether the other expression is a new one in the place of the first."""
+    return Meanings(Source(f"x = {one}\n")).is_new(Edit(4, 4 + len(one), other))
+
+
+def test_what_does_not_parse_is_no_alternative() -> None:
+    meanings = Meanings(Source("def broken(:\n    pass\n\n\nx = a + b\n"))
+    start = len("def broken(:\n    pass\n\n\nx = ")
+    assert not meanings.is_new(Edit(start, start + 1, ")"))
+    assert meanings.is_new(Edit(start, start + 1, "c"))
+    assert not meanings.is_new(Edit(start, start + 1, "c")), "the second time it is there already"
+
+
+def test_a_repository_may_know_a_statement(function_of: FunctionOf) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def knows(tokens: tuple[str, ...]) -> bool:
+        asked.append(tokens)
+        return "copy" in tokens
+
+    function = function_of("def f(a, b):\n    copy(a, b)  # as always\n    move(a, b)\n    return a\n")
+    found = find_candidates(function, ALL, is_familiar=knows)
+    assert {each.line for each in found} == {3, 4}
+    assert asked == [("copy", "(", "a", ",", "b", ")"), ("move", "(", "a", ",", "b", ")")]
+
+
+@pytest.mark.parametrize(
+    "module", ["argparse", "asyncio.streams", "configparser", "difflib", "inspect", "mailbox", "statistics", "tarfile"]
+)
+def test_every_alternative_in_the_standard_library_parses_and_is_another_text(module: str) -> None:
+    text = inspect.getsource(importlib.import_module(module))
+    source = Source(text)
+    functions = changed_functions(source, frozenset(range(1, 10_000)))
+    some = random.Random(module).sample(functions, min(30, len(functions)))
+    n_found = 0
+    for function in some:
+        found = find_candidates(function, frozenset(range(function.line, function.line + 1000)))
+        results = [applied(function, candidate) for candidate in found]
+        assert len({function.text, *results}) == len(results) + 1
+        n_found += len(found)
+        for candidate, result in zip(found, results, strict=True):
+            inside = f"class A:\n async def f():\n{textwrap.indent(result, '  ')}"
+            assert parses(inside), (candidate, result)
+    assert n_found > 50
+
+
+def parses(text: str) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)
+            compile(text, "alternative", "exec")
+    except SyntaxError:
+        return False
+    return True
 
 
 # -- no more than the engine can be asked

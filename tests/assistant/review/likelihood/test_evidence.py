@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dsassist.review.likelihood.evidence import evidence_nats, needed_nats
+from dsassist.review.likelihood.evidence import LEAST_EVIDENCE, MEASURED, evidence_nats, needed_nats
 from dsassist.review.likelihood.wording import ratio
 from dsassist_runtime.api import Edit, EditScore
 
@@ -66,3 +66,8 @@ def test_more_lines_need_more_evidence() -> None:
     assert needed_nats("name", 5.0, 20) == pytest.approx(9.49, abs=0.01)
     assert needed_nats("missing-not", 5.0, 20) < needed_nats("name", 5.0, 20)
     assert needed_nats("name", 5.0, 0) == 5.0
+
+
+def test_a_family_without_a_measurement_needs_more_than_any_with_one() -> None:
+    without = LEAST_EVIDENCE.keys() - MEASURED
+    assert min(LEAST_EVIDENCE[family] for family in without) > 2 * max(LEAST_EVIDENCE[family] for family in MEASURED)

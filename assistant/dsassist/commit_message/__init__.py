@@ -1,0 +1,1 @@
+"""A draft of a commit's message from what is staged, by an instruct model."""

@@ -1,0 +1,70 @@
+"""Is a statement written in the same words elsewhere? What a project does more than once is no slip.
+
+Short statements (`return low`) say nothing, and neither do lines that were changed together with the one in question.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+
+from dsassist.review.likelihood.site import Candidate
+from dsassist.review.source import Source
+from dsassist.review.statement import Statement, Statements
+
+__all__ = ["Familiar", "IsFamiliar"]
+
+IsFamiliar = Callable[[tuple[str, ...]], bool]
+"""Whether a repository has a statement of these tokens."""
+
+_LEAST_TOKENS = 6
+
+
+class Familiar:
+    """Tells for the candidates of one file, of which `changed` lines are under review."""
+
+    def __init__(self, source: Source, changed: frozenset[int], is_familiar: IsFamiliar | None = None) -> None:
+        self._source = source
+        self._changed = changed
+        self._is_familiar = is_familiar
+        self._known: dict[Statement, bool] = {}
+
+    def covers(self, candidate: Candidate) -> bool:
+        """Whether what is written at a candidate's place is written elsewhere, too."""
+        statement = _file(self._source).statements.at(candidate.line, candidate.column)
+        if statement is None or len(statement.tokens) < _LEAST_TOKENS:
+            return False
+        if statement not in self._known:
+            self._known[statement] = self._is_in_file(statement) or (
+                self._is_familiar is not None and self._is_familiar(statement.tokens)
+            )
+        return self._known[statement]
+
+    def _is_in_file(self, statement: Statement) -> bool:
+        file = _file(self._source)
+        first = self._source.line_text(statement.first_line)
+        for line in file.lines_by_text.get(first.strip(), ()):
+            if line in self._changed or line == statement.first_line:
+                continue
+            text = self._source.line_text(line)
+            other = file.statements.at(line, len(text) - len(text.lstrip()) + 1)
+            if other is not None and other.tokens == statement.tokens:
+                return True
+        return False
+
+
+class _File(NamedTuple):
+    """A file's statements, and where each text of a line stands: only there one of the same tokens is sought."""
+
+    statements: Statements
+    lines_by_text: dict[str, list[int]]
+
+
+@lru_cache(maxsize=4)
+def _file(source: Source) -> _File:
+    lines: dict[str, list[int]] = defaultdict(list)
+    for line, text in enumerate(source.text.split("\n"), start=1):
+        lines[text.strip()].append(line)
+    return _File(Statements(source.language, source.text), dict(lines))

@@ -1,0 +1,63 @@
+"""A changed file as the passes look at it: with its syntax tree, made once, and a way to write a finding down."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from dsassist.review.changes import ChangedFile
+from dsassist.review.findings import Finding, Severity
+from dsassist.review.statement import Statements
+from dsassist.syntax.parsing import parse_bytes
+
+if TYPE_CHECKING:
+    from tree_sitter import Node, Tree
+
+    from dsassist.secrets import SecretSpan
+
+__all__ = ["Subject"]
+
+
+class Subject:
+    """One file and what more than one pass needs of it.
+
+    `secrets` are spans of its text. Findings show lines of `masked`, the same file without them.
+    """
+
+    def __init__(self, file: ChangedFile, masked: ChangedFile, secrets: list[SecretSpan]) -> None:
+        self.file = file
+        self.masked = masked
+        self.secrets = secrets
+
+    @cached_property
+    def tree(self) -> Tree | None:
+        """The syntax tree, which may hold errors; None without a grammar."""
+        return None if self.file.language is None else parse_bytes(self.file.language, self.file.source.data)
+
+    @cached_property
+    def statements(self) -> Statements:
+        """The statements of the file."""
+        return Statements(self.file.language, self.masked.source.text)
+
+    def finding(
+        self, family: str, severity: Severity, place: Node | tuple[int, int], message: str, evidence: str = ""
+    ) -> Finding:
+        """A finding at a node, or at a range of the text."""
+        source = self.file.source
+        start, end = place if isinstance(place, tuple) else source.span(place)
+        line, column = source.position(start)
+        end_line, end_column = source.position(end)
+        statement = self.statements.at(line, column)
+        return Finding(
+            path=self.file.path,
+            line=line,
+            column=column,
+            end_line=end_line,
+            end_column=end_column,
+            severity=severity,
+            family=family,
+            function="" if statement is None else statement.function,
+            message=message,
+            source_line=self.masked.source.line_text(line),
+            evidence=evidence,
+        )
