@@ -5,14 +5,30 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from typing import TYPE_CHECKING
 
-from dsassist.answers.store import AnswerStore
+from dsassist.answers.store import AnswerStore, answers_path
 from dsassist_runtime.api import Edit, EditScore, Engine, InfillRequest, ModelFacts, ScoreRequest, TextStream
 
-__all__ = ["RememberingEngine"]
+if TYPE_CHECKING:
+    from dsassist.engine import RemoteModel
+    from dsassist_runtime.models.store import ResolvedModel
+
+__all__ = ["RememberingEngine", "remembering"]
 
 _SCORER_VERSION = 1
 """Raise it where the same request is scored otherwise; the old answers are then not found any more."""
+
+
+def remembering(engine: Engine, model: ResolvedModel | RemoteModel) -> Engine:
+    """The engine with the store of this user; one whose model is not a file here as it is, for that may change."""
+    if model.kind == "remote":
+        return engine
+    stat = model.path.stat()
+    library = version("llama-cpp-python")
+    name = f"{model.path.resolve()}:{stat.st_size}:{stat.st_mtime_ns}:{library}"
+    return RememberingEngine(engine, AnswerStore(answers_path()), name)
 
 
 @dataclass(frozen=True)

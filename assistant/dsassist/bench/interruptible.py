@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any, TypeVar
 
-__all__ = ["run_interruptible"]
+__all__ = ["run_interruptible", "sigterm_as_ctrl_c"]
 
 T = TypeVar("T")
 
@@ -18,6 +20,20 @@ def run_interruptible(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(_ended_by_sigterm(work))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
+
+
+@contextmanager
+def sigterm_as_ctrl_c() -> Iterator[None]:
+    """SIGTERM raises KeyboardInterrupt too, for servers that were started must not outlive a bench that is ended."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 async def _ended_by_sigterm(work: Coroutine[Any, Any, T]) -> T:

@@ -50,7 +50,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "fim", help="how often completions are right, on a repository", description=_DESCRIPTION, allow_abbrev=False
     )
     _add_fim_arguments(fim)
-    for bench in (startup, engine, gap, speculation, typing, fim):
+    review = benches.add_parser(
+        "review", help="what the review finds, and finds wrongly", description=_DESCRIPTION, allow_abbrev=False
+    )
+    _add_review_arguments(review)
+    for bench in (startup, engine, gap, speculation, typing, fim, review):
         bench.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -81,6 +85,12 @@ def _add_typing_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_fim_arguments(parser: argparse.ArgumentParser) -> None:
     from dsassist.bench.fim.command import add_arguments
+
+    add_arguments(parser)
+
+
+def _add_review_arguments(parser: argparse.ArgumentParser) -> None:
+    from dsassist.bench.review.command import add_arguments
 
     add_arguments(parser)
 
@@ -139,6 +149,12 @@ def _fim(args: argparse.Namespace, progress: Callable[[str], None]) -> Report:
     return run(args, progress)
 
 
+def _review(args: argparse.Namespace, progress: Callable[[str], None]) -> Report:
+    from dsassist.bench.review.command import run
+
+    return run(args, progress)
+
+
 _BENCHES: dict[str, Callable[[argparse.Namespace, Callable[[str], None]], Report]] = {
     "startup": _startup,
     "engine": _engine,
@@ -146,6 +162,7 @@ _BENCHES: dict[str, Callable[[argparse.Namespace, Callable[[str], None]], Report
     "speculation": _speculation,
     "typing": _typing,
     "fim": _fim,
+    "review": _review,
 }
 
 COMMAND = Command(

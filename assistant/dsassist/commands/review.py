@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dsassist.command import Command
 
@@ -315,6 +315,7 @@ def _review(
 ) -> tuple[Review, str]:
     """The review and the model's name, which is empty when no question had to be put to a model."""
     from dsassist import output
+    from dsassist.answers.scores import remembering
     from dsassist.engine import model_note, open_engine, resolved_model
     from dsassist.review import reviewer
 
@@ -325,7 +326,8 @@ def _review(
         if (note := model_note(model)) is not None:
             output.notice(note)
         names.append(model.title if model.kind == "file" else model.name)
-        engine = opened.enter_context(closing((engine_of or open_engine)(loaded)))
+        engine = engine_of(loaded) if engine_of is not None else remembering(open_engine(loaded), model)
+        opened.enter_context(closing(engine))
         # The test model's findings are no reason to stop a commit.
         return reviewer.Judge(engine, "warning" if note is None else "info")
 
@@ -339,10 +341,23 @@ def _review(
             # A baseline is to have all of them, and of what is known already.
             max_findings=sys.maxsize if args.update_baseline else options.max_findings,
             started_s=started_s,
+            **_unfinished(changes),
             path_from_root=at_root,
             baseline=() if args.update_baseline else {entry.fingerprint for entry in baseline},
         )
     return review, "".join(names)
+
+
+def _unfinished(changes: Changes) -> dict[str, Any]:
+    """How to look for what the change left undone; of whole files there is no state before, so nothing is undone."""
+    if changes.root is None or changes.tree.kind == "working-tree":
+        return {}
+    from functools import partial
+
+    from dsassist.review.unfinished import GitTree, find_unfinished
+
+    tree = GitTree(changes.root, changes.tree)
+    return {"find_more": partial(find_unfinished, tree=tree), "text_of": lambda path: tree.texts([path]).get(path)}
 
 
 def _print(args: argparse.Namespace, review: Review, model: str, changes: Changes, start: Path) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from dsassist.bench.fim.history import History
 from dsassist.bench.fim.hole import KINDS, Hole
-from dsassist.bench.fim.mining import Mine, holes_of, names_of, visits
+from dsassist.bench.fim.mining import Mine, holes_of, visits
 from dsassist.bench.fim.workspace import Workspace
+from dsassist.bench.history import History, names_of
 from dsassist_runtime.errors import DsassistError
 from fim_repository import ACCOUNT, GREETING, bank_repository, commit, sh
 

@@ -6,38 +6,19 @@ lines with too little in them; of imports one in ten is kept, since they are sel
 
 from __future__ import annotations
 
-import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from random import Random
 from typing import TYPE_CHECKING
 
+from dsassist.bench.handwritten import is_generated, parses
 from dsassist.syntax.languages import language_of
 from dsassist.syntax.parsing import encode, parse_bytes
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-__all__ = ["Source", "is_named_like_code", "parses", "read_source"]
-
-_DATA = ("json", "yaml", "toml", "html", "css", "hcl")
-_FOREIGN_FOLDERS = {"vendor", "vendored", "third_party", "third-party", "node_modules", "site-packages", ".venv"}
-_MADE_FOLDERS = {
-    "dist",
-    "build",
-    "generated",
-    "gen",
-    "__generated__",
-    "__snapshots__",
-    "snapshots",
-    "testdata",
-    "fixtures",
-}
-_GENERATED_NAME = re.compile(r"(_pb2(_grpc)?\.pyi?|\.pb\.go|_generated\.\w+|\.gen\.\w+|\.min\.js|\.d\.ts|_string\.go)$")
-_GENERATED_MARK = re.compile(r"@generated|do not edit|code generated|auto-?generated", re.IGNORECASE)
-_MARK_WITHIN = 600  # characters at the start of a file
+__all__ = ["Source", "read_source"]
 
 _LEAST_LINES, _MOST_LINES = 12, 3000
 _LONGEST_LINE = 200  # characters; longer ones are data
@@ -59,23 +40,13 @@ class Source:
     root: Node
 
 
-def is_named_like_code(path: str) -> bool:
-    """Does the path speak for hand-written code in a programming language?"""
-    language = language_of(path)
-    if language is None or language in _DATA:
-        return False
-    return not (
-        (_FOREIGN_FOLDERS | _MADE_FOLDERS) & set(PurePosixPath(path).parts[:-1])
-    ) and not _GENERATED_NAME.search(path)
-
-
 def read_source(path: str, text: str, added: frozenset[int], draw: Random) -> Source | None:
     """The lines of `added` that may be cut out of a file, or None where the whole file is to be left out."""
     language = language_of(path)
     lines = text.split("\n")
     if language is None or not _LEAST_LINES <= len(lines) <= _MOST_LINES or max(map(len, lines)) > _LONGEST_LINE:
         return None
-    if _GENERATED_MARK.search(text[:_MARK_WITHIN]) or not parses(language, text):
+    if is_generated(text) or not parses(language, text):
         return None
     tree = parse_bytes(language, encode(text))
     if tree is None or tree.root_node.has_error:
@@ -90,20 +61,6 @@ def read_source(path: str, text: str, added: frozenset[int], draw: Random) -> So
         and (row not in imports or draw.random() < _IMPORTS_KEPT)
     )
     return Source(language, text, tuple(lines), rows, tree.root_node) if rows else None
-
-
-def parses(language: str, text: str) -> bool:
-    """Has the whole file no syntax error? By Python's own compiler for Python, else by the language's grammar."""
-    if language == "python":
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SyntaxWarning)
-            try:
-                compile(text, "<file>", "exec", dont_inherit=True)
-            except (SyntaxError, ValueError, RecursionError, MemoryError):
-                return False
-        return True
-    tree = parse_bytes(language, encode(text))
-    return tree is not None and not tree.root_node.has_error
 
 
 def _has_words(line: str) -> bool:

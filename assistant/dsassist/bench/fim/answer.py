@@ -12,8 +12,8 @@ from functools import lru_cache
 
 from rapidfuzz.distance import Levenshtein
 
-from dsassist.bench.fim.admissible import parses
 from dsassist.bench.fim.hole import Hole
+from dsassist.bench.handwritten import parses
 from dsassist.syntax.parsing import encode, parse_bytes
 
 __all__ = ["Answer", "Shown", "Verdict", "judge"]

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dsassist.bench.arguments import whole_number
-from dsassist_runtime.errors import DsassistError
+from dsassist.bench.arguments import day, folders, whole_number
 
 if TYPE_CHECKING:
     from dsassist.bench.report import Report
@@ -32,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--since",
-        type=_date,
+        type=day,
         default=_SINCE,
         metavar="DATE",
         help=f"only commits of this day or later, YYYY-MM-DD (default: {_SINCE}, after the models were trained)",
@@ -60,11 +58,8 @@ def run(args: argparse.Namespace, progress: Callable[[str], None]) -> Report:
     from dsassist.bench.report import machine
 
     before = machine()
-    for root in args.repo:
-        if not root.expanduser().is_dir():
-            raise DsassistError(f"--repo {root} is no directory; name the folder of a git repository")
     bench = FimBench(
-        repositories=tuple(dict.fromkeys(root.expanduser().absolute() for root in args.repo)),
+        repositories=folders("--repo", args.repo),
         model=args.model,
         peer=args.peer.expanduser().absolute() if args.peer else None,
         since=args.since,
@@ -75,10 +70,3 @@ def run(args: argparse.Namespace, progress: Callable[[str], None]) -> Report:
         details=args.details,
     )
     return run_fim_bench(bench, before, progress)
-
-
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed is a day such as 2025-01-31") from None

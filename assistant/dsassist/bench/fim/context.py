@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from dsassist.bench.fim.history import History
 from dsassist.bench.fim.hole import Hole, Visit
 from dsassist.bench.fim.workspace import Workspace
+from dsassist.bench.history import History
 from dsassist.context.recent import RecentEdits
 from dsassist.context.snippets import ALL, SnippetSource
 from dsassist.context.sources import ContextSources

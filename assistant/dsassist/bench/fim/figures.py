@@ -1,16 +1,13 @@
-"""From verdicts to figures: shares and means over the holes, with their 95 % intervals.
-
-Intervals are bootstrapped over holes (Efron and Tibshirani 1993, the percentile method): the same resampled holes for
-both arms of a ratio, since a hole that is hard is hard for both.
-"""
+"""From verdicts to figures: shares and means over the holes, with their 95 % intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dsassist.bench.fim.answer import Answer, Verdict
+from dsassist.bench.intervals import mean, ratio, share
 from dsassist.bench.report import Better, Figure
 
 if TYPE_CHECKING:
@@ -19,10 +16,7 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[np.float64]
 
-__all__ = ["Arm", "arm_figures", "difference", "filter_figures", "ratios"]
-
-_RESAMPLES = 2000
-_SEED = 95
+__all__ = ["Arm", "arm_figures", "filter_figures", "ratios"]
 
 _OF_ALL = (
     ("first shown line exact", "first_line"),
@@ -57,11 +51,11 @@ class Arm:
 
 def arm_figures(arm: Arm, *, is_ours: bool) -> list[Figure]:
     """How good an arm is. Of the bars that an arm has for itself, only ours is held to."""
-    found = [_mean(f"{what}, {arm.name}", arm.column(name)) for what, name in _OF_ALL]
+    found = [mean(f"{what}, {arm.name}", arm.column(name)) for what, name in _OF_ALL]
     shown = arm.column("shown")
     if shown.any():
         found += [
-            _share(f"{what}, of what is shown, {arm.name}", arm.column(name), shown, better, bar if is_ours else None)
+            share(f"{what}, of what is shown, {arm.name}", arm.column(name), shown, better, bar if is_ours else None)
             for what, name, better, bar in _OF_SHOWN
         ]
     done = [answer for answer in arm.answers if not answer.error]
@@ -86,15 +80,15 @@ def filter_figures(filtered: Arm, unfiltered: Arm) -> list[Figure]:
     shown, all_shown = filtered.column("shown"), unfiltered.column("shown")
     right, all_right = filtered.column("first_line"), unfiltered.column("first_line")
     found = [
-        _mean(f"first shown line exact, {unfiltered.name}", all_right),
-        _mean(f"whole hole exact, {unfiltered.name}", unfiltered.column("whole")),
-        _mean(f"shown, {unfiltered.name}", all_shown),
+        mean(f"first shown line exact, {unfiltered.name}", all_right),
+        mean(f"whole hole exact, {unfiltered.name}", unfiltered.column("whole")),
+        mean(f"shown, {unfiltered.name}", all_shown),
     ]
     if all_shown.any():
-        found.append(_share(f"first line right, of what is shown, {unfiltered.name}", all_right, all_shown, "higher"))
+        found.append(share(f"first line right, of what is shown, {unfiltered.name}", all_right, all_shown, "higher"))
     if shown.any() and all_right.any():
         name = "first line right, of what is shown, with / without the confidence filter"
-        found.append(_ratio(name, (right, shown), (all_right, all_shown), 1.3))
+        found.append(ratio(name, (right, shown), (all_right, all_shown), 1.3))
     return found
 
 
@@ -107,7 +101,7 @@ def ratios(ours: Arm, peer: Arm) -> tuple[list[Figure], list[str]]:
         mine, theirs = ours.column(name), peer.column(name)
         if theirs.any():
             every = np.ones(len(mine))
-            found.append(_ratio(f"{what}, {ours.name} / {peer.name}", (mine, every), (theirs, every), bar))
+            found.append(ratio(f"{what}, {ours.name} / {peer.name}", (mine, every), (theirs, every), bar))
         else:
             left_out.append(f"{what}, {ours.name} / {peer.name}: {peer.name} has none right")
     for what, answers in (("prompt", "prompt_tokens"), ("time to the first line", "first_line_ms")):
@@ -120,52 +114,3 @@ def ratios(ours: Arm, peer: Arm) -> tuple[list[Figure], list[str]]:
             samples = tuple(mine / theirs for mine, theirs in pairs)
             found.append(Figure(f"{what}, {ours.name} / {peer.name}", samples, "x"))
     return found, left_out
-
-
-def difference(name: str, one: Numbers, other: Numbers) -> Figure:
-    """How much more of the holes, in percentage points."""
-    return _mean(name, one - other, unit="points")
-
-
-def _mean(name: str, values: Numbers, unit: str = "%") -> Figure:
-    return _figure(name, len(values), lambda counts: counts @ values / counts.sum(axis=1), unit, "higher", None)
-
-
-def _share(name: str, values: Numbers, shown: Numbers, better: Better, bar: float | None = None) -> Figure:
-    return _figure(name, len(values), lambda counts: 100.0 * _rate(counts, values, shown), "%", better, bar)
-
-
-def _ratio(name: str, over: tuple[Numbers, Numbers], under: tuple[Numbers, Numbers], bar: float) -> Figure:
-    """One share over another: of each the values, and what they are a share of. The same holes are drawn for both."""
-
-    def statistic(counts: Numbers) -> Numbers:
-        import numpy as np
-
-        bottom = _rate(counts, *under)
-        return _rate(counts, *over) / np.where(bottom > 0, bottom, np.nan)
-
-    return _figure(name, len(over[0]), statistic, "x", "higher", bar)
-
-
-def _rate(counts: Numbers, values: Numbers, of: Numbers) -> Numbers:
-    """Per draw; not a number where nothing is there to be a share of."""
-    import numpy as np
-
-    total = counts @ of
-    return (counts @ values) / np.where(total > 0, total, np.nan)
-
-
-def _figure(
-    name: str, n_holes: int, statistic: Callable[[Numbers], Numbers], unit: str, better: Better, bar: float | None
-) -> Figure:
-    """The figure over all holes, between the bounds of its interval: three samples, of which it is the median.
-
-    `statistic` gets how often each hole counts in each draw, `(n_draws, n_holes)`.
-    """
-    import numpy as np
-
-    value = float(statistic(np.ones((1, n_holes)))[0])
-    draws = np.random.default_rng(_SEED).multinomial(n_holes, np.full(n_holes, 1.0 / n_holes), size=_RESAMPLES)
-    found = statistic(draws.astype(np.float64))
-    low, high = np.percentile(found[~np.isnan(found)], [2.5, 97.5])
-    return Figure(name, (min(float(low), value), value, max(float(high), value)), unit, better, bar)

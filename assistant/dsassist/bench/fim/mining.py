@@ -13,12 +13,13 @@ from datetime import date
 from pathlib import Path
 from random import Random
 
-from dsassist.bench.fim.admissible import is_named_like_code, read_source
+from dsassist.bench.fim.admissible import read_source
 from dsassist.bench.fim.cuts import Cut, cuts
-from dsassist.bench.fim.history import Change, History
 from dsassist.bench.fim.hole import KINDS, Hole, Kind, Visit
+from dsassist.bench.handwritten import is_named_like_code
+from dsassist.bench.history import Change, History, names_of
 
-__all__ = ["Mine", "holes_of", "names_of", "visits"]
+__all__ = ["Mine", "holes_of", "visits"]
 
 _MOST_OF_FILE, _MOST_OF_COMMIT = 2, 3
 _MOST_OF_LINE = 2  # holes whose first line is the same
@@ -57,16 +58,6 @@ def holes_of(mine: Mine) -> list[Hole]:
     order = {root: number for number, root in enumerate(mine.repositories)}
     ages = {root: {commit: i for i, commit in enumerate(History(root).commits_since(mine.since))} for root in order}
     return sorted(taken.holes, key=lambda hole: (order[hole.root], -ages[hole.root][hole.commit], hole.path, hole.row))
-
-
-def names_of(roots: tuple[Path, ...]) -> list[str]:
-    """What each repository is called: its folder, with the one above it where two have the same."""
-    names = [root.absolute().name.removesuffix(".git") for root in roots]
-    many = Counter(names)
-    return [
-        name if many[name] == 1 else str(Path(*root.absolute().parts[-2:]))
-        for root, name in zip(roots, names, strict=True)
-    ]
 
 
 def visits(history: History, hole: Hole) -> list[Visit]:

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from types import FrameType
-from typing import Any, TextIO
+from typing import Any
 
+from dsassist.bench.details import details_file
 from dsassist.bench.fim.answer import Answer
 from dsassist.bench.fim.context import SOURCES, Repositories
-from dsassist.bench.fim.figures import Arm, arm_figures, difference, filter_figures, ratios
-from dsassist.bench.fim.history import History
+from dsassist.bench.fim.figures import Arm, arm_figures, filter_figures, ratios
 from dsassist.bench.fim.hole import Hole, Visit
-from dsassist.bench.fim.mining import Mine, holes_of, names_of, visits
+from dsassist.bench.fim.mining import Mine, holes_of, visits
 from dsassist.bench.fim.ours import Ours
 from dsassist.bench.fim.peer import running_peer
-from dsassist.bench.fim.private_engine import private_engine
 from dsassist.bench.fim.results import OURS, UNFILTERED, Results
+from dsassist.bench.history import History, names_of
+from dsassist.bench.interruptible import sigterm_as_ctrl_c
+from dsassist.bench.intervals import difference
+from dsassist.bench.private_engine import private_engine
 from dsassist.bench.report import Figure, Report
 from dsassist.completion.window import CHARACTERS_PER_TOKEN
 from dsassist.context.snippets import SnippetSource
 from dsassist.options import CompletionConfig
-from dsassist_runtime.errors import DsassistError, ModelUnsupported, NotDone
+from dsassist_runtime.errors import ModelUnsupported, NotDone
 from dsassist_runtime.gguf import fim_orders, read_header
 from dsassist_runtime.models.store import resolve
 
@@ -62,7 +63,7 @@ def run_fim_bench(bench: FimBench, machine: dict[str, Any], progress: Callable[[
     model = resolve(bench.model).path
     if not fim_orders(read_header(model)):
         raise ModelUnsupported(f"{model.name} cannot fill in the middle; name another one with --model")
-    with _details(bench.details) as details:
+    with details_file(bench.details) as details:
         progress("what is in the history")
         holes = holes_of(Mine(bench.repositories, bench.since, bench.n_holes, bench.seed))
         if not holes:
@@ -83,7 +84,7 @@ def _measure(
     if len(holes) < bench.n_holes:
         left_out.append(f"{bench.n_holes - len(holes)} of {bench.n_holes} holes: the history has no more")
     try:
-        with _sigterm_as_ctrl_c(), _arms(bench, model) as arms:
+        with sigterm_as_ctrl_c(), _arms(bench, model) as arms:
             for number, hole in enumerate(holes):
                 progress(f"hole {number + 1} of {len(holes)}: {hole.repository}, {hole.path}:{hole.row + 1}")
                 results.add(_answers(arms, hole, backwards=number % 2 == 1))
@@ -171,30 +172,3 @@ def _settings(bench: FimBench, model: Path) -> dict[str, Any]:
             "asked by its key, cold, with its defaults; its ring has the other files that the commit changed"
         )
     return settings
-
-
-@contextmanager
-def _details(path: Path | None) -> Iterator[TextIO | None]:
-    if path is None:
-        yield None
-        return
-    try:
-        file = path.expanduser().open("w", encoding="utf-8")
-    except OSError as error:
-        raise DsassistError(f"--details {path} cannot be written: {(error.strerror or str(error)).lower()}") from error
-    with file:
-        yield file
-
-
-@contextmanager
-def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """Servers that were started must not outlive a bench that is ended."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from dsassist.bench.fim.history import History, Tree
 from dsassist.bench.fim.hole import Hole
+from dsassist.bench.history import History, Tree
 from dsassist.syntax.languages import language_of
 
 __all__ = ["Workspace"]

@@ -1,0 +1,184 @@
+"""The bench of real fixes as a whole: each is reviewed as it was before and as it was after, and the report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from random import Random
+from typing import Any, TextIO
+
+from dsassist.bench.details import details_file
+from dsassist.bench.history import History, names_of
+from dsassist.bench.interruptible import sigterm_as_ctrl_c
+from dsassist.bench.private_engine import private_engine
+from dsassist.bench.report import Report
+from dsassist.bench.review.fix_figures import FixResult, fix_figures
+from dsassist.bench.review.fix_mining import Fix, fixes_in
+from dsassist.bench.review.offered import offers
+from dsassist.bench.review.progress import Progress
+from dsassist.bench.review.sources import SOURCES, Scored, Scorer, Source, scores_around
+from dsassist.common_length import common_length
+from dsassist.options import ReviewConfig
+from dsassist.review.likelihood.evidence import evidence_nats
+from dsassist.review.likelihood.tasks import Task, tasks_of
+from dsassist_runtime.api import Edit, Engine
+from dsassist_runtime.errors import NotDone
+from dsassist_runtime.models.store import resolve
+
+__all__ = ["FixesBench", "measure_fixes", "run_fixes_bench"]
+
+
+@dataclass(frozen=True)
+class FixesBench:
+    """What to measure: all one-line fixes of the repositories since a day, or so many of them drawn."""
+
+    repositories: tuple[Path, ...]
+    model: str = "builtin"
+    since: date = date(2025, 1, 1)
+    most: int | None = None
+    seed: int = 1
+    details: Path | None = None
+
+
+def run_fixes_bench(bench: FixesBench, machine: dict[str, Any], progress: Callable[[str], None]) -> Report:
+    """Measure with an engine of its own. Ctrl-C gives the report of what is there.
+
+    `machine` is `report.machine()` from before. `NotDone` where no fix is found.
+    """
+    model = resolve(bench.model).path
+    with details_file(bench.details) as details, sigterm_as_ctrl_c(), private_engine(model) as engine:
+        return measure_fixes(bench, engine, model.name, machine, details, progress)
+
+
+def measure_fixes(
+    bench: FixesBench,
+    engine: Engine,
+    model_name: str,
+    machine: dict[str, Any],
+    details: TextIO | None,
+    progress: Callable[[str], None],
+) -> Report:
+    """Measure with an engine that is given."""
+    progress("what is in the histories")
+    fixes = _fixes(bench)
+    if not fixes:
+        raise NotDone(f"no commit since {bench.since} fixes one line of a Python function; name an earlier day")
+    sources = {name: make(engine) for name, make in SOURCES.items()}
+    told = Progress(progress, "fix")
+    results: list[FixResult] = []
+    left_out: list[str] = []
+    try:
+        for fix, result in told.each(fixes, _name, lambda fix: _result(engine, sources, fix)):
+            if result is not None:
+                results.append(result)
+            _write(details, result or FixResult(fix, error=told.last_error))
+    except KeyboardInterrupt:
+        if not results:
+            raise
+        left_out.append(f"{len(fixes) - len(results) - told.n_failed} of {len(fixes)} fixes: interrupted")
+    if told.n_failed:
+        left_out.append(f"{told.n_failed} of {len(fixes)} fixes: {told.last_error}")
+    if not results:
+        raise NotDone(f"no fix could be reviewed: {told.last_error}")
+    if len({result.fix.repository for result in results}) < 2:
+        left_out.append("thresholds of other repositories: there is only one, so nothing is found at an alarm rate")
+    threshold_nats = ReviewConfig().threshold_nats
+    return Report(
+        "review",
+        _settings(bench, model_name, results),
+        fix_figures(results, list(sources), threshold_nats),
+        left_out,
+        machine,
+    )
+
+
+def _fixes(bench: FixesBench) -> list[Fix]:
+    names = names_of(bench.repositories)
+    found = [
+        fix
+        for root, name in zip(bench.repositories, names, strict=True)
+        for fix in fixes_in(History(root), name, bench.since)
+    ]
+    if bench.most is None or bench.most >= len(found):
+        return found
+    chosen = Random(f"{bench.seed}:fixes").sample(range(len(found)), bench.most)  # noqa: S311  (a sample, not a secret)
+    return [found[i] for i in sorted(chosen)]
+
+
+def _name(fix: Fix) -> str:
+    return f"{fix.repository}, {fix.commit[:10]}: {fix.path}:{fix.line}"
+
+
+def _result(engine: Scorer, sources: Mapping[str, Source], fix: Fix) -> FixResult:
+    before, after = fix.version(fix.before), fix.version(fix.after)
+    return FixResult(
+        fix,
+        {name: find(before) for name, find in sources.items()},
+        {name: find(after) for name, find in sources.items()},
+        _prefers_fix(engine, fix),
+    )
+
+
+def _prefers_fix(engine: Scorer, fix: Fix) -> bool | None:
+    """Whether the model finds the fixed line likelier, by the measure of the likelihood reviewer."""
+    task = next((task for task in tasks_of(fix.version(fix.before)) if isinstance(task, Task)), None)
+    if task is None:
+        return None
+    written, fixed = fix.texts
+    head = common_length(written, fixed)
+    tail = common_length(written[head:][::-1], fixed[head:][::-1])
+    place = fix.before.line_start(fix.line) + head - task.function.start
+    end = place + len(written) - head - tail
+    edit = Edit(place, end, fixed[head : len(fixed) - tail])
+    scores = list(scores_around(engine, task.context, task.function.text, (edit,)))
+    return evidence_nats(scores[0][1]) > 0 if scores else None
+
+
+def _write(details: TextIO | None, result: FixResult) -> None:
+    if details is None:
+        return
+    fix = result.fix
+    line = {
+        "repository": fix.repository,
+        "commit": fix.commit,
+        "subject": fix.subject,
+        "path": fix.path,
+        "line": fix.line,
+        "function": fix.function,
+        "class": fix.kind,
+        "written": fix.texts[0],
+        "fixed": fix.texts[1],
+        "prefers_fix": result.prefers_fix,
+        "before": {name: [_told(fix, each) for each in found] for name, found in result.before.items()},
+        "after": {name: [_told(fix, each) for each in found] for name, found in result.after.items()},
+        "error": result.error,
+    }
+    print(json.dumps(line), file=details, flush=True)
+
+
+def _told(fix: Fix, scored: Scored) -> dict[str, Any]:
+    finding = scored.finding
+    return {
+        "line": finding.line,
+        "family": finding.family,
+        "original": finding.original,
+        "alternative": finding.alternative,
+        "strength": scored.strength,
+        "nats": finding.evidence_nats,
+        "is_the_fix": offers(finding, fix.before, fix.after, fix.line),
+    }
+
+
+def _settings(bench: FixesBench, model_name: str, results: Sequence[FixResult]) -> dict[str, Any]:
+    return {
+        "what": "one-line fixes, reviewed before and after as if the line had just been written",
+        "model": model_name,
+        "repositories": ", ".join(names_of(bench.repositories)),
+        "fixes": len(results),
+        "commits since": bench.since.isoformat(),
+        "thresholds from": "the fixed versions of the other repositories, for each in turn",
+        "least and most": "the 95 % interval, bootstrapped over fixes",
+    }

@@ -1,0 +1,242 @@
+"""A copied block whose names were changed throughout but in one place (DSA203).
+
+    x0, x1 = min(a.x, b.x), max(a.x, b.x)
+    y0, y1 = min(a.y, b.y), max(a.y, b.x)        <- `b.x` was meant to be `b.y`
+
+Only lines that the change wrote are looked at. Names are compared by their parts (`max_width` is `max` and `width`);
+what stands in strings and numbers may differ as it likes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from dsassist.review.changes import ChangedFile
+from dsassist.review.findings import Finding, Related, Replacement
+from dsassist.review.passes.paths import is_test_path
+from dsassist.review.source import Source
+from dsassist.review.unfinished.tree import words_of
+from dsassist.syntax.parsing import parse
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+__all__ = ["RenamedPlace", "find_uneven_copies", "renamed_places"]
+
+_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|_+|[^\W_]")
+_WORD = re.compile(r"[^\W\d]\w*")
+_MOST_LINES = 12  # of a block
+_MOST_GAP = 2  # lines between a block and its copy
+_LEAST_RENAMED, _LEAST_RENAMED_IN_TESTS = 2, 3  # places in which the copy has the new name
+_LEAST_TOKENS = 8
+_MOST_NAMES = 2  # that a copy puts in the place of others
+_NO_NAMES = frozenset(
+    ("int", "float", "str", "bool", "bytes", "None", "True", "False", "none", "true", "false", "null")
+)
+"""Types and values: where lines differ in them, they are a list of things and no copies."""
+_SIZE = re.compile(r"\d\d+")  # `uint16` and `uint32` are two types, `x1` and `x2` two names
+_OPAQUE = ("string", "number", "integer", "float", "char", "comment", "template_string", "regex", "raw_string")
+
+
+class _Token(NamedTuple):
+    """A name, by its parts, or a mark; `text` is empty for what may differ: a literal."""
+
+    text: str
+    parts: tuple[str, ...]
+    row: int
+    column: int
+
+
+@dataclass(frozen=True)
+class _Exception:
+    """The place where a copy kept the old name."""
+
+    token: _Token
+    expected: str
+    first_row: int
+    renamed: tuple[str, str]
+
+
+def find_uneven_copies(files: Sequence[ChangedFile]) -> Iterator[Finding]:
+    """The one place in which a block that the change wrote kept a name of the block that it was copied from."""
+    for file in files:
+        if file.old is not None and file.language is not None:
+            lines = _tokens(file)
+            known = words_of(file.source.text)
+            for each in _exceptions(lines, _LEAST_RENAMED_IN_TESTS if is_test_path(file.path) else _LEAST_RENAMED):
+                if each.expected in known:
+                    yield _finding(file, each)
+
+
+class RenamedPlace(NamedTuple):
+    """A name in a copy that was `kept` in the block that it repeats; `column` counts bytes from 0, `row` from 0."""
+
+    row: int
+    column: int
+    written: str
+    kept: str
+
+
+def renamed_places(file: ChangedFile) -> Iterator[RenamedPlace]:
+    """The places of blocks that the change repeats with one or two names in the place of others, and evenly so."""
+    if file.language is None:
+        return
+    lines = _tokens(file)
+    after = -1
+    for first, copy, end in _blocks(lines):
+        if first[0].row <= after:
+            continue
+        renaming = _renaming(first, copy)
+        if renaming is None or renaming.kept or max(renaming.counted.values()) < 2:
+            continue
+        after = end
+        for one, other in zip(first, copy, strict=True):
+            changed = [place for place, part in enumerate(one.parts) if part != other.parts[place]]
+            if len(changed) == 1:
+                yield RenamedPlace(other.row, other.column, other.text, one.text)
+
+
+def _tokens(file: ChangedFile) -> dict[int, list[_Token]]:
+    """The tokens of each changed line, by its row; comments are left out."""
+    assert file.language is not None, "asked only where there is a language"
+    tree = parse(file.language, file.source.text)
+    rows = {line - 1 for line in file.lines}
+    found: dict[int, list[_Token]] = {}
+    if tree is None or tree.root_node.has_error or not rows:
+        return found
+    pending = [tree.root_node]
+    least, most = min(rows), max(rows)
+    while pending:
+        node = pending.pop()
+        if node.end_point.row < least or node.start_point.row > most:
+            continue
+        if node.type in _OPAQUE or not node.children:
+            if node.start_point.row in rows and "comment" not in node.type:
+                found.setdefault(node.start_point.row, []).append(_token(node))
+        else:
+            pending.extend(reversed(node.children))
+    return found
+
+
+def _token(node: Node) -> _Token:
+    text = "" if node.type in _OPAQUE else (node.text or b"").decode("utf-8", "replace")
+    parts = tuple(_PART.findall(text)) if node.is_named and _WORD.fullmatch(text) else ()
+    return _Token(text, parts, node.start_point.row, node.start_point.column)
+
+
+def _exceptions(lines: Mapping[int, list[_Token]], least: int) -> Iterator[_Exception]:
+    after = -1
+    for first, copy, end in _blocks(lines):
+        found = _compare(first, copy, least) if first[0].row > after else None
+        if found is not None:
+            yield found
+            after = end
+
+
+def _blocks(lines: Mapping[int, list[_Token]]) -> Iterator[tuple[list[_Token], list[_Token], int]]:
+    """Blocks that stand a second time right behind, the largest from each line on, and the last row of the second."""
+    shapes = {row: _shape(tokens) for row, tokens in lines.items()}
+    for row in sorted(lines):
+        block = _largest_block(row, shapes)
+        if block is not None:
+            size, copy = block
+            yield (
+                [token for each in range(row, row + size) for token in lines.get(each, ())],
+                [token for each in range(copy, copy + size) for token in lines.get(each, ())],
+                copy + size - 1,
+            )
+
+
+def _shape(tokens: Sequence[_Token]) -> tuple[object, ...]:
+    return tuple(len(token.parts) or token.text for token in tokens)
+
+
+def _largest_block(row: int, shapes: Mapping[int, tuple[object, ...]]) -> tuple[int, int] | None:
+    """The most lines from `row` on that stand a second time right behind, with other names; and where they do."""
+    for size in range(_MOST_LINES, 0, -1):
+        for gap in range(_MOST_GAP + 1):
+            copy = row + size + gap
+            if any(between in shapes for between in range(row + size, copy)):
+                break  # what lies between must be empty
+            if (
+                row + size - 1 in shapes
+                and all(shapes.get(row + i) == shapes.get(copy + i) for i in range(size))
+                and copy in shapes
+                and copy + size - 1 in shapes
+            ):
+                return size, copy
+    return None
+
+
+@dataclass(frozen=True)
+class _Renaming:
+    """Which part of a name gave way to which, how often, and where a part stayed that gave way elsewhere."""
+
+    counted: Counter[tuple[str, str]]
+    kept: tuple[tuple[_Token, _Token, int], ...]
+
+    @property
+    def new_names(self) -> dict[str, str]:
+        return dict(self.counted.keys())
+
+
+def _renaming(first: Sequence[_Token], copy: Sequence[_Token]) -> _Renaming | None:
+    """How one block becomes the other; None where it is not by putting one or two names in the place of others."""
+    counted: Counter[tuple[str, str]] = Counter()
+    same: list[tuple[_Token, _Token, int]] = []
+    for one, other in zip(first, copy, strict=True):
+        for place, (a, b) in enumerate(zip(one.parts, other.parts, strict=True)):
+            if a == b:
+                same.append((one, other, place))
+            else:
+                counted[a, b] += 1
+    if any(part in _NO_NAMES or _SIZE.fullmatch(part) for pair in counted for part in pair):
+        return None
+    old = {a for a, _ in counted}
+    if not 0 < len(counted) <= _MOST_NAMES or len(old) < len(counted) or len(first) < _LEAST_TOKENS:
+        return None
+    return _Renaming(counted, tuple(each for each in same if each[0].parts[each[2]] in old))
+
+
+def _compare(first: Sequence[_Token], copy: Sequence[_Token], least: int) -> _Exception | None:
+    """The one place that breaks an otherwise even renaming of one block into the other."""
+    renaming = _renaming(first, copy)
+    if renaming is None or len(renaming.kept) != 1:
+        return None
+    one, other, place = renaming.kept[0]
+    old = one.parts[place]
+    new = renaming.new_names[old]
+    if renaming.counted[old, new] < least or not old.strip("_"):
+        return None
+    parts = (*other.parts[:place], new, *other.parts[place + 1 :])
+    return _Exception(other, "".join(parts), one.row, (old, new))
+
+
+def _finding(file: ChangedFile, each: _Exception) -> Finding:
+    source: Source = file.source
+    line = each.token.row + 1
+    written = source.line_text(line)
+    column = len(written.encode("utf-8")[: each.token.column].decode("utf-8", "replace")) + 1
+    end_column = column + len(each.token.text)
+    old, new = each.renamed
+    return Finding(
+        path=file.path,
+        line=line,
+        column=column,
+        end_line=line,
+        end_column=end_column,
+        severity="warning",
+        family="uneven-copy",
+        function="",
+        message=f"`{each.token.text}` may be meant to be `{each.expected}`",
+        source_line=written,
+        evidence=f"these lines repeat those from line {each.first_row + 1} on with `{new}` for `{old}`, but for this",
+        fix=(Replacement(line, column, line, end_column, each.expected),),
+        related=(Related(file.path, each.first_row + 1, 1, "what they repeat"),),
+        original=each.token.text,
+        alternative=each.expected,
+    )

@@ -1,0 +1,116 @@
+"""Uneven copies (DSA203), twins that were left (DSA204), lone mirrors (DSA205)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from dsassist.review.findings import Finding
+
+Found = Callable[[dict[str, str], dict[str, str]], list[Finding]]
+
+COPY = """
+def box(a, b):
+    left_x = min(a.min_x, b.min_x)
+    right_x = max(a.max_x, b.max_x)
+    left_y = min(a.min_y, b.min_y)
+    right_y = max(a.max_y, b.max_y)
+    return left_x, left_y, right_x, right_y
+"""
+CHECK = "        raise ValueError(f'the value {value} is not allowed here')\n"
+
+
+def places(findings: list[Finding]) -> list[tuple[str, str, int]]:
+    return [(each.code, each.path, each.line) for each in findings]
+
+
+def test_the_one_name_that_a_copy_kept_is_found(found: Found) -> None:
+    text = COPY.replace("b.min_y)\n", "b.min_x)\n")
+    (finding,) = found({"box.py": "x = 1\n"}, {"box.py": "x = 1\n" + text})
+    assert places([finding]) == [("DSA203", "box.py", 6)]
+    assert (finding.original, finding.alternative) == ("min_x", "min_y")
+    assert finding.related[0].line == 4
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        COPY,
+        COPY.replace("b.min_y)", "b.min_x)").replace("b.max_y)", "b.max_x)"),
+        "def box(a):\n    size_x = a.width\n    size_y = a.width\n",
+        "a1 = int(x.get('a', int))\nb1 = int(x.get('b', float))\n",
+        "view.set16(size16, view.size16, 1)\nview.set16(size32, view.size32, 1)\n",
+    ],
+    ids=["even", "twice", "too-short", "types", "sizes"],
+)
+def test_other_copies_are_left_alone(found: Found, text: str) -> None:
+    assert found({"box.py": "x = 1\n"}, {"box.py": "x = 1\n" + text}) == []
+
+
+def test_a_twin_that_was_left_out_of_several_is_found(found: Found) -> None:
+    functions = [f"def check_{i}(value):\n    if value < {i}:\n{CHECK}    return value\n" for i in range(3)]
+    before = "\n\n".join(functions)
+    new = CHECK.replace("ValueError", "OutOfRange")
+    after = "\n\n".join([functions[0].replace(CHECK, new), functions[1].replace(CHECK, new), functions[2]])
+    (finding,) = found({"checks.py": before}, {"checks.py": after})
+    assert places([finding]) == [("DSA204", "checks.py", 15)]
+    assert finding.fix[0].text == new.strip()
+    assert [each.line for each in finding.related] == [3, 9]
+
+
+def test_many_that_stay_as_they_are_are_left_alone(found: Found) -> None:
+    functions = [f"def check_{i}(value):\n    if value < {i}:\n{CHECK}    return value\n" for i in range(5)]
+    after = [
+        functions[0].replace("ValueError", "OutOfRange"),
+        functions[1].replace("ValueError", "OutOfRange"),
+        *functions[2:],
+    ]
+    assert found({"checks.py": "\n\n".join(functions)}, {"checks.py": "\n\n".join(after)}) == []
+
+
+def test_a_key_that_is_written_anew_and_read_as_before_is_found(found: Found) -> None:
+    text = (
+        "def encode_row(row):\n    return {'name': row.name, 'value': row.value}\n\n\n"
+        "def decode_row(data):\n    return Row(data['name'], data['value'])\n"
+    )
+    (finding,) = found({"rows.py": text}, {"rows.py": text.replace("{'name'", "{'title'")})
+    assert places([finding]) == [("DSA205", "rows.py", 6)]
+    assert finding.related[0].line == 2
+
+
+def test_a_pair_that_was_changed_together_is_left_alone(found: Found) -> None:
+    text = (
+        "def encode_row(row):\n    return {'name': row.name}\n\n\ndef decode_row(data):\n    return Row(data['name'])\n"
+    )
+    assert found({"rows.py": text}, {"rows.py": text.replace("'name'", "'title'")}) == []
+
+
+def test_the_other_of_two_that_stand_in_the_same_surroundings_is_found(found: Found) -> None:
+    body = "    first = 1\n    second = 2\n    third = 3\n{}    fourth = 4\n    fifth = 5\n    sixth = 6\n\n\n"
+    line = "    engine = make_engine(model, tokenizer)\n"
+    before = f"def one(model):\n{body.format(line)}def two(model):\n{body.format(line)}"
+    after = before.replace("make_engine(model,", "make_engine(model.inner,", 1)
+    assert places(found({"run.py": before}, {"run.py": after})) == [("DSA204", "run.py", 15)]
+    assert found({"tests/run.py": before}, {"tests/run.py": after}) == []
+
+
+@pytest.mark.parametrize(
+    "line", ["    view_function: Callable[[], None] = None,", "    'payload': {'usage': 0, 'tokens': None},"]
+)
+def test_parameters_and_entries_have_no_twins(found: Found, line: str) -> None:
+    old = "\n".join(f"f{i}(\n{line}\n)" for i in range(3)) + "\n"
+    new = (
+        old.replace("None", "Nothing", 1).replace("None", "Nothing", 1)
+        if "=" not in line
+        else old.replace("= None", "= 1", 2)
+    )
+    assert found({"a.ts": old}, {"a.ts": new}) == []
+
+
+def test_a_line_within_a_docstring_has_no_twin(found: Found) -> None:
+    text = "".join(
+        f'def f{i}():\n    """Say it.\n\n    Other positional arguments are passed to it.\n    """\n\n\n'
+        for i in range(3)
+    )
+    assert found({"a.py": text}, {"a.py": text.replace("arguments are", "parameters are", 2)}) == []
