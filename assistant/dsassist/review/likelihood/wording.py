@@ -10,6 +10,8 @@ from dsassist.review.likelihood.tasks import Task
 
 __all__ = ["finding_of"]
 
+_MEASURED = frozenset({"python"})  # languages in whose unchanged code it was counted how often there is a finding
+
 _MAY_BE_MEANT = "`{original}` may be meant to be `{alternative}`"
 _MESSAGES: dict[Family, str] = {
     "name": _MAY_BE_MEANT,
@@ -42,6 +44,8 @@ def finding_of(task: Task, candidate: Candidate, nats: float, severity: Severity
     """What is said of an alternative that is likelier by `nats`."""
     written = {"original": _short(candidate.original, 60), "alternative": _short(candidate.alternative, 60)}
     nats = round(nats, 1)
+    if task.function.source.language not in _MEASURED:
+        severity = "info"
     return Finding(
         path=task.path,
         line=candidate.line,
