@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -13,9 +14,11 @@ from typing import Any
 import pytest
 
 from dsassist.cli import main
+from dsassist.commands.complete import COMMAND, run
 from dsassist_runtime.client import server_health
 from dsassist_runtime.gguf import read_header
 from dsassist_runtime.models.store import BUILTIN_NOTE, BUILTIN_PATH
+from dsassist_runtime.testing import ScriptedEngine
 from gguf_files import small_model, write
 
 GOOD = "def area(width, height):\n    return \n"
@@ -124,12 +127,14 @@ def test_experts_in_json_are_counts_of_each_layer(server: Path, capsys: pytest.C
         assert sum(layer["counts"]) > 0
 
 
-def test_a_file_with_crlf_gets_crlf_back(server: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_with_crlf_gets_crlf_back(capsys: pytest.CaptureFixture[str]) -> None:
     write(Path("crlf.py"), b"class Shape:\r\n    def area(self):\r\n        \r\n")
-    hot = ("crlf.py:3:9", "--temperature", "1", "--max-tokens", "40", "--seed")
-    texts = (figures(capsys, *hot, str(seed))["text"] for seed in range(40))
-    text = next(text for text in texts if "\n" in text)
-    assert text.count("\n") == text.count("\r\n")
+    parser = argparse.ArgumentParser()
+    COMMAND.add_arguments(parser)
+    written = "if self.flat:\n            return 0\n        return self.a * self.b\n"
+    assert run(parser.parse_args(["crlf.py:3:9", "--json"]), lambda _: ScriptedEngine([written])) == 0
+    text = json.loads(capsys.readouterr().out)["text"]
+    assert text == "if self.flat:\r\n            return 0\r\n        return self.a * self.b"
 
 
 def test_standard_input_is_completed_as_the_file_that_it_belongs_to(server: Path, folder: Path) -> None:
