@@ -137,6 +137,9 @@ class ReviewConfig:
         30.0, "Seconds after which the review reports what it has", minimum=0.1, maximum=3600.0, flag="--deadline"
     )
     max_findings: int = declare(10, "Findings that are reported at most", minimum=1, maximum=1000)
+    written: bool = declare(
+        False, "Also weigh what the model itself writes in the place of improbable parts; slow, and not measured yet"
+    )
     exclude: tuple[str, ...] = declare((), "Globs of files that are not reviewed, from the repository's root")
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,15 @@ from dsassist.command import Command
 if TYPE_CHECKING:
     from dsassist.config import LoadedConfig
     from dsassist.review.baseline import Entry
-    from dsassist.review.changes import Changes
+    from dsassist.review.changes import ChangedFile, Changes, Skipped
     from dsassist.review.findings import Finding, Review
+    from dsassist.review.plan import Cut
     from dsassist.review.reports import Report
+    from dsassist.review.reviewer import Judge
     from dsassist.review.selection import Selection
     from dsassist_runtime.api import Engine
+
+    _Source = Callable[[Sequence[ChangedFile], Callable[[], float]], Iterable[Finding | Skipped]]
 
 __all__ = ["COMMAND", "run"]
 
@@ -33,9 +38,11 @@ exit codes: 0 nothing at or above --fail-level, 1 findings, 2 usage or configura
 _FORMATS = ("text", "json", "sarif", "rdjsonl", "github", "gitlab", "markdown")
 """`dsassist.review.reports.FORMATS` has them; its import would cost a hook with nothing to do more than all else."""
 
+_UNITS_S = {"s": 1.0, "m": 60.0}
+
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    from dsassist.options import add_option_argument
+    from dsassist.options import OPTIONS, add_option_argument
 
     parser.add_argument(
         "paths",
@@ -49,13 +56,59 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--range", metavar="A..B", help="review what changed from commit A to commit B")
     what.add_argument("--commit", metavar="REV", help="review what a commit changed against its parent")
     what.add_argument("--base", metavar="BRANCH", help="review the commits up to HEAD since they left a branch")
-    parser.add_argument("--format", choices=_FORMATS, default="text", help="how findings are reported (default: text)")
+    what.add_argument(
+        "--github-event", action="store_true", help="review the commits that a GitHub Actions job is about"
+    )
+    what.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="review nothing; learn from unchanged functions of HEAD how much evidence findings need with this model, "
+        "so that at most 1 of 100 such functions raises one (Ctrl-C keeps what was learnt)",
+    )
+    what.add_argument("--continue-in-background", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--functions", metavar="N", type=_positive, help="with --calibrate: so many functions (default: 430)"
+    )
+    parser.add_argument(
+        "--format", choices=_FORMATS, help="how findings are reported (default: text, with --github-event github)"
+    )
     parser.add_argument("--output", metavar="FILE", help="write the report to a file, not to stdout")
+    parser.add_argument(
+        "--instruct",
+        action="store_true",
+        help="also ask an instruct model about each function, in words; it is tried on unchanged functions first",
+    )
     _add_handling_arguments(parser)
     add_option_argument(parser, "model")
     add_option_argument(parser, "review.fail_level")
     add_option_argument(parser, "review.threshold_nats", "--threshold-nats")
-    add_option_argument(parser, "review.deadline_s")
+    add_option_argument(parser, "review.written")
+    parser.add_argument(
+        "--deadline", metavar="TIME", type=_seconds, help=f"{OPTIONS['review.deadline_s'].description}: 10, 10s or 2m"
+    )
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="tell how much evidence findings needed, and all that was left out"
+    )
+
+
+def _seconds(text: str) -> float:
+    """A time as `--deadline` takes it."""
+    from dsassist.options import OPTIONS
+
+    number, factor = (text[:-1], _UNITS_S[text[-1]]) if text[-1:] in _UNITS_S else (text, 1.0)
+    option = OPTIONS["review.deadline_s"]
+    try:
+        return float(str(option.check(float(number) * factor)))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not allowed; allowed is {option.allowed}, in seconds (10, 10s) or minutes (2m)"
+        ) from None
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed is a whole number above 0")
+    return int(text)
 
 
 def _add_handling_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,12 +134,21 @@ def run(args: argparse.Namespace, engine_of: Callable[[LoadedConfig], Engine] | 
     from dsassist_runtime.errors import DsassistError, NotDone
 
     started_s = time.monotonic()
+    if args.continue_in_background:
+        return _continue()
+    if args.functions is not None and not args.calibrate:
+        raise DsassistError("--functions says how many functions --calibrate is to look at; give both")
+    if args.calibrate:
+        return _calibrate(args, engine_of)
+    args.format = args.format or ("github" if args.github_event else "text")
     _check_that_one_can_answer(args)
     if args.output:
         from dsassist.review.reports import check_output
 
         check_output(args.output)
-    is_change = args.staged or any(each is not None for each in (args.range, args.commit, args.base))
+    is_change = (
+        args.staged or args.github_event or any(each is not None for each in (args.range, args.commit, args.base))
+    )
     if "-" in args.paths and (is_change or len(args.paths) > 1):
         raise DsassistError("`-`, a diff on standard input, goes with no other choice of what to review")
     is_whole = bool(args.paths) and not is_change and args.paths != ["-"]
@@ -137,6 +199,10 @@ def _selected(args: argparse.Namespace) -> Selection:
     from dsassist.review import selection
 
     here = Path.cwd()
+    if args.github_event:
+        from dsassist.review.github_event import event_range
+
+        return selection.revision_range(here, event_range(here).text)
     if args.range is not None:
         return selection.revision_range(here, args.range)
     if args.commit is not None:
@@ -212,7 +278,8 @@ def _load(start: Path, args: argparse.Namespace, before: Mapping[Path, bytes | N
 
     for path in before or ():
         output.notice(f"the change touches {path.name}: what stood there before holds for this review")
-    loaded = load(start, flags_from(args), instead=before)
+    deadline = {} if args.deadline is None else {"review.deadline_s": args.deadline}
+    loaded = load(start, flags_from(args) | deadline, instead=before)
     for text in loaded.notices:
         output.notice(text)
     return loaded
@@ -318,9 +385,11 @@ def _review(
     from dsassist.answers.scores import remembering
     from dsassist.engine import model_note, open_engine, resolved_model
     from dsassist.review import reviewer
+    from dsassist.review.calibration.current import thresholds_for
 
     names: list[str] = []
 
+    @cache
     def open_judge() -> reviewer.Judge:
         model = resolved_model(loaded)
         if (note := model_note(model)) is not None:
@@ -329,14 +398,16 @@ def _review(
         engine = engine_of(loaded) if engine_of is not None else remembering(open_engine(loaded), model)
         opened.enter_context(closing(engine))
         # The test model's findings are no reason to stop a commit.
-        return reviewer.Judge(engine, "warning" if note is None else "info")
+        return reviewer.Judge(engine, thresholds_for(loaded, model), "warning" if note is None else "info")
 
     options = loaded.config.review
     with ExitStack() as opened:
+        last: list[_Source] = [_written_by(open_judge)] if options.written else []
+        if args.instruct:
+            last.append(_in_words(loaded, changes, opened, engine_of))
         review = reviewer.review(
             changes,
             open_judge,
-            threshold_nats=options.threshold_nats,
             deadline_s=options.deadline_s,
             # A baseline is to have all of them, and of what is known already.
             max_findings=sys.maxsize if args.update_baseline else options.max_findings,
@@ -344,8 +415,115 @@ def _review(
             **_unfinished(changes),
             path_from_root=at_root,
             baseline=() if args.update_baseline else {entry.fingerprint for entry in baseline},
+            go_on=_go_on(loaded, changes.root) if engine_of is None else lambda _cut: False,
+            find_last=_in_turn(last) if last else None,
         )
     return review, "".join(names)
+
+
+def _in_turn(sources: Sequence[_Source]) -> _Source:
+    """Sources of findings as one."""
+
+    def find(files: Sequence[ChangedFile], remaining_s: Callable[[], float]) -> Iterable[Finding | Skipped]:
+        return (each for source in sources for each in source(files, remaining_s))
+
+    return find
+
+
+def _written_by(open_judge: Callable[[], Judge]) -> _Source:
+    """What the model writes itself in the place of improbable parts."""
+    from dsassist.review.written import WrittenReviewer
+
+    return WrittenReviewer(open_judge)
+
+
+def _in_words(
+    loaded: LoadedConfig,
+    changes: Changes,
+    opened: ExitStack,
+    engine_of: Callable[[LoadedConfig], Engine] | None,
+) -> _Source:
+    """The instruct reviewer."""
+    from dsassist.review.instruct import open_instruct_reviewer
+
+    return open_instruct_reviewer(loaded, changes, opened, engine_of)
+
+
+def _go_on(loaded: LoadedConfig, root: Path | None) -> Callable[[Sequence[Cut]], bool]:
+    """What lets the rest of a review go on when its time is up; only where the scores are kept for the next run."""
+    from dsassist.engine import resolved_model
+    from dsassist_runtime.errors import DsassistError
+
+    def go_on(cut: Sequence[Cut]) -> bool:
+        from dsassist.review.background import go_on_in_background, rest_of
+
+        try:
+            model = resolved_model(loaded)
+        except DsassistError:
+            return False
+        if root is None or model.kind == "remote":
+            return False
+        name = str(model.path.absolute()) if model.kind == "file" else model.name
+        return go_on_in_background(rest_of(cut, root, name))
+
+    return go_on
+
+
+def _continue() -> int:
+    """Be the process that goes on with the rest of another's review."""
+    from dsassist.answers.scores import remembering
+    from dsassist.config import load
+    from dsassist.engine import open_engine, resolved_model
+    from dsassist.review.background import lower_priority, read_rest, score_rest
+    from dsassist_runtime.errors import DsassistError
+
+    lower_priority()
+    try:
+        rest = read_rest(sys.stdin.buffer)
+    except ValueError as error:
+        raise DsassistError(f"{error}; --continue-in-background is for dsassist itself") from None
+    loaded = load(rest.root, {"model": rest.model}, lenient=True)
+    with closing(remembering(open_engine(loaded), resolved_model(loaded))) as engine:
+        score_rest(rest, engine)
+    return 0
+
+
+def _calibrate(args: argparse.Namespace, engine_of: Callable[[LoadedConfig], Engine] | None) -> int:
+    """Learn thresholds from the repository around the working directory, and say what was learnt."""
+    from dsassist import git, output
+    from dsassist.answers.scores import remembering
+    from dsassist.engine import open_engine, resolved_model
+    from dsassist.review.calibration.calibration import DEFAULT_FUNCTIONS, calibration_of
+    from dsassist.review.calibration.report import calibration_report, progress
+    from dsassist_runtime.errors import DsassistError
+
+    if args.paths:
+        raise DsassistError("--calibrate learns from all functions of HEAD and takes no paths; leave them out")
+    root = git.repository_root(Path.cwd())
+    loaded = _load(root, args)
+    model = resolved_model(loaded)
+    if model.kind == "remote":
+        raise DsassistError(
+            f"model = {model.name!r} is an address; --calibrate learns for a model file on this machine"
+        )
+    with closing(engine_of(loaded) if engine_of is not None else remembering(open_engine(loaded), model)) as engine:
+        calibration = calibration_of(
+            root,
+            model.path,
+            engine,
+            exclude=loaded.config.review.exclude,
+            wanted=args.functions or DEFAULT_FUNCTIONS,
+            priority="review",
+        )
+        try:
+            progress(calibration)
+        except KeyboardInterrupt:
+            output.notice(
+                f"{calibration.step.done} of {calibration.step.wanted} functions are kept; call it again to go on"
+            )
+            raise
+    output.write_line(calibration_report(loaded, model, calibration.step))
+    return 0
 
 
 def _unfinished(changes: Changes) -> dict[str, Any]:
@@ -372,6 +550,19 @@ def _print(args: argparse.Namespace, review: Review, model: str, changes: Change
     if not review.functions and not review.skipped:
         output.notice("no changed function to review")
     output.notice(summary(review, model))
+    if args.verbose:
+        _tell_more(review)
+
+
+def _tell_more(review: Review) -> None:
+    """How much evidence findings needed, and each thing that was left out, which the summary has the first of."""
+    from dsassist import output
+
+    if (thresholds := review.thresholds) is not None:
+        more = "".join(f", {family} {factor:g} times that" for family, factor in sorted(thresholds.factors.items()))
+        output.notice(f"findings needed {thresholds.threshold_nats:g} nats{more} ({thresholds.source})")
+    for each in review.skipped:
+        output.notice(f"not reviewed: {each.what} ({each.reason})")
 
 
 def _write(args: argparse.Namespace, report: Report) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from dsassist.review.calibration.thresholds import Thresholds
 from dsassist.review.changes import Skipped
 from dsassist.review.rules import rule_of
 
@@ -77,7 +78,7 @@ class Review:
     `functions` and `files` count what was reviewed, `files_read` also files without a function to review. `failure`
     says what ended it before its time, and is empty when nothing did. `suppressed` and `baselined` count findings that
     a comment or the baseline keeps quiet, `unknown_codes` are such a comment's with their files. `complete` are the
-    paths of which each line was reviewed.
+    paths of which each line was reviewed. `thresholds` are what findings needed, None where no model was asked.
     """
 
     findings: tuple[Finding, ...]
@@ -92,6 +93,7 @@ class Review:
     baselined: int = 0
     unknown_codes: tuple[Skipped, ...] = ()
     complete: frozenset[str] = frozenset()
+    thresholds: Thresholds | None = None
 
     def has_reached(self, level: str) -> bool:
         """Whether a finding is at or above a severity; nothing is above "never"."""

@@ -21,7 +21,7 @@ from dsassist.review.statement import Statements
 from dsassist.review.suppression import ignore_comment
 from dsassist_runtime.errors import DsassistError, NotDone
 
-__all__ = ["Asker", "handle", "handle_fixes"]
+__all__ = ["Asker", "handle", "handle_fixes", "ignore_edit"]
 
 Asker = Callable[[str], str]
 """Puts a question and returns the line that is answered; "" at the end of the input."""
@@ -61,7 +61,7 @@ def handle(review: Review, changes: Changes, start: Path, ask: Asker, shown: Cal
     for finding in review.findings:
         output.write_line(shown(finding))
         file = desk.file(finding.path)
-        comment = None if file is None else _comment_edit(finding, file)
+        comment = None if file is None else ignore_edit(finding, file)
         can_fix = bool(finding.fix) and file is not None and not desk.is_taken(finding.path, finding.fix)
         if can_fix and file is not None:
             output.write_line(_diff(file, finding.fix).removesuffix("\n"))
@@ -162,7 +162,7 @@ class _Desk:
         return self._changes.root or git.repository_root(self._start)
 
 
-def _comment_edit(finding: Finding, file: ChangedFile) -> tuple[Replacement, ...] | None:
+def ignore_edit(finding: Finding, file: ChangedFile) -> tuple[Replacement, ...] | None:
     """The comment that ignores the finding, on a line of its own above the statement; None where there is none."""
     comment = ignore_comment(finding.code, file.language)
     if comment is None:

@@ -1,8 +1,8 @@
 """A review: what is found without a model in all files, then what the model finds in their functions.
 
 The passes always run to their end, with no model and no time left, too. The likelihood reviewer asks the engine for
-scores and judges them; it never asks for text. It is anytime: alternatives are sought in one function after another, it
-stops at the deadline, and what was not reached is listed.
+scores and judges them; it never asks for text. It is anytime: the riskiest function comes first, it stops at the
+deadline, also within a function, and each function that was not reached is listed.
 """
 
 from __future__ import annotations
@@ -11,32 +11,33 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from dsassist.review.calibration.thresholds import Thresholds
 from dsassist.review.changes import ChangedFile, Changes, PendingFile, Skipped
 from dsassist.review.findings import SEVERITIES, Finding, Review, Severity
-from dsassist.review.likelihood.evidence import evidence_nats, needed_nats
 from dsassist.review.likelihood.site import Candidate
-from dsassist.review.likelihood.tasks import Task, tasks_of
+from dsassist.review.likelihood.tasks import Task
 from dsassist.review.likelihood.wording import finding_of
 from dsassist.review.masking import masked_file
 from dsassist.review.passes import run_passes
+from dsassist.review.plan import DEADLINE, Cut, Plan
+from dsassist.review.scoring import nats_of, scores_of
 from dsassist.review.screening import Screening, Text
-from dsassist_runtime.api import Edit, EditScore, Engine, ScoreRequest
+from dsassist_runtime.api import EditScore, Engine, ScoreRequest
 from dsassist_runtime.errors import DeadlineExceeded, NotDone, RequestRefused
 
 __all__ = ["Judge", "review"]
 
-_LIMIT_CHARACTERS = 4000
-"""Longer functions are read in pieces: on two cores 4,000 characters may take a large model half a minute."""
-
-_LEAST_CHARACTERS = 500
-"""Less than this is no context to judge by."""
+_GOES_ON = f"{DEADLINE}, goes on in the background"
+_TOO_DEEP = "too deeply nested"
+_ENGINE_FAILED = "engine failed"
 
 
 @dataclass(frozen=True)
 class Judge:
-    """The engine that gives scores, and the severity of what is found by it."""
+    """The engine that gives scores, the evidence that a finding needs, and the severity of what is found by it."""
 
     engine: Engine
+    thresholds: Thresholds
     severity: Severity = "warning"
 
 
@@ -44,7 +45,6 @@ def review(
     changes: Changes,
     open_judge: Callable[[], Judge],
     *,
-    threshold_nats: float,
     deadline_s: float,
     max_findings: int,
     started_s: float | None = None,
@@ -53,22 +53,26 @@ def review(
     text_of: Callable[[str], str | None] = lambda _path: None,
     path_from_root: Callable[[str], str] = lambda path: path,
     baseline: Collection[str] = (),
+    go_on: Callable[[Sequence[Cut]], bool] = lambda _cut: False,
+    find_last: Callable[[Sequence[ChangedFile], Callable[[], float]], Iterable[Finding | Skipped]] | None = None,
 ) -> Review:
     """Review all files; raises what the engine raised when no function was reviewed and nothing was found.
 
     `open_judge` is called for the first question that there is, and what it raises ends the review. `deadline_s` counts
     from `started_s` on `clock`, which is now when not given. `find_more` looks at all files at once, those that are
     gone among them, and may find something in others, whose texts `text_of` gives. Findings whose fingerprints are in
-    `baseline` are not reported; fingerprints are made of paths from the repository's root.
+    `baseline` are not reported; fingerprints are made of paths from the repository's root. `go_on` gets what the
+    deadline cut, in its order, and tells whether somebody else goes on with it. `find_last` looks at all files when all
+    else is done, in the seconds that are left.
     """
     start = clock() if started_s is None else started_s
-    run = _Run(open_judge, threshold_nats, lambda: start + deadline_s - clock())
+    run = _Run(open_judge, deadline_s, lambda: start + deadline_s - clock())
     run.read_files(changes.pending)
-    if find_more is not None:
-        run.look_at_all(find_more, changes.deleted)
-    for file in run.files:
-        run.review_file(file)
-    run.end()
+    run.look_at_all(find_more, changes.deleted)
+    run.review_functions()
+    run.end(go_on)
+    if find_last is not None and run.failure is None:
+        run.look_last(find_last(run.files, run.remaining_s))
     screening = Screening(run.texts, text_of, path_from_root, frozenset(baseline))
     findings = screening.kept(run.findings)
     return Review(
@@ -77,31 +81,32 @@ def review(
         functions=len(run.done),
         files=len({task.path for task in run.done}),
         files_read=len(run.files),
-        skipped=(*changes.skipped, *run.skipped),
+        skipped=(*changes.skipped, *run.skipped, *run.plan.not_done()),
         failure="" if run.failure is None else str(run.failure),
         seconds=clock() - start,
         suppressed=screening.suppressed,
         baselined=screening.baselined,
         unknown_codes=tuple(screening.unknown_codes),
-        complete=frozenset(run.complete),
+        complete=run.plan.complete(),
+        thresholds=None if run.judge is None else run.judge.thresholds,
     )
 
 
 @dataclass
 class _Run:
-    """A review under way: what has been done so far. `files` and `texts` hold no secrets."""
+    """A review under way: what has been done so far. `files`, `gone` and `texts` hold no secrets."""
 
     open_judge: Callable[[], Judge]
-    threshold_nats: float
+    deadline_s: float
     remaining_s: Callable[[], float]
     judge: Judge | None = None
     files: list[ChangedFile] = field(default_factory=list)
+    gone: list[ChangedFile] = field(default_factory=list)
     texts: dict[str, Text] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
-    done: list[Task] = field(default_factory=list)
-    complete: list[str] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
-    reasons_not_done: set[str] = field(default_factory=set)
+    plan: Plan = field(init=False)
+    done: list[Task] = field(default_factory=list)
     failure: NotDone | None = None
     is_late: bool = False
 
@@ -116,145 +121,116 @@ class _Run:
                 masked, secrets = masked_file(file)
                 self.findings += run_passes(file, masked, secrets)
             except RecursionError:
-                self.skipped.append(Skipped(each.path, "too deeply nested"))
+                self.skipped.append(Skipped(each.path, _TOO_DEEP))
                 continue
             self.files.append(masked)
             self.texts[file.path] = Text(masked, tuple(secrets))
 
     def look_at_all(
-        self, find_more: Callable[[Sequence[ChangedFile]], Iterable[Finding]], deleted: Sequence[PendingFile]
+        self, find_more: Callable[[Sequence[ChangedFile]], Iterable[Finding]] | None, deleted: Sequence[PendingFile]
     ) -> None:
         """Add what is found in all files together; a failure there ends nothing else."""
         try:
-            gone = [masked_file(file)[0] for each in deleted if isinstance(file := each.read(), ChangedFile)]
-            self.findings += find_more([*self.files, *gone])
+            self.gone += [masked_file(file)[0] for each in deleted if isinstance(file := each.read(), ChangedFile)]
+            if find_more is not None:
+                self.findings += find_more([*self.files, *self.gone])
         except NotDone as error:
             self.skipped.append(Skipped("what the change left undone", str(error)))
         except RecursionError:
-            self.skipped.append(Skipped("what the change left undone", "too deeply nested"))
+            self.skipped.append(Skipped("what the change left undone", _TOO_DEEP))
 
-    def review_file(self, file: ChangedFile) -> None:
-        """Review the functions of a file, unless the review has come to its end."""
+    def review_functions(self) -> None:
+        """Review all functions, the riskiest first."""
+        self.plan = Plan(self.files, self.remaining_s)
+        self.plan.put_in_order(self.gone, self.deadline_s)
+        for number in self.plan.order:
+            self.review_function(number)
+
+    def review_function(self, number: int) -> None:
+        """Review a function of the plan, unless the review has come to its end."""
         if reason := self._reason_to_stop():
-            self._not_done(file.path, reason)
+            self.plan.leave_out(number, reason)
             return
-        skipped_before = len(self.skipped)
+        is_asked = self.plan.has_candidates(number)
+        if self.plan.is_left_out(number):
+            return
+        task = self.plan.tasks[number]
         try:
-            for task in tasks_of(file):
-                if isinstance(task, Skipped):
-                    self.skipped.append(task)
-                else:
-                    self._review(task)
-        except RecursionError:
-            self.skipped.append(Skipped(file.path, "too deeply nested"))
-        is_whole = file.old is None and len(file.lines) >= file.source.text.count("\n")
-        if is_whole and len(self.skipped) == skipped_before:
-            self.complete.append(file.path)
-
-    def end(self) -> None:
-        """Raise `NotDone` when there was something to review, no function of it was, and nothing was found either."""
-        if self.done or not self.reasons_not_done:
-            return
-        if self.failure is None:
-            hint = "; give it more time with --deadline" if "deadline" in self.reasons_not_done else ""
-            self.failure = NotDone(f"no function was reviewed: {', '.join(sorted(self.reasons_not_done))}{hint}")
-        if not self.findings:
-            raise self.failure
-
-    def _review(self, task: Task) -> None:
-        if reason := self._reason_to_stop():
-            self._not_done(task.name, reason)
-            return
-        try:
-            candidates = task.candidates
-        except RecursionError:
-            self.skipped.append(Skipped(task.name, "too deeply nested"))
-            return
-        try:
-            if candidates and self.judge is None:
+            if is_asked and self.judge is None:
                 self.judge = self.open_judge()
             found = list(self._findings_in(task))
         except DeadlineExceeded:
             self.is_late = True
-            self._not_done(task.name, "deadline")
+            self.plan.leave_out(number, DEADLINE)
         except RequestRefused as error:
-            self._not_done(task.name, str(error))
+            self.plan.leave_out(number, str(error))
         except NotDone as error:
             self.failure = error
-            self._not_done(task.name, "engine failed")
+            self.plan.leave_out(number, _ENGINE_FAILED)
         else:
             self.done.append(task)
             self.findings += found
 
+    def end(self, go_on: Callable[[Sequence[Cut]], bool]) -> None:
+        """Hand on what is left. Raise `NotDone` when no function was reviewed that could be, and nothing was found."""
+        reasons, cut = self.plan.reasons, self.plan.cut()
+        if goes_on := bool(cut) and go_on(cut):
+            self.plan.explain_cut(_GOES_ON)
+        if self.done or not reasons:
+            return
+        if self.failure is None:
+            hint = "; give it more time with --deadline" if cut else ""
+            hint += ", or try again soon: it goes on in the background" if goes_on else ""
+            self.failure = NotDone(f"no function was reviewed: {', '.join(reasons)}{hint}")
+        if not self.findings:
+            raise self.failure
+
+    def look_last(self, found: Iterable[Finding | Skipped]) -> None:
+        """Add what is found last, but for lines of which something is said already."""
+        told = {(finding.path, finding.line) for finding in self.findings}
+        for each in found:
+            if isinstance(each, Skipped):
+                self.skipped.append(each)
+            elif (each.path, each.line) not in told:
+                told.add((each.path, each.line))
+                self.findings.append(each)
+
     def _reason_to_stop(self) -> str:
         if self.failure is not None:
-            return "engine failed"
-        return "deadline" if self.is_late or self.remaining_s() <= 0 else ""
-
-    def _not_done(self, what: str, reason: str) -> None:
-        self.skipped.append(Skipped(what, reason))
-        self.reasons_not_done.add(reason)
+            return _ENGINE_FAILED
+        return DEADLINE if self.is_late or self.remaining_s() <= 0 else ""
 
     def _findings_in(self, task: Task) -> Iterator[Finding]:
-        """The best alternative of each line that has enough evidence.
+        """The best alternative of each line that has enough evidence; of equals the one that stands first.
 
         One bug has several cures: in `width * width` either operand may be replaced. A reader needs one of them.
         """
         best: dict[int, tuple[float, Candidate]] = {}
         lines = len({candidate.line for candidate in task.candidates})
-        for candidate, score in self._scores(task, task.candidates):
-            nats = evidence_nats(score)
-            enough = nats >= needed_nats(candidate.family, self.threshold_nats, lines)
-            if enough and (candidate.line not in best or nats > best[candidate.line][0]):
-                best[candidate.line] = (nats, candidate)
-        for nats, candidate in best.values():
-            assert self.judge is not None, "a score came from somewhere"
-            yield finding_of(task, candidate, nats, self.judge.severity)
-
-    def _scores(
-        self, task: Task, candidates: tuple[Candidate, ...], limit: int = _LIMIT_CHARACTERS
-    ) -> Iterator[tuple[Candidate, EditScore]]:
-        """Ask the engine; what is too long for the model's context is asked in smaller pieces."""
-        for start, end, inside in _pieces(task.function.text, candidates, limit):
-            edits = {_moved(candidate.edit, -start): candidate for candidate in inside}
-            try:
-                scores = self._ask(ScoreRequest(task.context, task.function.text[start:end], tuple(edits)))
-            except RequestRefused:
-                if limit <= _LEAST_CHARACTERS:
-                    raise
-                yield from self._scores(task, inside, limit // 2)
+        for candidate, score in scores_of(task, task.candidates, self._ask):
+            nats = nats_of(score)
+            if nats < self._judge.thresholds.needed_nats(candidate.family, lines):
                 continue
-            for score in scores:
-                yield edits[score.edit], score
+            if candidate.line not in best or _strength(nats, candidate) < _strength(*best[candidate.line]):
+                best[candidate.line] = (nats, candidate)
+        for line in sorted(best):
+            nats, candidate = best[line]
+            yield finding_of(task, candidate, nats, self._judge.severity)
+
+    @property
+    def _judge(self) -> Judge:
+        assert self.judge is not None, "it is opened before the first question"
+        return self.judge
 
     def _ask(self, request: ScoreRequest) -> tuple[EditScore, ...]:
-        assert self.judge is not None, "it is opened before the first question"
         if (remaining_s := self.remaining_s()) <= 0:
             raise DeadlineExceeded("the time is up")
-        return self.judge.engine.score(request, remaining_s)
+        return self._judge.engine.score(request, remaining_s)
 
 
-def _pieces(
-    text: str, candidates: tuple[Candidate, ...], limit: int
-) -> Iterator[tuple[int, int, tuple[Candidate, ...]]]:
-    """Ranges of the function's text that are read at once, each with the candidates that it is read for.
-
-    A long function is cut at line ends; each piece but the first begins with some lines that are only read.
-    """
-    lead = limit // 4
-    while candidates:
-        first, start = candidates[0].edit, 0
-        if len(text) > limit and first.end > limit - lead:
-            start = text.rfind("\n", 0, max(first.start - lead, 0)) + 1
-        end = len(text) if len(text) - start <= limit else text.rfind("\n", start, start + limit) + 1
-        if end <= first.end:  # a line that is longer than a piece
-            end = max(start + limit, first.end)
-        yield start, end, tuple(candidate for candidate in candidates if candidate.edit.end <= end)
-        candidates = tuple(candidate for candidate in candidates if candidate.edit.end > end)
-
-
-def _moved(edit: Edit, by: int) -> Edit:
-    return Edit(edit.start + by, edit.end + by, edit.replacement)
+def _strength(nats: float, candidate: Candidate) -> tuple[float, int, int, str]:
+    """A sort key, the strongest first; the model's order of equals may differ from run to run."""
+    return -nats, candidate.edit.start, candidate.edit.end, candidate.edit.replacement
 
 
 def _reported(findings: list[Finding], limit: int) -> tuple[Finding, ...]:

@@ -230,7 +230,8 @@ def test_an_interrupted_bench_reports_what_is_there(repository: Path) -> None:
     asked: list[ScoreRequest] = []
 
     def score(request: ScoreRequest) -> list[EditScore]:
-        asked.append(request)
+        if request.suffix_tokens:  # else it only asks what is improbable as it stands
+            asked.append(request)
         if len(asked) > 3:
             raise KeyboardInterrupt
         return knows_the_fix(request)

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from random import Random
 
 import pytest
 
+from dsassist.answers.scores import RememberingEngine
+from dsassist.answers.store import AnswerStore
+from dsassist.review.calibration.thresholds import Thresholds
 from dsassist.review.changes import ChangedFile, Changes, PendingFile, Skipped
 from dsassist.review.findings import Finding, Review
 from dsassist.review.likelihood.tasks import Task, tasks_of
+from dsassist.review.plan import Cut
+from dsassist.review.reports import FORMATS, Report
 from dsassist.review.reviewer import Judge, review
 from dsassist.review.source import Source
-from dsassist_runtime.api import EditScore, ScoreRequest
+from dsassist_runtime.api import EditScore, EngineSettings, ScoreRequest
+from dsassist_runtime.engine.local import LocalEngine
 from dsassist_runtime.errors import DeadlineExceeded, EngineDied, ModelMissing, NotDone, RequestRefused
 from dsassist_runtime.testing import ScriptedEngine
 
@@ -49,8 +59,9 @@ def reviewed(what: Changes, scorer: Scorer = lambda _: (), **options: object) ->
 
 
 def reviewed_by(engine: ScriptedEngine, what: Changes, **options: object) -> Review:
-    settings = {"threshold_nats": 4.0, "deadline_s": 60.0, "max_findings": 10} | options
-    return review(what, lambda: Judge(engine), **settings)  # type: ignore[arg-type]
+    settings = {"deadline_s": 60.0, "max_findings": 10} | options
+    thresholds = settings.pop("thresholds", Thresholds(4.0))
+    return review(what, lambda: Judge(engine, thresholds), **settings)  # type: ignore[arg-type]
 
 
 class Clock:
@@ -157,7 +168,7 @@ def test_a_model_with_a_short_context_is_asked_in_smaller_pieces() -> None:
         sizes.append(len(request.text))
         return [EditScore(edit, (-1.0,), (-1.0,), (-50.0,), (-1.0,)) for edit in request.edits]
 
-    found = reviewed(changes(text), small_context, threshold_nats=1.0, max_findings=1000)
+    found = reviewed(changes(text), small_context, thresholds=Thresholds(1.0), max_findings=1000)
     assert len(found.findings) == 80
     assert max(sizes) <= 1000
 
@@ -165,7 +176,7 @@ def test_a_model_with_a_short_context_is_asked_in_smaller_pieces() -> None:
 def test_a_line_that_is_longer_than_a_piece_is_still_read() -> None:
     text = "def long(a, b):\n    x = [" + "1, " * 3000 + "a < b]\n    return a < b\n"
     engine = ScriptedEngine(score=lambda request: [EditScore(e, (-9.0,), (-1.0,), (), ()) for e in request.edits])
-    found = reviewed_by(engine, changes(text), threshold_nats=1.0)
+    found = reviewed_by(engine, changes(text), thresholds=Thresholds(1.0))
     assert [finding.line for finding in found.findings] == [2, 3]
 
 
@@ -174,7 +185,7 @@ def test_a_function_without_alternatives_needs_no_model() -> None:
         raise AssertionError("there is nothing to ask")
 
     what = changes("def f():\n    return 1\n")
-    assert review(what, must_not_open, threshold_nats=4.0, deadline_s=60.0, max_findings=10).functions == 1
+    assert review(what, must_not_open, deadline_s=60.0, max_findings=10).functions == 1
 
 
 def test_a_function_that_does_not_parse_is_named() -> None:
@@ -237,7 +248,7 @@ def test_the_engine_is_given_the_time_that_remains() -> None:
     found = reviewed_by(engine, changes(*[CLAMP] * 5), deadline_s=3.0, started_s=-0.5, clock=clock)
     assert engine.timeouts_s == [2.5, 1.5, 0.5]
     assert found.functions == 3
-    assert found.skipped == (Skipped("f3.py", "deadline"), Skipped("f4.py", "deadline"))
+    assert found.skipped == (Skipped("f3.py: clamp", "deadline"), Skipped("f4.py: clamp", "deadline"))
 
 
 def test_each_piece_of_a_long_function_is_given_what_remains() -> None:
@@ -249,9 +260,10 @@ def test_each_piece_of_a_long_function_is_given_what_remains() -> None:
 
     text = "def long(a, b):\n" + "    if a < b:\n        print('padding to make it long')\n" * 300
     engine = ScriptedEngine(score=take_a_second)
-    found = reviewed_by(engine, changes(CLAMP, text), deadline_s=3.0, clock=clock)
+    stale = _stale_name("f0.py", 1)
+    found = reviewed_by(engine, changes(text), find_more=lambda _: [stale], deadline_s=3.0, clock=clock)
     assert engine.timeouts_s == [3.0, 2.0, 1.0]
-    assert found.skipped == (Skipped("f1.py: long", "deadline"),)
+    assert found.skipped == (Skipped("f0.py: long", "deadline"),)
 
 
 def test_an_engine_that_exceeds_the_deadline_ends_the_review_with_what_it_has(prefers: Prefers) -> None:
@@ -268,7 +280,7 @@ def test_an_engine_that_exceeds_the_deadline_ends_the_review_with_what_it_has(pr
     assert found.skipped == (
         Skipped("f1.py: clamp", "deadline"),
         Skipped("f1.py: other", "deadline"),
-        Skipped("f2.py", "deadline"),
+        Skipped("f2.py: clamp", "deadline"),
     )
 
 
@@ -289,7 +301,69 @@ def test_files_are_read_and_alternatives_sought_against_the_same_clock() -> None
     what = Changes(tuple(slow(f"f{i}.py") for i in range(3)), ())
     found = reviewed_by(ScriptedEngine(score=take_a_second), what, deadline_s=1.5, clock=clock)
     assert found.functions == 1
-    assert found.skipped == (Skipped("f1.py", "deadline"), Skipped("f2.py", "deadline"))
+    assert found.skipped == (Skipped("f1.py: clamp", "deadline"), Skipped("f2.py: clamp", "deadline"))
+
+
+def test_a_file_that_it_is_too_late_for_is_named_whole() -> None:
+    clock = Clock()
+
+    def read_slowly() -> ChangedFile:
+        clock.now_s += 9.0
+        return ChangedFile("f0.py", Source(CLAMP), ALL)
+
+    with pytest.raises(NotDone, match="no function was reviewed: deadline"):
+        reviewed(Changes((PendingFile("f0.py", read_slowly),), ()), deadline_s=5.0, clock=clock)
+    found = reviewed(
+        Changes((PendingFile("f0.py", read_slowly), *changes(CONFLICT).pending), ()), deadline_s=5.0, clock=clock
+    )
+    assert Skipped("f0.py", "deadline") in found.skipped
+
+
+def test_the_riskiest_function_is_reviewed_where_there_is_time_for_one() -> None:
+    clock = Clock()
+
+    def take_a_second(_: ScoreRequest) -> list[EditScore]:
+        clock.now_s += 1.0
+        return []
+
+    def file(path: str, text: str) -> PendingFile:
+        return PendingFile(path, lambda: ChangedFile(path, Source(text), ALL))
+
+    calm = "def calm(a, b):\n    return a < b\n"
+    files = [file("test_f.py", CLAMP), file("calm.py", calm), file("f.py", CLAMP)]
+    engine = ScriptedEngine(score=take_a_second)
+    found = reviewed_by(engine, Changes(tuple(files), ()), deadline_s=1.0, clock=clock)
+    assert "value > low" in engine.requests[0].text  # type: ignore[union-attr]
+    assert [each.what for each in found.skipped] == ["test_f.py: clamp", "calm.py: calm"]
+
+
+def test_what_the_deadline_cut_is_handed_on_in_its_order_and_the_report_says_so() -> None:
+    clock = Clock()
+    handed: list[str] = []
+
+    def take_a_second(_: ScoreRequest) -> list[EditScore]:
+        clock.now_s += 1.0
+        return []
+
+    def go_on(cut: Sequence[Cut]) -> bool:
+        handed.extend(each.file.path if each.task is None else each.task.name for each in cut)
+        return True
+
+    bigger = CLAMP + "    # one more\n    print(value < high)\n"
+    what = changes(CLAMP, bigger, CLAMP)
+    found = reviewed(what, take_a_second, deadline_s=1.0, clock=clock, go_on=go_on)
+    assert handed == ["f0.py: clamp", "f2.py: clamp"]
+    assert {each.reason for each in found.skipped} == {"deadline, goes on in the background"}
+    with pytest.raises(NotDone, match="or try again soon: it goes on in the background"):
+        reviewed(what, deadline_s=1.0, started_s=clock() - 1.0, clock=clock, go_on=go_on)
+    assert handed[2:] == ["f0.py", "f1.py", "f2.py"]
+
+
+def test_nothing_is_handed_on_that_the_deadline_did_not_cut() -> None:
+    def must_not_go_on(_: Sequence[Cut]) -> bool:
+        raise AssertionError("there is nothing left")
+
+    assert reviewed(changes(CLAMP, "def f(:\n"), go_on=must_not_go_on).functions == 1
 
 
 # -- what needs no model
@@ -313,7 +387,7 @@ def test_a_model_that_cannot_be_opened_leaves_what_was_found_without_it() -> Non
     def must_fail() -> Judge:
         raise ModelMissing("no such model")
 
-    found = review(changes(CLAMP, CONFLICT), must_fail, threshold_nats=4.0, deadline_s=60.0, max_findings=10)
+    found = review(changes(CLAMP, CONFLICT), must_fail, deadline_s=60.0, max_findings=10)
     assert ([each.code for each in found.findings], found.failure) == (["DSA002"], "no such model")
 
 
@@ -414,7 +488,7 @@ def test_an_engine_that_dies_leaves_what_was_found_and_says_so(prefers: Prefers)
     found = reviewed(changes(CLAMP, CLAMP, CLAMP), die_later)
     assert len(found.findings) == 1
     assert found.failure == "the engine ended"
-    assert [skipped.what for skipped in found.skipped] == ["f1.py: clamp", "f2.py"]
+    assert [skipped.what for skipped in found.skipped] == ["f1.py: clamp", "f2.py: clamp"]
     assert len(calls) == 2
 
 
@@ -427,3 +501,63 @@ def test_a_function_that_is_too_long_for_the_model_does_not_stop_the_others(pref
     found = reviewed(changes(CLAMP.replace("clamp", "too_long"), CLAMP), refuse_one)
     assert [finding.path for finding in found.findings] == ["f1.py"]
     assert found.skipped == (Skipped("f0.py: too_long", "too long"),)
+
+
+# -- the same findings each time
+
+
+def _told(found: Review) -> str:
+    return FORMATS["json"](Report(replace(found, seconds=0.0)))
+
+
+def test_findings_are_the_same_to_the_byte_whatever_the_noise_the_order_and_the_store(tmp_path: Path) -> None:
+    draw = Random(7)
+
+    def noisy(request: ScoreRequest) -> list[EditScore]:
+        """All alternatives of a line are equally good, but for noise; they come in any order."""
+        found = []
+        for edit in request.edits:
+            noise = draw.uniform(-1e-3, 1e-3)
+            found.append(EditScore(edit, (-1.0,), (-1.0 + noise,), (-20.0,), (-11.0 - 2 * noise,)))
+        draw.shuffle(found)
+        return found
+
+    what = changes(CLAMP, CLAMP.replace("clamp", "other") + CLAMP)
+    told = set()
+    for number in range(20):
+        store = AnswerStore(tmp_path / f"{number // 2}.db")  # every second run finds the answers of the one before
+        engine = RememberingEngine(ScriptedEngine(score=noisy), store, "model")
+        found = review(what, lambda engine=engine: Judge(engine, Thresholds(4.0)), deadline_s=60.0, max_findings=3)  # type: ignore[misc]
+        store.close()
+        assert found.found > 3, "some are cut, and which ones must not depend on noise"
+        told.add(_told(found))
+    assert len(told) == 1
+
+
+def _scored(engine: LocalEngine, request: ScoreRequest) -> tuple[EditScore, ...]:
+    (scores,) = engine.events(request)
+    assert isinstance(scores, tuple)
+    return scores
+
+
+def test_a_real_model_finds_the_same_on_one_thread_and_on_two(builtin_model: Path, tmp_path: Path) -> None:
+    what = changes(CLAMP, CLAMP.replace("clamp", "other") + CLAMP)
+    told = set()
+    for n_threads in (1, 2):
+        with closing(LocalEngine(EngineSettings(builtin_model, n_threads=n_threads))) as local:
+            engine = ScriptedEngine(score=partial(_scored, local))
+            store = AnswerStore(tmp_path / f"{n_threads}.db")
+            for asked in (engine, engine, RememberingEngine(engine, store, "m"), RememberingEngine(engine, store, "m")):
+                judge = Judge(asked, Thresholds(1.0))
+                found = review(what, lambda judge=judge: judge, deadline_s=60.0, max_findings=100)  # type: ignore[misc]
+                assert found.functions == 3
+                told.add(_told(found))
+            store.close()
+    assert len(told) == 1
+
+
+def test_a_family_with_a_factor_needs_that_much_more(prefers: Prefers) -> None:
+    scorer = prefers("value > high", 6.0)
+    assert len(reviewed(changes(CLAMP), scorer).findings) == 1
+    assert reviewed(changes(CLAMP), scorer, thresholds=Thresholds(4.0, {"name": 2.0})).findings == ()
+    assert len(reviewed(changes(CLAMP), scorer, thresholds=Thresholds(4.0, {"attribute": 2.0})).findings) == 1

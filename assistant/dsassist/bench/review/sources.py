@@ -15,7 +15,8 @@ from dsassist.review.likelihood.evidence import evidence_nats, needed_nats
 from dsassist.review.likelihood.site import Candidate, Family
 from dsassist.review.likelihood.tasks import Task, tasks_of
 from dsassist.review.likelihood.wording import finding_of
-from dsassist_runtime.api import Edit, EditScore, ScoreRequest
+from dsassist.review.written import Written
+from dsassist_runtime.api import Edit, EditScore, Engine, ScoreRequest
 from dsassist_runtime.errors import RequestRefused
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "measured",
     "scores_around",
     "strongest",
+    "written_by_model",
 ]
 
 _WINDOW_CHARACTERS = 4000
@@ -130,8 +132,20 @@ def _strength(family: Family, nats: float, lines: int) -> float:
     return (nats - least) / (needed_nats(family, 1.0, lines) - least)
 
 
-SOURCES: dict[str, Callable[[Scorer], Source]] = {
+def written_by_model(engine: Engine) -> Source:
+    """What the model itself writes in the place of improbable parts: of each line the strongest."""
+    written = Written(engine)
+
+    def find(file: ChangedFile) -> list[Scored]:
+        tasks = [task for task in tasks_of(file) if not isinstance(task, Skipped)]
+        return [Scored(*found) for task in tasks for found in written.scored(task, "warning")]
+
+    return find
+
+
+SOURCES: dict[str, Callable[[Engine], Source]] = {
     "enumerated": enumerated,
     "further families": lambda engine: enumerated(engine, further),
+    "written by the model": written_by_model,
 }
 """The sources of findings that real fixes are looked at with, by the name that figures carry."""

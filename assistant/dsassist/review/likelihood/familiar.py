@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from dsassist.review.likelihood.site import Candidate
 from dsassist.review.source import Source
 from dsassist.review.statement import Statement, Statements
 
@@ -22,8 +21,18 @@ IsFamiliar = Callable[[tuple[str, ...]], bool]
 _LEAST_TOKENS = 6
 
 
+class _Place(Protocol):
+    """Something that is proposed at a line and column of a file, both from 1."""
+
+    @property
+    def line(self) -> int: ...
+
+    @property
+    def column(self) -> int: ...
+
+
 class Familiar:
-    """Tells for the candidates of one file, of which `changed` lines are under review."""
+    """Tells for the alternatives of one file, of which `changed` lines are under review."""
 
     def __init__(self, source: Source, changed: frozenset[int], is_familiar: IsFamiliar | None = None) -> None:
         self._source = source
@@ -31,9 +40,9 @@ class Familiar:
         self._is_familiar = is_familiar
         self._known: dict[Statement, bool] = {}
 
-    def covers(self, candidate: Candidate) -> bool:
-        """Whether what is written at a candidate's place is written elsewhere, too."""
-        statement = _file(self._source).statements.at(candidate.line, candidate.column)
+    def covers(self, alternative: _Place) -> bool:
+        """Whether what is written at an alternative's place is written elsewhere, too."""
+        statement = _file(self._source).statements.at(alternative.line, alternative.column)
         if statement is None or len(statement.tokens) < _LEAST_TOKENS:
             return False
         if statement not in self._known:

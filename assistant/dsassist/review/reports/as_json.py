@@ -26,6 +26,7 @@ def as_json(report: Report) -> str:
             "not_reviewed": [asdict(each) for each in review.skipped],
             "failure": review.failure or None,
             "model": report.model or None,
+            "thresholds": None if review.thresholds is None else asdict(review.thresholds),
             "seconds": round(review.seconds, 3),
         },
         indent=2,

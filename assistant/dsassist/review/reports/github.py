@@ -10,7 +10,7 @@ from dsassist.review.findings import Finding, Severity
 from dsassist.review.reports.display import one_line
 from dsassist.review.reports.paths import well_formed
 from dsassist.review.reports.report import Report, strongest_first
-from dsassist.review.reports.summary import counted, summary
+from dsassist.review.reports.summary import counted, summary, unnamed
 
 __all__ = ["github"]
 
@@ -30,6 +30,7 @@ def github(report: Report) -> str:
         (annotated if same < room else left).append(finding)
     lines = [_annotation(report, finding) for finding in annotated]
     lines += [_log_line(report, finding) for finding in left]
+    lines += [_harmless(f"dsassist: {each}") for each in unnamed(report.review.skipped)]
     return "\n".join([*lines, _closing(report, left)])
 
 

@@ -23,6 +23,7 @@ MARK = "<!-- dsassist review -->"
 
 _LIMIT_CHARACTERS = 60_000  # GitHub takes 65,536 in a comment
 _LONGEST_LINE = 200
+_MOST_NAMES = 300  # of what was not reviewed
 _LONGEST_DIFF = 12
 _SPAN = re.compile(r"`([^`]+)`")
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&$])")
@@ -77,8 +78,8 @@ def _end(report: Report) -> Iterator[str]:
     if review.skipped:
         yield "Not reviewed:"
         yield "\n".join(
-            f"- {_words(reason)}: {', '.join(_code(name) for name in names[:20])}"
-            + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+            f"- {_words(reason)}: {', '.join(_code(name) for name in names[:_MOST_NAMES])}"
+            + (f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else "")
             for reason, names in not_reviewed(review.skipped).items()
         )
 

@@ -6,7 +6,7 @@ from dsassist.review.changes import Skipped
 from dsassist.review.findings import Review
 from dsassist.review.reports.display import one_line
 
-__all__ = ["counted", "not_reviewed", "reviewed", "skipped_text", "summary"]
+__all__ = ["counted", "not_reviewed", "reviewed", "skipped_text", "summary", "unnamed"]
 
 _NAMED_SKIPPED = 5
 
@@ -31,6 +31,15 @@ def reviewed(review: Review, model: str) -> str:
 def skipped_text(skipped: tuple[Skipped, ...]) -> str:
     """What was left out, by reason, in one line; long lists are cut."""
     return "; ".join(f"{_listed(names)} ({reason})" for reason, names in not_reviewed(skipped).items())
+
+
+def unnamed(skipped: tuple[Skipped, ...]) -> list[str]:
+    """What the summary only counts, a line each."""
+    return [
+        f"not reviewed: {name} ({reason})"
+        for reason, names in not_reviewed(skipped).items()
+        for name in names[_NAMED_SKIPPED:]
+    ]
 
 
 def not_reviewed(skipped: tuple[Skipped, ...]) -> dict[str, list[str]]:

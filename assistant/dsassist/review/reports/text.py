@@ -14,7 +14,7 @@ from dsassist.review.findings import Finding, Related
 from dsassist.review.reports.display import excerpt, one_line, width
 from dsassist.review.reports.fixes import is_told, line_change
 from dsassist.review.reports.report import Report
-from dsassist.review.reports.summary import summary
+from dsassist.review.reports.summary import summary, unnamed
 
 __all__ = ["findings_text", "text"]
 
@@ -32,7 +32,8 @@ class Styled(Protocol):
 def text(report: Report) -> str:
     """The findings without colour, and what was reviewed, for a file."""
     found = findings_text(report, _plain)
-    return f"{found}\n\n{summary(report.review, report.model)}" if found else summary(report.review, report.model)
+    end = "\n".join([summary(report.review, report.model), *unnamed(report.review.skipped)])
+    return f"{found}\n\n{end}" if found else end
 
 
 def findings_text(report: Report, style: Styled = output.style) -> str:

@@ -1,0 +1,96 @@
+"""A calibration under way: one unchanged function after another, each kept as soon as it is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dsassist.review.calibration.drawing import drawn_tasks
+from dsassist.review.calibration.fit import Reached
+from dsassist.review.calibration.record import Record, function_key, read_record
+from dsassist.review.likelihood.evidence import needed_nats
+from dsassist.review.likelihood.site import Family
+from dsassist.review.likelihood.tasks import Task
+from dsassist.review.scoring import Ask, nats_of, scores_of
+from dsassist_runtime.api import EditScore, Engine, Priority, ScoreRequest
+from dsassist_runtime.errors import RequestRefused
+
+__all__ = ["DEFAULT_FUNCTIONS", "Calibration", "Step", "calibration_of", "reached_by"]
+
+DEFAULT_FUNCTIONS = 430
+"""Enough for 2 alarms to be allowed, and for a family of its own to be told from the others."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far a calibration is: `done` of `wanted` functions, those that were known already among them."""
+
+    done: int
+    wanted: int
+
+
+class Calibration:
+    """Measures functions until as many as are wanted are in the record. One that was interrupted goes on."""
+
+    def __init__(self, tasks: Iterable[Task], record: Record, ask: Ask, wanted: int = DEFAULT_FUNCTIONS) -> None:
+        self._tasks = iter(tasks)
+        self._record = record
+        self._ask = ask
+        self._wanted = wanted
+        self._done = 0
+
+    def next_step(self) -> Step | None:
+        """Measure one more function and keep what it reached; None where there is nothing left to do.
+
+        Takes as long as the review of one function, so that it fits between two things that somebody waits for. What
+        the engine raises goes through, and the next call goes on with the next function.
+        """
+        while self._done < self._wanted and (task := next(self._tasks, None)) is not None:
+            key = function_key(task)
+            if key in self._record.functions:
+                self._done += 1
+                continue
+            try:
+                if not task.candidates:
+                    continue  # it can raise no alarm, and would make all others look rarer
+                reached = reached_by(task, self._ask)
+            except (RequestRefused, RecursionError):  # a review leaves it out, too
+                continue
+            self._record.add(key, reached)
+            self._done += 1
+            return Step(self._done, self._wanted)
+        return None
+
+    @property
+    def step(self) -> Step:
+        """How far it is."""
+        return Step(self._done, self._wanted)
+
+
+def calibration_of(
+    root: Path,
+    model: Path,
+    engine: Engine,
+    *,
+    exclude: Sequence[str] = (),
+    wanted: int = DEFAULT_FUNCTIONS,
+    priority: Priority = "idle",
+) -> Calibration:
+    """The calibration of a model file on the functions of a repository's HEAD."""
+
+    def ask(request: ScoreRequest) -> tuple[EditScore, ...]:
+        return engine.score(replace(request, priority=priority))
+
+    return Calibration(drawn_tasks(root, exclude), read_record(model), ask, wanted)
+
+
+def reached_by(task: Task, ask: Ask) -> Reached:
+    """The most evidence of each family against a function, less what it would need for the number of its lines."""
+    lines = len({candidate.line for candidate in task.candidates})
+    reached: dict[Family, float | None] = dict.fromkeys(candidate.family for candidate in task.candidates)
+    for candidate, score in scores_of(task, task.candidates, ask):
+        nats = round(nats_of(score) - needed_nats(candidate.family, 0.0, lines), 4)
+        before = reached[candidate.family]
+        reached[candidate.family] = nats if before is None else max(before, nats)
+    return reached
