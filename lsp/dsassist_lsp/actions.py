@@ -91,7 +91,7 @@ class Actions:
                     found.append(self._action(_TEST, document, params.range, definition.name))
             ours = [each for each in params.context.diagnostics if not (each.source or "").startswith("dsassist")]
             found += [self._action(_FIX, document, each.range, _short(each.message), each) for each in ours]
-        return [each for each in found if _is_wanted(str(each.kind), params.context.only)]
+        return found
 
     def start(self, command: str, arguments: Any) -> None:
         """Begin what a command asks for; it goes on in a task of its own, which tells the user how it ended."""
@@ -193,11 +193,13 @@ def register(server: Server) -> Actions:
     actions = Actions(server)
 
     def code_action(params: types.CodeActionParams) -> list[types.CodeAction]:
-        try:
-            return actions.offered(params)
-        except Exception as error:  # the boundary of a request: the editor gets an empty answer, never an error
-            server.messages.log_error(error)
-            return []
+        found: list[types.CodeAction] = []
+        for offered in (server.reviews.actions, actions.offered):
+            try:
+                found += offered(params)
+            except Exception as error:  # the boundary of a request: the editor gets less, never an error
+                server.messages.log_error(error)
+        return [each for each in found if _is_wanted(each.kind, params.context.only)]
 
     kinds = [each.kind for each in _KINDS.values()]
     server.feature(types.TEXT_DOCUMENT_CODE_ACTION, types.CodeActionOptions(code_action_kinds=kinds))(code_action)
@@ -250,10 +252,10 @@ def _plain(place: types.Range) -> dict[str, Any]:
     }
 
 
-def _is_wanted(kind: str, only: Any) -> bool:
+def _is_wanted(kind: Any, only: Any) -> bool:
     """Whether the client asked for this kind: "refactor" asks for all below it."""
-    wanted = [str(getattr(each, "value", each)) for each in only or ()]
-    return not wanted or any(each in ("", kind) or kind.startswith(f"{each}.") for each in wanted)
+    name, *wanted = (str(getattr(each, "value", each)) for each in (kind, *(only or ())))
+    return not wanted or any(each in ("", name) or name.startswith(f"{each}.") for each in wanted)
 
 
 def _short(message: str) -> str:

@@ -40,12 +40,14 @@ class Commands:
             return self.unsnooze()
         self._server.control.snooze(wanted)
         self._server.status.set(kind="snoozed", message=f"nothing is shown for {wanted:.0f} minutes")
+        self._server.reviews.quiet()
         return self.status()
 
     def unsnooze(self) -> dict[str, Any]:
-        """Show completions again."""
+        """Show completions and findings again."""
         self._server.control.snooze(0)
         self._server.status.set(kind="ready", message="")
+        self._server.reviews.review_again()
         return self.status()
 
     def status(self) -> dict[str, Any]:

@@ -8,10 +8,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dsassist.config import LoadedConfig, is_address
 from dsassist.options import EngineConfig
 from dsassist_runtime.api import Engine, GenerationEnd, ModelFacts
+
+if TYPE_CHECKING:
+    from dsassist.engine import RemoteModel
+    from dsassist_runtime.models.store import ResolvedModel
 
 __all__ = ["EngineOpener", "Engines", "OpenEngine", "Speed", "open_configured_engine"]
 
@@ -37,13 +42,18 @@ class Speed:
 
 @dataclass
 class OpenEngine:
-    """An engine, and what the user must know of its model. `facts` are those of the loaded model, once it is."""
+    """An engine, and what the user must know of its model. `facts` are those of the loaded model, once it is.
+
+    `scores` is the same engine for who asks for scores: what was asked before need not be asked again.
+    """
 
     engine: Engine
     name: str = ""
     note: str | None = None
     speed: Speed = field(default_factory=Speed)
     facts: ModelFacts | None = None
+    model: ResolvedModel | RemoteModel | None = None
+    scores: Engine | None = None
 
 
 EngineOpener = Callable[[LoadedConfig, Callable[[float], None]], OpenEngine]
@@ -51,11 +61,13 @@ EngineOpener = Callable[[LoadedConfig, Callable[[float], None]], OpenEngine]
 
 def open_configured_engine(loaded: LoadedConfig, on_loading: Callable[[float], None]) -> OpenEngine:
     """The engine of the configuration; `ModelMissing` and the like when there is none."""
+    from dsassist.answers.scores import remembering
     from dsassist.engine import model_note, open_engine, resolved_model  # 0.1 s that `initialize` need not wait for
 
     model = resolved_model(loaded)
     name = model.name if is_address(model.name) else Path(model.name).name
-    return OpenEngine(open_engine(loaded, on_loading=on_loading), name, model_note(model))
+    engine = open_engine(loaded, on_loading=on_loading)
+    return OpenEngine(engine, name, model_note(model), model=model, scores=remembering(engine, model))
 
 
 class Engines:

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from dsassist_runtime.api import GenerationEnd, TextPiece, TextStream
 
-__all__ = ["Job", "Reader", "Workers"]
+__all__ = ["Job", "Reader", "Work", "Workers"]
 
 
 class Reader(Protocol):
@@ -84,17 +84,32 @@ class Job:
             self._loop.call_soon_threadsafe(told)
 
 
+class Work(Protocol):
+    """What a worker does: a `Job`, or another piece of work."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nobody wants it any more."""
+
+    def work(self) -> None:
+        """Do it; in a worker's thread."""
+
+
 class Workers:
-    """Runs jobs, each in a thread, at most `limit` at a time; a job that is closed while it waits gets none."""
+    """Does work, each piece in a thread, at most `limit` at a time; one that is closed while it waits gets none."""
 
-    def __init__(self, limit: int = 8) -> None:
+    def __init__(self, limit: int = 8, name: str = "completion") -> None:
         self._limit = limit
+        self._name = name
         self._n_busy = 0
-        self._waiting: deque[Job] = deque()
+        self._waiting: deque[Work] = deque()
 
-    def start(self, job: Job) -> None:
-        """Have the stream read."""
-        self._waiting.append(job)
+    def start(self, job: Work, *, is_urgent: bool = False) -> None:
+        """Have it done, before what waits if it is urgent."""
+        if is_urgent:
+            self._waiting.appendleft(job)
+        else:
+            self._waiting.append(job)
         self._next()
 
     def _next(self) -> None:
@@ -103,9 +118,9 @@ class Workers:
             job = self._waiting.popleft()
             if not job.is_closed:
                 self._n_busy += 1
-                threading.Thread(target=self._work, args=(job, loop), name="completion", daemon=True).start()
+                threading.Thread(target=self._work, args=(job, loop), name=self._name, daemon=True).start()
 
-    def _work(self, job: Job, loop: asyncio.AbstractEventLoop) -> None:
+    def _work(self, job: Work, loop: asyncio.AbstractEventLoop) -> None:
         job.work()
         with suppress(RuntimeError):  # the event loop has ended meanwhile
             loop.call_soon_threadsafe(self._finished)

@@ -17,7 +17,7 @@ from dsassist.completion.place import Place
 from dsassist.config import LoadedConfig
 from dsassist.ledger.ledger import Ledger
 from dsassist.syntax.languages import missing_grammar
-from dsassist_lsp import actions, commands
+from dsassist_lsp import actions, commands, reviews
 from dsassist_lsp.acceptance import accept_command
 from dsassist_lsp.completions import Asked, Completions
 from dsassist_lsp.control import Control
@@ -51,6 +51,7 @@ class Server(LanguageServer):
 
     protocol: AnsweringProtocol
     actions: actions.Actions
+    reviews: reviews.Reviews
 
     def __init__(self, opener: EngineOpener = open_configured_engine) -> None:
         super().__init__("dsassist", __version__, protocol_cls=AnsweringProtocol)
@@ -223,6 +224,7 @@ def create_server(opener: EngineOpener = open_configured_engine) -> Server:
     server.feature(types.TEXT_DOCUMENT_COMPLETION, menu)(completion)
     commands.register(server)
     server.actions = actions.register(server)
+    server.reviews = reviews.register(server)
     return server
 
 
@@ -284,6 +286,7 @@ def did_change_configuration(ls: Server, params: types.DidChangeConfigurationPar
     ls.settings.change(params.settings)
     ls.completions.stop_all()
     ls.warm_up()
+    ls.reviews.review_again()
 
 
 def did_open(ls: Server, params: types.DidOpenTextDocumentParams) -> None:
@@ -291,6 +294,7 @@ def did_open(ls: Server, params: types.DidOpenTextDocumentParams) -> None:
     item, workspace = params.text_document, ls.workspace
     workspace.text_documents[unquote(item.uri)] = SourceDocument(item, workspace.position_encoding)
     ls.context.recent.opened(item.uri, to_fs_path(item.uri) or "", item.text)
+    ls.reviews.opened(item.uri)
 
 
 def did_change(ls: Server, params: types.DidChangeTextDocumentParams) -> None:
@@ -304,6 +308,7 @@ def did_change(ls: Server, params: types.DidChangeTextDocumentParams) -> None:
             place = Place(document.source, offset, to_fs_path(uri) or "", document.language_id or "")
         ls.counting.acceptance.did_change(uri, document.source)
         ls.context.recent.changed(uri, document.source, *changed_lines(document, params.content_changes))
+        ls.reviews.changed(document)
     ls.completions.changed(uri, place)
 
 
@@ -313,6 +318,7 @@ def did_close(ls: Server, params: types.DidCloseTextDocumentParams) -> None:
     ls.invocations.closed(params.text_document.uri)
     ls.counting.acceptance.did_close(params.text_document.uri)
     ls.context.recent.closed(params.text_document.uri)
+    ls.reviews.closed(params.text_document.uri)
 
 
 def did_save(ls: Server, params: types.DidSaveTextDocumentParams) -> None:
@@ -322,6 +328,7 @@ def did_save(ls: Server, params: types.DidSaveTextDocumentParams) -> None:
     if path := to_fs_path(uri):
         ls.watched_files.saved(Path(path))
         ls.context.saved(Path(path), ls.configuration(ls.folder_of(uri)))
+    ls.reviews.saved(uri)
 
 
 def did_change_watched_files(ls: Server, params: types.DidChangeWatchedFilesParams) -> None:
@@ -333,6 +340,7 @@ def shutdown(ls: Server, *_params: object) -> None:
     """Note that the client says goodbye; pygls cancels the requests in flight."""
     ls.exit_code = 0
     ls.completions.stop_all()
+    ls.reviews.stop()
     ls.counting.acceptance.close()
     ls.watched_files.stop()
     ls.indexing.stop()

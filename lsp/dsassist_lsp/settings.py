@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dsassist.config import LoadedConfig, from_mapping, load
+from dsassist.options import OPTIONS, value_of
 
 __all__ = ["Settings"]
 
@@ -50,7 +51,9 @@ class Settings:
             notices += [problem] if problem else []
             config, found = from_mapping(values, _ORIGIN, config)
             notices += found
-        return LoadedConfig(config, files.origins, list(dict.fromkeys(notices)), files.root)
+        changed = [key for key in OPTIONS if value_of(config, key) != value_of(files.config, key)]
+        origins = files.origins | dict.fromkeys(changed, _ORIGIN)
+        return LoadedConfig(config, origins, list(dict.fromkeys(notices)), files.root)
 
 
 def _own_part(settings: object) -> tuple[Mapping[str, Any], str]:

@@ -26,6 +26,7 @@ class Status:
     latency_ms: int | None = None  # of the last text that was shown
     reason: str = ""
     hints: tuple[str, ...] = ()  # what does not work here, and why
+    reviewing: str = ""  # the file that is under review
 
     def as_params(self) -> dict[str, Any]:
         """The notification's params, in the protocol's spelling."""
@@ -37,6 +38,7 @@ class Status:
             "latencyMs": self.latency_ms,
             "reason": self.reason,
             "hints": list(self.hints),
+            "reviewing": self.reviewing,
         }
 
 

@@ -144,7 +144,7 @@ class LanguageClient:
         if message is None:
             return
         if "method" in message:
-            self.notifications.append((message["method"], message["params"]))
+            self.notifications.append((message["method"], message.get("params")))
         else:
             assert message["id"] not in self.answers, f"two answers to {message['id']}"
             self.answers[message["id"]] = message

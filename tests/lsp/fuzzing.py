@@ -24,6 +24,10 @@ COMMANDS = [
     "dsassist.writeDocstring",
     "dsassist.writeTest",
     "dsassist.fixDiagnostic",
+    "dsassist.reviewFile",
+    "dsassist.whyFinding",
+    "dsassist.dismissFinding",
+    "dsassist.undoDismissal",
     "no.such.command",
 ]
 KEYS = [

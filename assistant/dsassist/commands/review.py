@@ -386,6 +386,7 @@ def _review(
     from dsassist.engine import model_note, open_engine, resolved_model
     from dsassist.review import reviewer
     from dsassist.review.calibration.current import thresholds_for
+    from dsassist.review.dismissals import raised, read_dismissals
 
     names: list[str] = []
 
@@ -398,7 +399,8 @@ def _review(
         engine = engine_of(loaded) if engine_of is not None else remembering(open_engine(loaded), model)
         opened.enter_context(closing(engine))
         # The test model's findings are no reason to stop a commit.
-        return reviewer.Judge(engine, thresholds_for(loaded, model), "warning" if note is None else "info")
+        thresholds = raised(thresholds_for(loaded, model), read_dismissals())
+        return reviewer.Judge(engine, thresholds, "warning" if note is None else "info")
 
     options = loaded.config.review
     with ExitStack() as opened:
