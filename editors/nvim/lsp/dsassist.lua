@@ -1,0 +1,2 @@
+-- What `vim.lsp.enable('dsassist')` starts. `require('dsassist').setup()` does that by itself.
+return require('dsassist.server').config()

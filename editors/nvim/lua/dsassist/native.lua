@@ -1,0 +1,129 @@
+--- Ghost text drawn by Neovim 0.12 itself (`vim.lsp.inline_completion`). The module listens to what passes between it and
+--- the server, because the editor tells nobody what it shows, and takes an offer back when the text no longer agrees.
+
+local api = vim.api
+local offers = require('dsassist.offers')
+
+local M = {}
+
+local namespace = api.nvim_create_namespace('nvim.lsp.inline_completion')
+local METHOD = 'textDocument/inlineCompletion'
+local INVOKED = 1
+
+---@type table<integer, lsp.Handler> by buffer, what the editor does with an answer
+local handlers = {}
+
+---@type table<integer, fun()|true> by buffer: the next request is to be one by hand
+local by_hand_next = {}
+
+---@param items lsp.InlineCompletionItem[]
+---@return lsp.InlineCompletionItem[]
+local function with_buffer_line_breaks(items)
+  return vim.tbl_map(function(item)
+    if type(item.insertText) ~= 'string' then
+      return item
+    end
+    return vim.tbl_extend('force', item, { insertText = (item.insertText:gsub('\r\n?', '\n')) })
+  end, items)
+end
+
+--- Hand an answer on to the editor, and keep it, if it is about the text as it still is.
+---@param client vim.lsp.Client
+---@param bufnr integer
+---@param by_hand boolean
+---@param handler lsp.Handler
+---@param done? fun()
+---@return lsp.Handler
+local function watching(client, bufnr, by_hand, handler, done)
+  local tick = api.nvim_buf_get_changedtick(bufnr)
+  return function(err, result, ctx, ...)
+    if not api.nvim_buf_is_valid(bufnr) or tick ~= api.nvim_buf_get_changedtick(bufnr) then
+      return -- the editor would draw it all the same, at the place where it was
+    end
+    if not by_hand and offers.holds(bufnr) then
+      return
+    end
+    local items = offers.items_of(result)
+    -- Of null 0.12.4 takes no notice, and what it showed before would stay.
+    handler(err, with_buffer_line_breaks(items), ctx, ...)
+    if api.nvim_get_mode().mode:sub(1, 1) == 'i' then
+      offers.keep(client, bufnr, items, by_hand)
+    end
+    if done then
+      done()
+    end
+  end
+end
+
+--- Let Neovim ask this client, and listen.
+---@param client vim.lsp.Client
+function M.attach(client)
+  if rawget(client, '_dsassist_listens') then
+    return
+  end
+  rawset(client, '_dsassist_listens', true)
+  local request = client.request
+  ---@diagnostic disable-next-line: duplicate-set-field
+  function client:request(method, params, handler, bufnr)
+    if method ~= METHOD or not handler then
+      return request(self, method, params, handler, bufnr)
+    end
+    bufnr = vim._resolve_bufnr and vim._resolve_bufnr(bufnr) or bufnr
+    handlers[bufnr] = handler
+    local done = by_hand_next[bufnr]
+    by_hand_next[bufnr] = nil
+    if done then
+      params.context = { triggerKind = INVOKED }
+    end
+    local heard = watching(self, bufnr, done ~= nil, handler, type(done) == 'function' and done or nil)
+    return request(self, method, params, heard, bufnr)
+  end
+  vim.lsp.inline_completion.enable(true, { client_id = client.id })
+end
+
+---@param bufnr integer
+function M.detach(bufnr)
+  handlers[bufnr], by_hand_next[bufnr] = nil, nil
+end
+
+--- The editor draws by itself what it was handed.
+function M.draw() end
+
+--- Take what is shown off the screen, by an answer that holds nothing.
+---@param bufnr integer
+---@param client? vim.lsp.Client
+function M.clear(bufnr, client)
+  local handler = handlers[bufnr]
+  if handler and client and not client:is_stopped() then
+    -- It has forgotten the client when that is about to leave the buffer.
+    pcall(handler, nil, {}, { client_id = client.id, bufnr = bufnr, method = METHOD })
+  end
+  if api.nvim_buf_is_valid(bufnr) then -- it does not listen outside of insert mode
+    api.nvim_buf_clear_namespace(bufnr, namespace, 0, -1)
+  end
+end
+
+--- The editor asks by itself.
+function M.moved() end
+
+--- Ask by hand; `done` is called when the answer is there.
+---@param client vim.lsp.Client
+---@param bufnr integer
+---@param done? fun()
+function M.ask(client, bufnr, done)
+  by_hand_next[bufnr] = done or true
+  local handler = handlers[bufnr]
+  if handler then -- else the request that the editor is about to make is the one
+    local params = vim.lsp.util.make_position_params(0, client.offset_encoding)
+    client:request(METHOD, params, handler, bufnr)
+  end
+end
+
+--- Another item was chosen.
+---@param bufnr integer
+---@param count integer
+function M.stepped(bufnr, count)
+  vim.lsp.inline_completion.select({ bufnr = bufnr, count = count })
+end
+
+return M

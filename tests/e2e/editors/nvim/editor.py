@@ -1,0 +1,150 @@
+"""A real Neovim on a real screen: it runs in tmux, where keys are typed, and is asked over its own socket."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+__all__ = ["PLUGIN", "Editor", "Neovim"]
+
+PLUGIN = Path(__file__).parents[4] / "editors" / "nvim"
+_LIMIT_S = 60.0
+_GHOST = """
+  local found = {}
+  for _, name in ipairs({ 'nvim.lsp.inline_completion', 'dsassist.ghost' }) do
+    local namespace = vim.api.nvim_get_namespaces()[name]
+    local marks = namespace and vim.api.nvim_buf_get_extmarks(0, namespace, 0, -1, { details = true }) or {}
+    for _, mark in ipairs(marks) do
+      local chunks = vim.list_slice(mark[4].virt_text or {})
+      for _, line in ipairs(mark[4].virt_lines or {}) do
+        table.insert(chunks, { '\\n' })
+        vim.list_extend(chunks, line)
+      end
+      for _, chunk in ipairs(chunks) do
+        table.insert(found, chunk[1])
+      end
+    end
+  end
+  return table.concat(found)
+"""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Neovim:
+    """One of the Neovims, and who draws the ghost text in it."""
+
+    version: Literal["0.11", "0.12"]
+    program: Path
+    ghost: Literal["own", "native"]
+
+    def __str__(self) -> str:
+        return f"{self.version}-{self.ghost}"
+
+
+class Editor:
+    """One Neovim in a tmux of its own; `folder` has a short path, because a Unix socket's has 108 bytes at most."""
+
+    def __init__(self, neovim: Neovim, folder: Path, init: Path, file: Path) -> None:
+        self.neovim = neovim
+        self.file = file
+        self._tmux = ["tmux", "-S", str(folder / "tmux"), "-f", str(folder / "tmux.conf")]
+        self._socket = folder / "nvim"
+        # Else tmux waits behind an Escape whether it begins a longer key.
+        (folder / "tmux.conf").write_text("set -s escape-time 0\nset -g default-terminal xterm-256color\n")
+        command = [str(neovim.program), "--listen", str(self._socket), "-u", str(init), str(file)]
+        environment = os.environ | {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TERM": "xterm-256color"}
+        new = ["new-session", "-d", "-x", "100", "-y", "24", "-s", "e", *command]
+        subprocess.run([*self._tmux, *new], check=True, env=environment, cwd=file.parent)
+        self.until("Neovim answers", lambda: self._socket.exists() and self.lua("return 1") == 1)
+
+    def type(self, text: str) -> None:
+        """Type text, as it is."""
+        self._run("send-keys", "-t", "e", "-l", text)
+
+    def press(self, *keys: str) -> None:
+        """Press keys by tmux's names: Tab, M-Right, Escape."""
+        self._run("send-keys", "-t", "e", *keys)
+
+    def insert(self, text: str) -> None:
+        """Begin to type behind the line that the cursor is in."""
+        self.type("A")
+        self.until("insert mode", lambda: self.mode() == "i")
+        self.type(text)
+
+    def leave_insert_mode(self) -> None:
+        self.press("Escape")
+        self.until("normal mode", lambda: self.mode() == "n")
+
+    def command(self, line: str) -> None:
+        """Run a command line, in normal mode."""
+        self.type(f":{line}")
+        self.press("Enter")
+
+    def lua(self, body: str) -> Any:
+        """What a function with this body returns."""
+        expression = "luaeval('vim.json.encode((function() {} end)())')".format(body.replace("'", "''"))
+        asked = [str(self.neovim.program), "--server", str(self._socket), "--remote-expr", expression]
+        done = subprocess.run(asked, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
+        if done.returncode != 0:
+            raise AssertionError(f"{done.stderr.strip()}\n{self.screen()}")
+        return json.loads(done.stdout) if done.stdout.strip() else None
+
+    def mode(self) -> str:
+        return str(self.lua("return vim.api.nvim_get_mode().mode"))
+
+    def lines(self) -> list[str]:
+        found: list[str] = self.lua("return vim.api.nvim_buf_get_lines(0, 0, -1, true)")
+        return found
+
+    def line(self) -> str:
+        return str(self.lua("return vim.api.nvim_get_current_line()"))
+
+    def ghost(self) -> str:
+        """What is drawn and does not stand in the buffer."""
+        return str(self.lua(_GHOST))
+
+    def status(self) -> str:
+        return str(self.lua("return require('dsassist').statusline()"))
+
+    def messages(self) -> str:
+        return str(self.lua("return vim.fn.execute('messages')"))
+
+    def screen(self) -> str:
+        """The screen as a person sees it."""
+        return subprocess.run([*self._tmux, "capture-pane", "-p", "-t", "e"], capture_output=True, text=True).stdout
+
+    def until(self, what: str, check: Callable[[], T]) -> T:
+        """Wait until `check` gives something true, and return it: everything in an editor arrives late."""
+        deadline = time.monotonic() + _LIMIT_S
+        while not (found := check()):
+            assert time.monotonic() < deadline, f"it did not come to pass: {what}\n{self.screen()}"
+            time.sleep(0.03)
+        return found
+
+    def until_ghost(self, text: str) -> None:
+        self.until(f"ghost text {text!r}", lambda: self.ghost() == text)
+
+    def until_line(self, text: str) -> None:
+        self.until(f"the line {text!r}", lambda: self.line() == text)
+
+    def until_ready(self) -> None:
+        """The server is attached and its model there."""
+        self.until("the server is ready", lambda: self.status().startswith("dsassist ") and self.is_attached())
+
+    def is_attached(self) -> bool:
+        return bool(self.lua("return #vim.lsp.get_clients({ bufnr = 0, name = 'dsassist' }) > 0"))
+
+    def close(self) -> None:
+        """End Neovim, whatever it does; its server ends with it."""
+        self._run("kill-server", check=False)
+
+    def _run(self, *words: str, check: bool = True) -> None:
+        subprocess.run([*self._tmux, *words], check=check, capture_output=True)
