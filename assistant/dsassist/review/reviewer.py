@@ -165,8 +165,12 @@ class _Run:
         except RequestRefused as error:
             self.plan.leave_out(number, str(error))
         except NotDone as error:
-            self.failure = error
-            self.plan.leave_out(number, _ENGINE_FAILED)
+            if self.remaining_s() <= 0:  # a server that had no time left to start has not failed
+                self.is_late = True
+                self.plan.leave_out(number, DEADLINE)
+            else:
+                self.failure = error
+                self.plan.leave_out(number, _ENGINE_FAILED)
         else:
             self.done.append(task)
             self.findings += found

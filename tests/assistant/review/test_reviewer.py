@@ -359,6 +359,23 @@ def test_what_the_deadline_cut_is_handed_on_in_its_order_and_the_report_says_so(
     assert handed[2:] == ["f0.py", "f1.py", "f2.py"]
 
 
+def test_a_server_that_had_no_time_left_to_start_has_not_failed() -> None:
+    clock = Clock()
+    handed: list[int] = []
+
+    def start_too_slowly(_: ScoreRequest) -> list[EditScore]:
+        clock.now_s += 1.0
+        raise EngineDied("the server did not come up within 0 s")
+
+    def go_on(cut: Sequence[Cut]) -> bool:
+        handed.append(len(cut))
+        return True
+
+    with pytest.raises(NotDone, match="it goes on in the background"):
+        reviewed(changes(CLAMP, CLAMP), start_too_slowly, deadline_s=1.0, clock=clock, go_on=go_on)
+    assert handed == [2]
+
+
 def test_nothing_is_handed_on_that_the_deadline_did_not_cut() -> None:
     def must_not_go_on(_: Sequence[Cut]) -> bool:
         raise AssertionError("there is nothing left")
