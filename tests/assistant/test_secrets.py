@@ -140,6 +140,14 @@ def test_source_files_are_no_files_of_secrets(path: str) -> None:
     assert not is_secret_path(path)
 
 
+def test_what_stands_between_two_keys_is_no_part_of_either() -> None:
+    key = "-----BEGIN RSA PRIVATE KEY-----\n{}\n-----END RSA PRIVATE KEY-----\n"
+    between = "digest = 58cd2187c01e70e6e26505bca751777aa9f2ee0b\n"
+    text = key.format("...") + between + key.format("MIIEowIBAAKCAQEA1c7+9z5Pad7OejecsQ0b")
+    assert without_secrets(text) == key.format("...") + between + key.format("...")
+    assert without_secrets(key.format("...") + between + key.format("...")).count(between) == 1
+
+
 PIECES = [secret.replace("|", "") for secret, _ in SECRETS] + HARMLESS + ["\n", " ", "İ", "é = 1", "'", '"']
 
 
