@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from dsassist.review.calibration.thresholds import Thresholds
 from dsassist.review.changes import Skipped
 from dsassist.review.rules import rule_of
 
-__all__ = ["SEVERITIES", "Finding", "Related", "Replacement", "Review", "Severity"]
+if TYPE_CHECKING:
+    from dsassist.review.source import Source
+
+__all__ = ["SEVERITIES", "Finding", "Related", "Replacement", "Review", "Severity", "finding_at"]
 
 Severity = Literal["info", "warning", "error"]
 
@@ -69,6 +72,49 @@ class Finding:
     def code(self) -> str:
         """By which it is looked up and ignored."""
         return rule_of(self.family).code
+
+
+def finding_at(
+    path: str,
+    source: Source,
+    span: tuple[int, int],
+    *,
+    severity: Severity,
+    family: str,
+    message: str,
+    evidence: str,
+    function: str = "",
+    related: tuple[Related, ...] = (),
+    original: str | None = None,
+    alternative: str = "",
+    is_fix: bool = True,
+    evidence_nats: float | None = None,
+) -> Finding:
+    """The finding at [start, end) of a text, in code points; `original` is what stands there when not given.
+
+    An `alternative` is the fix too, unless `is_fix` is off.
+    """
+    start, end = span
+    (line, column), (end_line, end_column) = source.position(start), source.position(end)
+    fix = (Replacement(line, column, end_line, end_column, alternative),) if alternative and is_fix else ()
+    return Finding(
+        path=path,
+        line=line,
+        column=column,
+        end_line=end_line,
+        end_column=end_column,
+        severity=severity,
+        family=family,
+        function=function,
+        message=message,
+        source_line=source.line_text(line),
+        evidence=evidence,
+        fix=fix,
+        related=related,
+        original=source.text[start:end] if original is None else original,
+        alternative=alternative,
+        evidence_nats=evidence_nats,
+    )
 
 
 @dataclass(frozen=True)

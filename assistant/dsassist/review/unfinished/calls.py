@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dsassist.review.findings import Finding, Related
+from dsassist.review.findings import Finding, Related, finding_at
 from dsassist.review.unfinished.change import PythonChange, PythonChanges
 from dsassist.review.unfinished.library import LIBRARY_METHODS
 from dsassist.review.unfinished.python_file import Definition, Occurrence, PythonFile
@@ -141,22 +141,15 @@ def _judged(altered: _Altered, file: PythonFile, node: Node) -> Finding | None:
         return None
     function = node.child_by_field_name("function")
     assert function is not None, "a call has a function"
-    start, end = file.source.span(function)
-    line, column = file.source.position(start)
-    end_line, end_column = file.source.position(end)
-    name = altered.definition.name
-    home = altered.change.new
-    return Finding(
-        path=file.path,
-        line=line,
-        column=column,
-        end_line=end_line,
-        end_column=end_column,
+    name, home = altered.definition.name, altered.change.new
+    return finding_at(
+        file.path,
+        file.source,
+        file.source.span(function),
         severity="warning",
         family="stale-call",
         function=file.function_around(node),
         message=f"`{name}` {reason}",
-        source_line=file.source.line_text(line),
         evidence=f"this change altered what `{name}` takes, in {home.path}",
         related=(Related(home.path, altered.definition.line, 1, "altered by this change"),),
         original=file.source.node_text(node).split("\n")[0],

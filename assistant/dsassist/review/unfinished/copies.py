@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from dsassist.review.changes import ChangedFile
-from dsassist.review.findings import Finding, Related, Replacement
+from dsassist.review.findings import Finding, Related, finding_at
 from dsassist.review.passes.paths import is_test_path
-from dsassist.review.source import Source
 from dsassist.review.unfinished.tree import words_of
 from dsassist.syntax.parsing import parse
 
@@ -217,25 +216,19 @@ def _compare(first: Sequence[_Token], copy: Sequence[_Token], least: int) -> _Ex
 
 
 def _finding(file: ChangedFile, each: _Exception) -> Finding:
-    source: Source = file.source
+    source = file.source
     line = each.token.row + 1
-    written = source.line_text(line)
-    column = len(written.encode("utf-8")[: each.token.column].decode("utf-8", "replace")) + 1
-    end_column = column + len(each.token.text)
+    before = source.line_text(line).encode("utf-8")[: each.token.column].decode("utf-8", "replace")
+    start = source.line_start(line) + len(before)
     old, new = each.renamed
-    return Finding(
-        path=file.path,
-        line=line,
-        column=column,
-        end_line=line,
-        end_column=end_column,
+    return finding_at(
+        file.path,
+        source,
+        (start, start + len(each.token.text)),
         severity="warning",
         family="uneven-copy",
-        function="",
         message=f"`{each.token.text}` may be meant to be `{each.expected}`",
-        source_line=written,
         evidence=f"these lines repeat those from line {each.first_row + 1} on with `{new}` for `{old}`, but for this",
-        fix=(Replacement(line, column, line, end_column, each.expected),),
         related=(Related(file.path, each.first_row + 1, 1, "what they repeat"),),
         original=each.token.text,
         alternative=each.expected,

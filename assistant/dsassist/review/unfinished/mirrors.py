@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from dsassist.review.findings import Finding, Related
+from dsassist.review.findings import Finding, Related, finding_at
 from dsassist.review.source import walk
 from dsassist.review.unfinished.change import PythonChange, PythonChanges
 from dsassist.review.unfinished.python_file import Definition, PythonFile
@@ -86,24 +86,18 @@ def _is_docstring(content: Node) -> bool:
 def _finding(
     file: PythonFile, node: Node, new: str, changed: tuple[Definition, dict[str, Node]], other: Definition
 ) -> Finding:
-    start, end = file.source.span(node)
-    line, column = file.source.position(start)
-    end_line, end_column = file.source.position(end)
     definition, strings = changed
     old = file.source.node_text(node)
-    return Finding(
-        path=file.path,
-        line=line,
-        column=column,
-        end_line=end_line,
-        end_column=end_column,
+    return finding_at(
+        file.path,
+        file.source,
+        file.source.span(node),
         severity="warning",
         family="lone-mirror",
         function=file.function_around(node),
         message=f'`{other.name}` still has "{old}", which `{definition.name}` has no more',
-        source_line=file.source.line_text(line),
         evidence=f'this change put "{new}" in its place in `{definition.name}`, and both had it before',
         related=(Related(file.path, strings[new].start_point.row + 1, 1, "changed here"),),
-        original=old,
         alternative=new,
+        is_fix=False,
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 from dsassist.review.changes import ChangedFile
-from dsassist.review.findings import Finding, Related
+from dsassist.review.findings import Finding, Related, finding_at
 from dsassist.review.unfinished.change import PythonChanges
 from dsassist.review.unfinished.links import Links, is_guarded
 from dsassist.review.unfinished.python_file import Occurrence, PythonFile
@@ -47,22 +47,15 @@ def _findings(file: PythonFile, moved: ChangedFile, path: str, stem: str, line: 
 
 
 def _finding(file: PythonFile, moved: ChangedFile, path: str, use: Occurrence) -> Finding:
-    start, end = file.source.span(use.node)
-    line, column = file.source.position(start)
-    end_line, end_column = file.source.position(end)
     is_gone = is_deleted(moved)
-    return Finding(
-        path=file.path,
-        line=line,
-        column=column,
-        end_line=end_line,
-        end_column=end_column,
+    return finding_at(
+        file.path,
+        file.source,
+        file.source.span(use.node),
         severity="warning",
         family="stale-name",
         function=file.function_around(use.node),
         message=f"there is no module {path} any more" if is_gone else f"the module is now {moved.path}",
-        source_line=file.source.line_text(line),
         evidence=f"this change {'took away' if is_gone else 'moved'} {path}, to which this import led",
         related=() if is_gone else (Related(moved.path, 1, 1, f"was {path}"),),
-        original=file.source.node_text(use.node),
     )

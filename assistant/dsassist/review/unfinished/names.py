@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from dsassist.review.findings import Finding, Related, Replacement
+from dsassist.review.findings import Finding, Related, finding_at
 from dsassist.review.unfinished.change import PythonChange, PythonChanges
 from dsassist.review.unfinished.edits import tokens_of
 from dsassist.review.unfinished.library import LIBRARY_METHODS
@@ -260,24 +260,16 @@ def _is_evident(gone: _Gone, n_left: int, changes: PythonChanges) -> bool:
 
 
 def _finding(file: PythonFile, use: Occurrence, names: tuple[str, str], related: Related, gone: str) -> Finding:
-    start, end = file.source.span(use.node)
-    line, column = file.source.position(start)
-    end_line, end_column = file.source.position(end)
     name, new_name = names
-    fix = (Replacement(line, column, end_line, end_column, new_name),) if new_name else ()
-    return Finding(
-        path=file.path,
-        line=line,
-        column=column,
-        end_line=end_line,
-        end_column=end_column,
+    return finding_at(
+        file.path,
+        file.source,
+        file.source.span(use.node),
         severity="warning",
         family="stale-name",
         function=file.function_around(use.node),
         message=f"`{name}` is now called `{new_name}`" if new_name else f"`{name}` {gone}",
-        source_line=file.source.line_text(line),
         evidence=f"this change took away what it meant, in {related.path}",
-        fix=fix,
         related=(related,),
         original=name,
         alternative=new_name,

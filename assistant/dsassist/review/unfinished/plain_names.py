@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from dsassist.context.modules import imported_files
 from dsassist.review.changes import ChangedFile
-from dsassist.review.findings import Finding, Related, Replacement
+from dsassist.review.findings import Finding, Related, finding_at
 from dsassist.review.source import Source
 from dsassist.review.unfinished.edits import hunks, replaced_words
 from dsassist.review.unfinished.tree import Overlay, words_of
@@ -176,26 +176,18 @@ def _is_named(parent: Node, leaf: Node) -> bool:
 
 
 def _finding(gone: _Gone, file: _File, leaf: Node) -> Finding:
-    start, end = file.source.span(leaf)
-    line, column = file.source.position(start)
-    end_line, end_column = file.source.position(end)
     what = f"is now called `{gone.new_name}`" if gone.new_name else "is defined nowhere any more"
     note = f"renamed to {gone.new_name} by this change" if gone.new_name else "removed by this change"
     home = gone.file.path
     n_lines = gone.file.source.text.count("\n") + 1
-    return Finding(
-        path=file.path,
-        line=line,
-        column=column,
-        end_line=end_line,
-        end_column=end_column,
+    return finding_at(
+        file.path,
+        file.source,
+        file.source.span(leaf),
         severity="warning",
         family="stale-name",
-        function="",
         message=f"`{gone.symbol.name}` {what}",
-        source_line=file.source.line_text(line),
         evidence=f"this change took away its only definition, in {home}",
-        fix=(Replacement(line, column, end_line, end_column, gone.new_name),) if gone.new_name else (),
         related=(Related(home, min(gone.symbol.start_line, n_lines), 1, note),),
         original=gone.symbol.name,
         alternative=gone.new_name,

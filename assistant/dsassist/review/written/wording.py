@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dsassist.review.findings import Finding, Replacement, Severity
+from dsassist.review.findings import Finding, Severity, finding_at
 from dsassist.review.likelihood.tasks import Task
 from dsassist.review.likelihood.wording import ratio
 from dsassist.review.written.change import Change
@@ -30,25 +30,19 @@ def finding_of(task: Task, judged: Judged, nats: float, severity: Severity) -> F
     original = source.text[start:end]
     head, tail = original[: span.margin], original[len(original) - span.margin :]
     alternative = head + judged.alternative.text + tail
-    (line, column), (end_line, end_column) = source.position(start), source.position(end)
     behind, between = (ratio(round(each, 1)) for each in (judged.behind_nats, judged.between_nats))
-    return Finding(
-        path=task.path,
-        line=line,
-        column=column,
-        end_line=end_line,
-        end_column=end_column,
+    return finding_at(
+        task.path,
+        source,
+        (start, end),
         severity=severity,
         family=judged.change,
         function=task.function.name,
         message=_MESSAGES[judged.change].format(original=_short(original, 60), alternative=_short(alternative, 60)),
-        source_line=source.line_text(line),
         evidence=(
             f"with `{_short(alternative, 40)}` what follows is {behind} as likely, "
             f"and the line is {between} as likely between what stands around it"
         ),
-        fix=(Replacement(line, column, end_line, end_column, alternative),),
-        original=original,
         alternative=alternative,
         evidence_nats=round(nats, 1),
     )
