@@ -178,7 +178,11 @@ _NAME = (
 _NAME_WORDS = ("pass", "pwd", "secret", "token", "key", "credential")
 
 _RULES = (
-    _Rule(("private key",), re.compile(_PRIVATE_KEY + r"((?:(?!-----(?:BEGIN|END))[\s\S]){16,20000})(?=-----END)"), _has_key_lines),
+    _Rule(
+        ("private key",),
+        re.compile(_PRIVATE_KEY + r"((?:(?!-----(?:BEGIN|END))[\s\S]){16,20000})(?=-----END)"),
+        _has_key_lines,
+    ),
     # one whose end is out of sight
     _Rule(
         ("private key",),

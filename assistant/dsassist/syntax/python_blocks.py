@@ -36,10 +36,12 @@ class PythonBlock:
         before, after = text[self._start : line], self._rest(text[line_end:])
         blanks = text[line : line + indent]
         as_it_is, without_line = before + text[line:line_end] + after, before + blanks + "pass" + after
-        compiles = _parses(as_it_is, _COMPILED) or _parses(without_line, _COMPILED)
-        self._flags = _COMPILED if compiles else ast.PyCF_ONLY_AST
-        self._parsed = _parses(as_it_is, self._flags)
-        self._is_judge = self._parsed or _parses(without_line, self._flags)
+        for flags in (_COMPILED, ast.PyCF_ONLY_AST):  # a block by itself may parse and yet not compile
+            self._flags = flags
+            self._parsed = _parses(as_it_is, flags)
+            self._is_judge = self._parsed or _parses(without_line, flags)
+            if self._is_judge:
+                break
 
     def admits(self, before: str, after: str) -> bool:
         """Does the block parse in the document `before + after`?"""

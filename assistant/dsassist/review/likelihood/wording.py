@@ -8,7 +8,7 @@ from dsassist.review.findings import Finding, Replacement, Severity
 from dsassist.review.likelihood.site import Candidate, Family
 from dsassist.review.likelihood.tasks import Task
 
-__all__ = ["finding_of"]
+__all__ = ["finding_of", "ratio", "shortened"]
 
 _MEASURED = frozenset({"python"})  # languages in whose unchanged code it was counted how often there is a finding
 
@@ -42,7 +42,7 @@ _MESSAGES: dict[Family, str] = {
 
 def finding_of(task: Task, candidate: Candidate, nats: float, severity: Severity) -> Finding:
     """What is said of an alternative that is likelier by `nats`."""
-    written = {"original": _short(candidate.original, 60), "alternative": _short(candidate.alternative, 60)}
+    written = {"original": shortened(candidate.original, 60), "alternative": shortened(candidate.alternative, 60)}
     nats = round(nats, 1)
     if task.function.source.language not in _MEASURED:
         severity = "info"
@@ -57,7 +57,7 @@ def finding_of(task: Task, candidate: Candidate, nats: float, severity: Severity
         function=task.function.name,
         message=_MESSAGES[candidate.family].format(**written),
         source_line=task.function.source.line_text(candidate.line),
-        evidence=f"`{_short(candidate.alternative, 40)}` is {ratio(nats)} as likely here (+{nats:.1f} nats)",
+        evidence=f"`{shortened(candidate.alternative, 40)}` is {ratio(nats)} as likely here (+{nats:.1f} nats)",
         fix=(_replacement(candidate),),
         original=candidate.original,
         alternative=candidate.alternative,
@@ -80,6 +80,7 @@ def _replacement(candidate: Candidate) -> Replacement:
     )
 
 
-def _short(text: str, limit: int) -> str:
+def shortened(text: str, limit: int) -> str:
+    """A text in one line of at most so many characters."""
     one_line = " ".join(text.split())
     return one_line if len(one_line) <= limit else f"{one_line[: limit - 3]}..."

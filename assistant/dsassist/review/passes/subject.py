@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dsassist.review.changes import ChangedFile
-from dsassist.review.findings import Finding, Severity
+from dsassist.review.findings import Finding, Severity, finding_at
 from dsassist.review.statement import Statements
 from dsassist.syntax.parsing import parse_bytes
 
@@ -45,19 +46,16 @@ class Subject:
         """A finding at a node, or at a range of the text."""
         source = self.file.source
         start, end = place if isinstance(place, tuple) else source.span(place)
-        line, column = source.position(start)
-        end_line, end_column = source.position(end)
-        statement = self.statements.at(line, column)
-        return Finding(
-            path=self.file.path,
-            line=line,
-            column=column,
-            end_line=end_line,
-            end_column=end_column,
+        statement = self.statements.at(*source.position(start))
+        found = finding_at(
+            self.file.path,
+            source,
+            (start, end),
             severity=severity,
             family=family,
             function="" if statement is None else statement.function,
             message=message,
-            source_line=self.masked.source.line_text(line),
             evidence=evidence,
+            original="",  # it may be a secret
         )
+        return replace(found, source_line=self.masked.source.line_text(found.line))

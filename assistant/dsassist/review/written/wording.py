@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dsassist.review.findings import Finding, Severity, finding_at
 from dsassist.review.likelihood.tasks import Task
-from dsassist.review.likelihood.wording import ratio
+from dsassist.review.likelihood.wording import ratio, shortened
 from dsassist.review.written.change import Change
 from dsassist.review.written.judging import Judged
 
@@ -38,16 +38,13 @@ def finding_of(task: Task, judged: Judged, nats: float, severity: Severity) -> F
         severity=severity,
         family=judged.change,
         function=task.function.name,
-        message=_MESSAGES[judged.change].format(original=_short(original, 60), alternative=_short(alternative, 60)),
+        message=_MESSAGES[judged.change].format(
+            original=shortened(original, 60), alternative=shortened(alternative, 60)
+        ),
         evidence=(
-            f"with `{_short(alternative, 40)}` what follows is {behind} as likely, "
+            f"with `{shortened(alternative, 40)}` what follows is {behind} as likely, "
             f"and the line is {between} as likely between what stands around it"
         ),
         alternative=alternative,
         evidence_nats=round(nats, 1),
     )
-
-
-def _short(text: str, limit: int) -> str:
-    one_line = " ".join(text.split())
-    return one_line if len(one_line) <= limit else f"{one_line[: limit - 3]}..."
