@@ -6,11 +6,10 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dsassist.command import Command
 
@@ -19,9 +18,7 @@ if TYPE_CHECKING:
     from dsassist.review.baseline import Entry
     from dsassist.review.changes import ChangedFile, Changes, Skipped
     from dsassist.review.findings import Finding, Review
-    from dsassist.review.plan import Cut
     from dsassist.review.reports import Report
-    from dsassist.review.reviewer import Judge
     from dsassist.review.selection import Selection
     from dsassist_runtime.api import Engine
 
@@ -155,11 +152,23 @@ def run(args: argparse.Namespace, engine_of: Callable[[LoadedConfig], Engine] | 
     prepared = _of_paths(args) if is_whole else _of_diff(args) if "-" in args.paths else _of_change(args)
     if prepared is None:
         return 0
+    from dsassist.review.assembly import run_review
+
     loaded, changes = prepared
     start = Path.cwd() if is_whole else changes.root or Path.cwd()
     at_root = _path_from_root(changes, start)
     baseline = _baseline(args, changes)
-    review, model = _review(args, loaded, changes, baseline, at_root, started_s, engine_of)
+    review, model = run_review(
+        loaded,
+        changes,
+        instruct=args.instruct,
+        # A baseline is to have all of them, and of what is known already.
+        max_findings=sys.maxsize if args.update_baseline else None,
+        baseline=() if args.update_baseline else {entry.fingerprint for entry in baseline},
+        path_from_root=at_root,
+        started_s=started_s,
+        engine_of=engine_of,
+    )
     if is_whole and not review.files_read:
         from dsassist.review.reports import skipped_text
 
@@ -371,106 +380,6 @@ def _path_from_root(changes: Changes, start: Path) -> Callable[[str], str]:
     return Paths(start, changes.root).from_root
 
 
-def _review(
-    args: argparse.Namespace,
-    loaded: LoadedConfig,
-    changes: Changes,
-    baseline: list[Entry],
-    at_root: Callable[[str], str],
-    started_s: float,
-    engine_of: Callable[[LoadedConfig], Engine] | None,
-) -> tuple[Review, str]:
-    """The review and the model's name, which is empty when no question had to be put to a model."""
-    from dsassist import output
-    from dsassist.answers.scores import remembering
-    from dsassist.engine import model_note, open_engine, resolved_model
-    from dsassist.review import reviewer
-    from dsassist.review.calibration.current import thresholds_for
-    from dsassist.review.dismissals import raised, read_dismissals
-
-    names: list[str] = []
-
-    @cache
-    def open_judge() -> reviewer.Judge:
-        model = resolved_model(loaded)
-        if (note := model_note(model)) is not None:
-            output.notice(note)
-        names.append(model.title if model.kind == "file" else model.name)
-        engine = engine_of(loaded) if engine_of is not None else remembering(open_engine(loaded), model)
-        opened.enter_context(closing(engine))
-        # The test model's findings are no reason to stop a commit.
-        thresholds = raised(thresholds_for(loaded, model), read_dismissals())
-        return reviewer.Judge(engine, thresholds, "warning" if note is None else "info")
-
-    options = loaded.config.review
-    with ExitStack() as opened:
-        last: list[_Source] = [_written_by(open_judge)] if options.written else []
-        if args.instruct:
-            last.append(_in_words(loaded, changes, opened, engine_of))
-        review = reviewer.review(
-            changes,
-            open_judge,
-            deadline_s=options.deadline_s,
-            # A baseline is to have all of them, and of what is known already.
-            max_findings=sys.maxsize if args.update_baseline else options.max_findings,
-            started_s=started_s,
-            **_unfinished(changes),
-            path_from_root=at_root,
-            baseline=() if args.update_baseline else {entry.fingerprint for entry in baseline},
-            go_on=_go_on(loaded, changes.root) if engine_of is None else lambda _cut: False,
-            find_last=_in_turn(last) if last else None,
-        )
-    return review, "".join(names)
-
-
-def _in_turn(sources: Sequence[_Source]) -> _Source:
-    """Sources of findings as one."""
-
-    def find(files: Sequence[ChangedFile], remaining_s: Callable[[], float]) -> Iterable[Finding | Skipped]:
-        return (each for source in sources for each in source(files, remaining_s))
-
-    return find
-
-
-def _written_by(open_judge: Callable[[], Judge]) -> _Source:
-    """What the model writes itself in the place of improbable parts."""
-    from dsassist.review.written import WrittenReviewer
-
-    return WrittenReviewer(open_judge)
-
-
-def _in_words(
-    loaded: LoadedConfig,
-    changes: Changes,
-    opened: ExitStack,
-    engine_of: Callable[[LoadedConfig], Engine] | None,
-) -> _Source:
-    """The instruct reviewer."""
-    from dsassist.review.instruct import open_instruct_reviewer
-
-    return open_instruct_reviewer(loaded, changes, opened, engine_of)
-
-
-def _go_on(loaded: LoadedConfig, root: Path | None) -> Callable[[Sequence[Cut]], bool]:
-    """What lets the rest of a review go on when its time is up; only where the scores are kept for the next run."""
-    from dsassist.engine import resolved_model
-    from dsassist_runtime.errors import DsassistError
-
-    def go_on(cut: Sequence[Cut]) -> bool:
-        from dsassist.review.background import go_on_in_background, rest_of
-
-        try:
-            model = resolved_model(loaded)
-        except DsassistError:
-            return False
-        if root is None or model.kind == "remote":
-            return False
-        name = str(model.path.absolute()) if model.kind == "file" else model.name
-        return go_on_in_background(rest_of(cut, root, name))
-
-    return go_on
-
-
 def _continue() -> int:
     """Be the process that goes on with the rest of another's review."""
     from dsassist.answers.scores import remembering
@@ -526,18 +435,6 @@ def _calibrate(args: argparse.Namespace, engine_of: Callable[[LoadedConfig], Eng
             raise
     output.write_line(calibration_report(loaded, model, calibration.step))
     return 0
-
-
-def _unfinished(changes: Changes) -> dict[str, Any]:
-    """How to look for what the change left undone; of whole files there is no state before, so nothing is undone."""
-    if changes.root is None or changes.tree.kind == "working-tree":
-        return {}
-    from functools import partial
-
-    from dsassist.review.unfinished import GitTree, find_unfinished
-
-    tree = GitTree(changes.root, changes.tree)
-    return {"find_more": partial(find_unfinished, tree=tree), "text_of": lambda path: tree.texts([path]).get(path)}
 
 
 def _print(args: argparse.Namespace, review: Review, model: str, changes: Changes, start: Path) -> None:

@@ -1,0 +1,110 @@
+"""A review as the configuration calls for it: which sources of findings, which engine, and what becomes of the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import ExitStack, closing
+from functools import cache, partial
+from itertools import chain
+from typing import Any
+
+from dsassist import output
+from dsassist.answers.scores import remembering
+from dsassist.config import LoadedConfig
+from dsassist.engine import model_note, open_engine, resolved_model
+from dsassist.review import reviewer
+from dsassist.review.calibration.current import thresholds_for
+from dsassist.review.changes import ChangedFile, Changes, Skipped
+from dsassist.review.dismissals import raised, read_dismissals
+from dsassist.review.findings import Finding, Review
+from dsassist.review.plan import Cut
+from dsassist_runtime.api import Engine
+from dsassist_runtime.errors import DsassistError
+
+__all__ = ["run_review"]
+
+_Source = Callable[[Sequence[ChangedFile], Callable[[], float]], Iterable[Finding | Skipped]]
+
+
+def run_review(
+    loaded: LoadedConfig,
+    changes: Changes,
+    *,
+    instruct: bool,
+    max_findings: int | None,
+    baseline: Collection[str],
+    path_from_root: Callable[[str], str],
+    started_s: float,
+    engine_of: Callable[[LoadedConfig], Engine] | None = None,
+) -> tuple[Review, str]:
+    """The review and the model's name, which is empty when no question had to be put to a model.
+
+    `engine_of` opens the engine, which is the configured one when not given; `max_findings` is the configured number.
+    """
+    names: list[str] = []
+
+    @cache
+    def open_judge() -> reviewer.Judge:
+        model = resolved_model(loaded)
+        if (note := model_note(model)) is not None:
+            output.notice(note)
+        names.append(model.title if model.kind == "file" else model.name)
+        engine = engine_of(loaded) if engine_of is not None else remembering(open_engine(loaded), model)
+        opened.enter_context(closing(engine))
+        # The test model's findings are no reason to stop a commit.
+        thresholds = raised(thresholds_for(loaded, model), read_dismissals())
+        return reviewer.Judge(engine, thresholds, "warning" if note is None else "info")
+
+    options = loaded.config.review
+    with ExitStack() as opened:
+        last: list[_Source] = []
+        if options.written:
+            from dsassist.review.written import WrittenReviewer
+
+            last.append(WrittenReviewer(open_judge))
+        if instruct:
+            from dsassist.review.instruct import open_instruct_reviewer
+
+            last.append(open_instruct_reviewer(loaded, changes, opened, engine_of))
+        review = reviewer.review(
+            changes,
+            open_judge,
+            deadline_s=options.deadline_s,
+            max_findings=options.max_findings if max_findings is None else max_findings,
+            started_s=started_s,
+            **_unfinished(changes),
+            path_from_root=path_from_root,
+            baseline=baseline,
+            go_on=partial(_go_on, loaded, changes) if engine_of is None else lambda _cut: False,
+            find_last=_in_turn(last) if last else None,
+        )
+    return review, "".join(names)
+
+
+def _in_turn(sources: Sequence[_Source]) -> _Source:
+    """Sources of findings as one."""
+    return lambda files, remaining_s: chain.from_iterable(source(files, remaining_s) for source in sources)
+
+
+def _unfinished(changes: Changes) -> dict[str, Any]:
+    """How to look for what the change left undone; of whole files there is no state before, so nothing is undone."""
+    if changes.root is None or changes.tree.kind == "working-tree":
+        return {}
+    from dsassist.review.unfinished import GitTree, find_unfinished
+
+    tree = GitTree(changes.root, changes.tree)
+    return {"find_more": partial(find_unfinished, tree=tree), "text_of": lambda path: tree.texts([path]).get(path)}
+
+
+def _go_on(loaded: LoadedConfig, changes: Changes, cut: Sequence[Cut]) -> bool:
+    """Let what the deadline cut go on; only where the scores are kept for the next run."""
+    from dsassist.review.background import go_on_in_background, rest_of
+
+    try:
+        model = resolved_model(loaded)
+    except DsassistError:
+        return False
+    if changes.root is None or model.kind == "remote":
+        return False
+    name = str(model.path.absolute()) if model.kind == "file" else model.name
+    return go_on_in_background(rest_of(cut, changes.root, name))
