@@ -28,9 +28,9 @@ def mean(name: str, values: Numbers, unit: str = "%", better: Better = "higher",
     return figure(name, len(values), lambda counts: counts @ values / counts.sum(axis=1), unit, better, bar)
 
 
-def difference(name: str, one: Numbers, other: Numbers) -> Figure:
-    """How much more of the cases, in percentage points."""
-    return mean(name, one - other, unit="points")
+def difference(name: str, one: Numbers, other: Numbers, unit: str = "points") -> Figure:
+    """How much more it is on the mean; of shares of the cases in percentage points."""
+    return mean(name, one - other, unit=unit)
 
 
 def share(name: str, values: Numbers, of: Numbers, better: Better, bar: float | None = None) -> Figure:

@@ -41,7 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="builtin", metavar="MODEL", help="a model's name or path (builtin)")
     parser.add_argument("--peer", type=Path, metavar="PROGRAM", help="llama-server, to be asked as llama.vim asks it")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the choice of holes (default: 1)")
-    parser.add_argument("--ablation", action="store_true", help="also measure each source of context by itself")
+    parser.add_argument(
+        "--ablation",
+        action="store_true",
+        help="also weigh the true line by prompts with each source of context alone, and by shorter and longer ones",
+    )
     parser.add_argument(
         "--context-tokens",
         type=whole_number(_MOST_HOLES),

@@ -15,23 +15,18 @@ from dsassist.bench.fim.hole import Hole, Visit
 from dsassist.bench.fim.workspace import Workspace
 from dsassist.bench.history import History
 from dsassist.context.recent import RecentEdits
-from dsassist.context.snippets import ALL, SnippetSource
+from dsassist.context.snippets import SnippetSource
 from dsassist.context.sources import ContextSources
 from dsassist.index.workspace import WorkspaceIndex
 from dsassist_runtime.api import ContextFile
 
-__all__ = ["SOURCES", "Repositories"]
-
-SOURCES = ALL
+__all__ = ["Repositories"]
 
 
 class Repositories:
     """Each repository in turn as a workspace with an index; only the latest one stays."""
 
-    def __init__(self, budget_tokens: int, view_characters: int) -> None:
-        """At most `budget_tokens` of snippets, none of them like the `view_characters` around the cursor."""
-        self._budget_tokens = budget_tokens
-        self._view_characters = view_characters
+    def __init__(self) -> None:
         self._stack = ExitStack()
         self._root: Path | None = None
         self._at: Hole | None = None
@@ -42,8 +37,19 @@ class Repositories:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def snippets(self, hole: Hole, seen: Sequence[Visit], sources: Sequence[SnippetSource]) -> tuple[ContextFile, ...]:
-        """What these sources give, the best one last: nearest to the file itself."""
+    def snippets(
+        self,
+        hole: Hole,
+        seen: Sequence[Visit],
+        sources: Sequence[SnippetSource],
+        *,
+        budget_tokens: int,
+        view_characters: int,
+    ) -> tuple[ContextFile, ...]:
+        """What these sources give, the best one last: nearest to the file itself.
+
+        At most `budget_tokens` of them, none like the `view_characters` around the cursor.
+        """
         if not sources:
             return ()
         self._enter(hole)
@@ -52,9 +58,9 @@ class Repositories:
             uri = (self._workspace.folder / visit.path).as_uri()
             recent.opened(uri, visit.path, visit.text)
             recent.changed(uri, visit.text, visit.row, visit.row)
-        view = hole.text[max(0, hole.offset - self._view_characters) : hole.offset + self._view_characters]
+        view = hole.text[max(0, hole.offset - view_characters) : hole.offset + view_characters]
         found = ContextSources(self._index, recent).gather(
-            hole.place, view=view, budget_tokens=self._budget_tokens, sources=sources
+            hole.place, view=view, budget_tokens=budget_tokens, sources=sources
         )
         return tuple(ContextFile(snippet.path, snippet.text) for snippet in reversed(found))
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dsassist.bench.fim.answer import Answer, Verdict
-from dsassist.bench.intervals import mean, ratio, share
+from dsassist.bench.fim.true_line import TrueLine
+from dsassist.bench.intervals import difference, mean, ratio, share
 from dsassist.bench.report import Better, Figure
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[np.float64]
 
-__all__ = ["Arm", "arm_figures", "filter_figures", "ratios"]
+__all__ = ["Arm", "arm_figures", "filter_figures", "line_figures", "ratios"]
 
 _OF_ALL = (
     ("first shown line exact", "first_line"),
@@ -89,6 +90,27 @@ def filter_figures(filtered: Arm, unfiltered: Arm) -> list[Figure]:
     if shown.any() and all_right.any():
         name = "first line right, of what is shown, with / without the confidence filter"
         found.append(ratio(name, (right, shown), (all_right, all_shown), 1.3))
+    return found
+
+
+def line_figures(lines: dict[str, Sequence[TrueLine]], base: str) -> list[Figure]:
+    """How likely the true line is by the layout `base`, and what the others change, hole by hole.
+
+    In nats: 0.7 more is twice as likely. And the share of holes at which each token of it is the likeliest one.
+    """
+    import numpy as np
+
+    nats = {name: np.array([line.nats for line in of]) for name, of in lines.items()}
+    likeliest = {name: np.array([100.0 * line.is_likeliest for line in of]) for name, of in lines.items()}
+    found = [
+        mean(f"log-probability of the true line, {base}", nats[base], unit="nats"),
+        mean(f"true line the likeliest, {base}", likeliest[base]),
+    ]
+    for name in lines:
+        if name != base:
+            less = f"{name}, less {base}"
+            found.append(difference(f"log-probability of the true line, {less}", nats[name], nats[base], unit="nats"))
+            found.append(difference(f"true line the likeliest, {less}", likeliest[name], likeliest[base]))
     return found
 
 

@@ -12,11 +12,12 @@ from dataclasses import replace
 
 from dsassist.bench.fim.answer import Answer, Shown
 from dsassist.bench.fim.hole import Hole
+from dsassist.bench.fim.true_line import TrueLine, weigh_true_line
 from dsassist.completion.completer import PromptName, infill_request, new_writer
 from dsassist.completion.plan import Budget, Prompts
 from dsassist.completion.writer import Offer
 from dsassist.options import CompletionConfig
-from dsassist_runtime.api import ContextFile, Engine, GenerationEnd
+from dsassist_runtime.api import ContextFile, Engine, GenerationEnd, InfillRequest
 from dsassist_runtime.errors import DsassistError
 
 __all__ = ["Ours"]
@@ -38,12 +39,9 @@ class Ours:
             return Answer(error=str(error))
 
     def _write(self, hole: Hole, snippets: Sequence[ContextFile]) -> Answer:
-        options, place = self._options, hole.place
-        tokens = options.max_prompt_tokens
-        prompt = Prompts().wide(*place.around, Budget(tokens, tokens, tokens), snippets)
-        request = infill_request(prompt, options, PromptName(hole.path, hole.repository))
-        request = replace(request, sampling=replace(request.sampling, seed=self._seed))
-        writer = new_writer(place, options)
+        options = self._options
+        request = self._request(hole, snippets, options.max_prompt_tokens)
+        writer = new_writer(hole.place, options)
         raw, first_line_ms, started = "", 0.0, time.perf_counter()
         with self._engine.infill(request) as stream:
             for piece in stream.pieces():
@@ -68,6 +66,15 @@ class Ours:
             ),
             stream.end,
         )
+
+    def weigh(self, hole: Hole, snippets: Sequence[ContextFile], prompt_tokens: int) -> TrueLine:
+        """How likely the line is that the person wrote, by a prompt of so many tokens; the engine's errors."""
+        return weigh_true_line(self._engine, hole, self._request(hole, snippets, prompt_tokens))
+
+    def _request(self, hole: Hole, snippets: Sequence[ContextFile], prompt_tokens: int) -> InfillRequest:
+        prompt = Prompts().wide(*hole.place.around, Budget(prompt_tokens, prompt_tokens, prompt_tokens), snippets)
+        request = infill_request(prompt, self._options, PromptName(hole.path, hole.repository))
+        return replace(request, sampling=replace(request.sampling, seed=self._seed))
 
 
 def _shown(offer: Offer | None) -> Shown | None:

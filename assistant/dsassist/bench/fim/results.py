@@ -10,6 +10,7 @@ from typing import Any, TextIO
 from dsassist.bench.fim.answer import Answer, Verdict, judge
 from dsassist.bench.fim.figures import Arm
 from dsassist.bench.fim.hole import Hole
+from dsassist.bench.fim.true_line import TrueLine
 
 __all__ = ["OURS", "UNFILTERED", "Results"]
 
@@ -24,20 +25,25 @@ class Results:
         self._details = details
         self._answers: dict[str, list[Answer]] = {}
         self._verdicts: dict[str, list[Verdict]] = {}
+        self.lines: dict[str, list[TrueLine]] = {}  # by layout, of the same holes in each
         self.n_holes = 0
 
-    def add(self, answers: dict[str, Answer]) -> None:
-        """The answers at the next hole."""
+    def add(self, answers: dict[str, Answer], lines: dict[str, TrueLine]) -> None:
+        """The answers at the next hole, and how likely the true line is, by layout."""
         hole = self._holes[self.n_holes]
         verdicts = {name: judge(hole, answer.shown) for name, answer in answers.items()}
         verdicts[UNFILTERED] = judge(hole, answers[OURS].unfiltered)
         for name, verdict in verdicts.items():
             self._answers.setdefault(name, []).append(answers[OURS if name == UNFILTERED else name])
             self._verdicts.setdefault(name, []).append(verdict)
+        for name, line in lines.items():
+            self.lines.setdefault(name, []).append(line)
         self.n_holes += 1
         arms = {name: {"answer": asdict(answer), "verdict": asdict(verdicts[name])} for name, answer in answers.items()}
         about = {key: value for key, value in asdict(hole).items() if key not in ("root", "text")}
-        self._write({"hole": {**about, "line": hole.row + 1, "before": hole.place.line_before}, "arms": arms})
+        weighed = {name: asdict(line) for name, line in lines.items()}
+        about |= {"line": hole.row + 1, "before": hole.place.line_before}
+        self._write({"hole": about, "arms": arms, "true_line": weighed})
 
     def arm(self, name: str) -> Arm:
         """All of one arm; that without the filter is our arm's own texts, shown without it."""

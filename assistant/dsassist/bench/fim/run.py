@@ -11,22 +11,23 @@ from typing import Any
 
 from dsassist.bench.details import details_file
 from dsassist.bench.fim.answer import Answer
-from dsassist.bench.fim.context import SOURCES, Repositories
-from dsassist.bench.fim.figures import Arm, arm_figures, filter_figures, ratios
+from dsassist.bench.fim.context import Repositories
+from dsassist.bench.fim.figures import arm_figures, filter_figures, line_figures, ratios
 from dsassist.bench.fim.hole import Hole, Visit
 from dsassist.bench.fim.mining import Mine, holes_of, visits
 from dsassist.bench.fim.ours import Ours
 from dsassist.bench.fim.peer import running_peer
 from dsassist.bench.fim.results import OURS, UNFILTERED, Results
+from dsassist.bench.fim.true_line import BASE, LAYOUTS, Layout, TrueLine
 from dsassist.bench.history import History, names_of
 from dsassist.bench.interruptible import sigterm_as_ctrl_c
-from dsassist.bench.intervals import difference
 from dsassist.bench.private_engine import private_engine
 from dsassist.bench.report import Figure, Report
 from dsassist.completion.window import CHARACTERS_PER_TOKEN
-from dsassist.context.snippets import SnippetSource
+from dsassist.context.snippets import ALL
 from dsassist.options import CompletionConfig
-from dsassist_runtime.errors import ModelUnsupported, NotDone
+from dsassist_runtime.api import ContextFile
+from dsassist_runtime.errors import DsassistError, ModelUnsupported, NotDone
 from dsassist_runtime.gguf import fim_orders, read_header
 from dsassist_runtime.models.store import resolve
 
@@ -36,6 +37,7 @@ SINCE = date(2025, 1, 1)  # the catalogue's models were trained before
 _PEER = "llama.vim"
 
 _Write = Callable[[Hole, Sequence[Visit]], Answer]
+_Weigh = Callable[[Hole, Sequence[Visit]], TrueLine]
 
 
 @dataclass(frozen=True)
@@ -84,10 +86,14 @@ def _measure(
     if len(holes) < bench.n_holes:
         left_out.append(f"{bench.n_holes - len(holes)} of {bench.n_holes} holes: the history has no more")
     try:
-        with sigterm_as_ctrl_c(), _arms(bench, model) as arms:
+        with sigterm_as_ctrl_c(), _arms(bench, model) as (arms, layouts):
             for number, hole in enumerate(holes):
                 progress(f"hole {number + 1} of {len(holes)}: {hole.repository}, {hole.path}:{hole.row + 1}")
-                results.add(_answers(arms, hole, backwards=number % 2 == 1))
+                seen = visits(History(hole.root), hole)
+                # Ours and the peer take turns in going first; what only tells of prompts comes behind.
+                names = sorted(arms, reverse=number % 2 == 1)
+                answers = {name: arms[name](hole, seen) for name in names}
+                results.add(answers, _weighed(layouts, hole, seen, left_out))
     except KeyboardInterrupt:
         if not results.n_holes:
             raise
@@ -95,39 +101,41 @@ def _measure(
     return left_out
 
 
+def _weighed(layouts: dict[str, _Weigh], hole: Hole, seen: Sequence[Visit], left_out: list[str]) -> dict[str, TrueLine]:
+    """The true line by each layout, or by none, since they are compared hole by hole."""
+    try:
+        return {name: weigh(hole, seen) for name, weigh in layouts.items()}
+    except DsassistError as error:
+        left_out.append(f"the true line of {hole.path}:{hole.row + 1}: {error}")
+        return {}
+
+
 @contextmanager
-def _arms(bench: FimBench, model: Path) -> Iterator[dict[str, _Write]]:
-    """Who answers, by name: ours with its defaults, the peer, and ours with one source of context at a time."""
+def _arms(bench: FimBench, model: Path) -> Iterator[tuple[dict[str, _Write], dict[str, _Weigh]]]:
+    """Who answers, by name: ours with its defaults, and the peer; and what weighs the true line, by layout."""
     with ExitStack() as stack:
         engine = stack.enter_context(private_engine(model))
-        view_characters = bench.options.max_prompt_tokens * CHARACTERS_PER_TOKEN
-        repositories = stack.enter_context(Repositories(bench.context_tokens, view_characters))
+        repositories = stack.enter_context(Repositories())
         ours = Ours(engine, bench.options, bench.seed)
 
-        def with_sources(sources: Sequence[SnippetSource]) -> _Write:
-            return lambda hole, seen: ours.write(hole, repositories.snippets(hole, seen, sources))
+        def snippets(hole: Hole, seen: Sequence[Visit], layout: Layout) -> tuple[ContextFile, ...]:
+            return repositories.snippets(
+                hole,
+                seen,
+                layout.sources,
+                budget_tokens=int(layout.context * bench.context_tokens),
+                view_characters=int(layout.prompt * bench.options.max_prompt_tokens) * CHARACTERS_PER_TOKEN,
+            )
 
-        arms = {OURS: with_sources(SOURCES if bench.options.context else ())}
+        def weigh(layout: Layout) -> _Weigh:
+            tokens = int(layout.prompt * bench.options.max_prompt_tokens)
+            return lambda hole, seen: ours.weigh(hole, snippets(hole, seen, layout), tokens)
+
+        default = Layout(OURS, ALL if bench.options.context else ())
+        arms: dict[str, _Write] = {OURS: lambda hole, seen: ours.write(hole, snippets(hole, seen, default))}
         if bench.peer is not None:
             arms[_PEER] = stack.enter_context(running_peer(bench.peer, model, bench.seed)).write
-        if bench.ablation:
-            arms |= {_ablated(name): with_sources((name,)) for name in SOURCES}
-            arms[_ablated("none")] = with_sources(())
-            if not bench.options.context:
-                arms[_ablated("all")] = with_sources(SOURCES)
-        yield arms
-
-
-def _ablated(source: str) -> str:
-    return f"context of {source}"
-
-
-def _answers(arms: dict[str, _Write], hole: Hole, *, backwards: bool) -> dict[str, Answer]:
-    """Ours and the peer take turns in going first; what only tells of sources comes behind, as it warms the cache."""
-    seen = visits(History(hole.root), hole)
-    compared = [name for name in (OURS, _PEER) if name in arms][:: -1 if backwards else 1]
-    found = {name: arms[name](hole, seen) for name in [*compared, *(name for name in arms if name not in compared)]}
-    return {name: found[name] for name in arms}
+        yield arms, {layout.name: weigh(layout) for layout in LAYOUTS} if bench.ablation else {}
 
 
 def _figures(bench: FimBench, results: Results, left_out: list[str]) -> tuple[list[Figure], list[str]]:
@@ -139,21 +147,9 @@ def _figures(bench: FimBench, results: Results, left_out: list[str]) -> tuple[li
         compared, not_compared = ratios(ours, peer)
         figures += arm_figures(peer, is_ours=False) + compared
         left_out += not_compared
-    if bench.ablation:
-        figures += _ablation_figures(bench, results)
+    if weighed := results.lines:
+        figures += line_figures(weighed, BASE.name)
     return figures, left_out
-
-
-def _ablation_figures(bench: FimBench, results: Results) -> list[Figure]:
-    """What each source changes against a prompt without other files, in percentage points of the holes."""
-    none = results.arm(_ablated("none"))
-    arms: dict[str, Arm] = {name: results.arm(_ablated(name)) for name in SOURCES}
-    arms["all"] = results.arm(OURS if bench.options.context else _ablated("all"))
-    return [
-        difference(f"{what}, context of {name} less none", arm.column(column), none.column(column))
-        for name, arm in arms.items()
-        for what, column in (("first shown line exact", "first_line"), ("whole hole exact", "whole"))
-    ]
 
 
 def _settings(bench: FimBench, model: Path) -> dict[str, Any]:

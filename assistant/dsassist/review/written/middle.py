@@ -1,8 +1,6 @@
 """How likely a text is between what stands before and behind it, by the model's own form of fill-in-the-middle.
 
-A grammar that allows one text alone has it written, and the log-probabilities of its tokens, taken before the grammar,
-are the answer: so the engine's prompt is the very one that its completions have, and is read once for all texts of a
-place. A middle is whole lines with the end of the last one, since where a middle ends is what models are worst at.
+A middle is whole lines with the end of the last one, since where a middle ends is what models are worst at.
 """
 
 from __future__ import annotations
@@ -10,20 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from dsassist.given_text import given_text
 from dsassist.review.written.asking import Asker
 from dsassist.review.written.filling import MOST_PROMPT_TOKENS
 from dsassist.review.written.spans import Span
 from dsassist.review.written.view import View
-from dsassist_runtime.api import InfillRequest, Sampling, TokenBias
-from dsassist_runtime.errors import ModelUnsupported, NotDone, RequestRefused
+from dsassist_runtime.api import InfillRequest
 
-__all__ = ["Middle", "grammar_of", "log_probability"]
+__all__ = ["Middle", "log_probability"]
 
 _FLOOR_NATS = -6.0  # as of the likelihood reviewer: one token that the tokenizer makes rare must not decide
 _MOST_BYTES = 500
-_CERTAIN = 1e4
-
-_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
 
 
 @dataclass(frozen=True)
@@ -57,34 +52,9 @@ def log_probability(asker: Asker, middle: Middle, text: str) -> float | None:
         prefix=middle.prefix,
         suffix=middle.suffix,
         max_prompt_tokens=MOST_PROMPT_TOKENS,
-        max_tokens=n_bytes + 1,
-        sampling=Sampling(temperature=0.0, grammar=grammar_of(wanted), logit_bias=_towards_refusal(asker.n_vocab)),
-        logprobs=0,
-        speculate=False,
         priority="review",
     )
-    try:
-        with asker.infill(request) as stream:
-            pieces = list(stream.pieces())
-    except RequestRefused as error:  # a model at an address takes no grammar
-        raise ModelUnsupported(f"a given text cannot be weighed: {error}") from error
-    if "".join(piece.text for piece in pieces) != wanted:
-        raise NotDone("the engine did not write the text that it was to weigh")
-    return _floored(found.logprob for piece in pieces for found in piece.logprobs)
-
-
-def _towards_refusal(n_vocab: int) -> tuple[TokenBias, ...]:
-    """Bias towards the last token of a vocabulary, which hardly any text has.
-
-    The engine asks the grammar about the token of its choice, and takes that even if it is the beginning of the one
-    that the tokenizer would make: ` a` for ` an`. Only where the choice is refused it takes the tokenizer's own.
-    """
-    return (TokenBias(n_vocab - 1, _CERTAIN),) if n_vocab else ()
-
-
-def grammar_of(text: str) -> str:
-    """The grammar, in GBNF, of one text."""
-    return f'root ::= "{"".join(_ESCAPES.get(character, character) for character in text)}"'
+    return _floored(token.logprob for token in given_text(asker.infill, request, wanted, asker.n_vocab))
 
 
 def _floored(values: Iterable[float]) -> float:
