@@ -37,7 +37,8 @@ def review_push(remote: str, arguments: Sequence[str], *, strict: bool) -> int:
     except DsassistError as error:
         return not_reviewed(str(error), error.exit_code, PRE_PUSH, strict=strict)
     # A push may take longer than a commit; what is given by hand stands behind and wins.
-    slow = ["--deadline", f"{options.hook.push_deadline_s:g}", *arguments]
+    instruct = ["--instruct"] if options.hook.push_instruct else []
+    slow = ["--deadline", f"{options.hook.push_deadline_s:g}", *instruct, *arguments]
     codes = []
     for each in found:
         codes.append(review(["--range", each.text, *slow], PRE_PUSH, strict=strict))

@@ -166,12 +166,12 @@ class InfillRequest(Generation):
     the text does not contain it again (docs/engine.md: Begun middles).
 
     The engine clips the prefix from its start and the suffix from its end, at line ends, to `max_prompt_tokens` (0:
-    what the context holds beside `max_tokens`) less those of `begun`, at most a quarter of it for the suffix; `extra`
-    gets what is left, the last files first. `repository` and `path` name what is edited to a model that was trained on
-    repositories, and to others in a comment. In the order prefix, suffix, middle, `gap_tokens` leaves so many positions
-    free behind the prefix, so that the suffix stays evaluated while up to so many tokens are typed (an approximation:
-    docs/engine.md has its price). `order` is the model's own unless it is forced. `trace_experts` records the routing
-    (slower).
+    what the context holds beside `max_tokens` and `begun`), at most a quarter of it for the suffix; `extra` gets what
+    is left, the last files first. `begun` comes on top, at most as long: what is typed changes nothing before it.
+    `repository` and `path` name what is edited to a model that was trained on repositories, and to others in a
+    comment. In the order prefix, suffix, middle, `gap_tokens` leaves so many positions free behind the prefix, so that
+    the suffix stays evaluated while up to so many tokens are typed (an approximation: docs/engine.md has its price).
+    `order` is the model's own unless it is forced. `trace_experts` records the routing (slower).
     """
 
     prefix: str
@@ -335,6 +335,9 @@ class ScoreRequest:
     One forward pass over `context + text` ranks the edits by log p(first differing token of the edit) minus that of the
     text; the best `max_rescored`, at most `max_per_site` with the same range, are evaluated whole: the differing tokens
     and the next `suffix_tokens` that both versions share.
+
+    Where there is a `suffix`, the model sees what follows `text` as well: `text` is the middle of its own form of
+    fill-in-the-middle, between `context` and `suffix`, of which what is too long is left out.
     """
 
     context: str
@@ -345,6 +348,7 @@ class ScoreRequest:
     suffix_tokens: int = 20
     priority: Priority = "review"
     deadline_ms: float = 0.0
+    suffix: str | None = None
 
 
 @dataclass(frozen=True)

@@ -266,7 +266,7 @@ async def _ask_local_async(target: Local, body: dict[str, Any], limits: Limits) 
     """None when it was another version's server, which has been asked to leave."""
     import httpx2
 
-    from dsassist_runtime.server.main import socket_path
+    from dsassist_runtime.server.socket_files import socket_path
 
     await asyncio.to_thread(target.door.ensure_open)
     # A proxy or a certificate has no place on a Unix socket.

@@ -16,7 +16,7 @@ from pathlib import Path
 from dsassist_runtime.api import EngineSettings
 from dsassist_runtime.errors import NotDone, ServerUnavailable
 from dsassist_runtime.places import make_private, make_writable, runtime_dir, state_dir
-from dsassist_runtime.server.main import lock_path, socket_path
+from dsassist_runtime.server.socket_files import lock_path, socket_path
 from dsassist_runtime.wire import to_wire
 
 __all__ = ["connect", "log_path", "server_is_up", "try_connect"]

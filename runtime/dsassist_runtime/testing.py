@@ -18,6 +18,7 @@ from dsassist_runtime.api import (
     TextStream,
     TokenLogprob,
 )
+from dsassist_runtime.errors import ModelUnsupported
 
 __all__ = ["ScriptedEngine", "ScriptedStream"]
 
@@ -26,7 +27,8 @@ class ScriptedEngine:
     """Implements `api.Engine`: `texts` are the middles to write, one a request (the last one again and again).
 
     Where a middle was begun, a text is what comes behind that. Each token has the log-probability `logprob`. `score` is
-    answered by the function given; `requests` keeps what was asked. An exception in place of a text is raised.
+    answered by the function given, and by `between` where there is a suffix, which no model need have a form for.
+    `requests` keeps what was asked. An exception in place of a text is raised.
     """
 
     def __init__(
@@ -34,11 +36,13 @@ class ScriptedEngine:
         texts: Sequence[str | Exception] = ("",),
         *,
         score: Callable[[ScoreRequest], Sequence[EditScore]] = lambda _request: (),
+        between: Callable[[ScoreRequest], Sequence[EditScore]] | None = None,
         piece_s: float = 0.0,
         logprob: float = -0.1,
     ) -> None:
         self._texts = list(texts)
         self._score = score
+        self._between = between
         self._piece_s = piece_s
         self._logprob = logprob
         self.requests: list[InfillRequest | ScoreRequest] = []
@@ -63,7 +67,11 @@ class ScriptedEngine:
         """What the function makes of it; `timeouts_s` keeps the time that was given."""
         self.timeouts_s.append(timeout_s)
         self.requests.append(request)
-        return tuple(self._score(request))
+        if request.suffix is None:
+            return tuple(self._score(request))
+        if self._between is None:
+            raise ModelUnsupported("the scripted model has no form for what stands between two texts")
+        return tuple(self._between(request))
 
     def close(self) -> None:
         """Nothing is held."""

@@ -138,6 +138,32 @@ def test_strict_pre_commit_stops_a_commit_without_a_model(shop: Shop) -> None:
     assert shop.n_commits() == 1
 
 
+def test_try_repo_shows_what_needs_no_model_within_80_columns(shop: Shop, tmp_path: Path) -> None:
+    """The real review, called from a copy of the manifest in a repository of its own."""
+    source = tmp_path / "manifest"
+    source.mkdir()
+    (source / ".pre-commit-hooks.yaml").write_bytes((ROOT / ".pre-commit-hooks.yaml").read_bytes())
+    git("init", "-q", cwd=source)
+    git("add", ".", cwd=source)
+    git("commit", "-q", "-m", "manifest", cwd=source)
+    shop.write("breakpoint()")
+    done = subprocess.run(
+        [SCRIPTS / "pre-commit", "try-repo", str(source), "dsassist-review"],
+        cwd=shop.root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert f"dsassist review{'.' * 58}Failed" in lines
+    (at,) = (number for number, line in enumerate(lines) if line.startswith("backup.py:14:13: warning: "))
+    assert lines[at].endswith(" [DSA003]")
+    assert lines[at + 1].index("breakpoint()") == lines[at + 2].index("^^^^^^^^^^^^")
+    assert max(map(len, lines[at:])) <= 80
+    assert "Traceback" not in done.stdout
+
+
 @pytest.mark.parametrize(("options", "n_commits", "end"), [([], 2, "goes on"), (["--strict"], 1, "is stopped")])
 def test_git_hook_without_a_model_is_a_line_too(shop: Shop, options: list[str], n_commits: int, end: str) -> None:
     configure_a_model_that_is_gone()

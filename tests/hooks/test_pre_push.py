@@ -23,11 +23,12 @@ from dsassist_runtime.errors import NotDone
 def add_arguments(parser):
     for name in ("--range", "--deadline", "--fail-level"):
         parser.add_argument(name)
+    parser.add_argument("--instruct", action="store_true")
 
 
 def run(args):
     with open(os.environ["REVIEWS"], "a") as file:
-        file.write(json.dumps([args.range, args.deadline, args.fail_level]) + "\\n")
+        file.write(json.dumps([args.range, args.deadline, args.fail_level, args.instruct]) + "\\n")
     if os.environ["ENDS"] == "model":
         raise NotDone("the model is not here")
     return int(os.environ["ENDS"])
@@ -221,8 +222,20 @@ def test_the_review_gets_the_range_more_time_and_what_was_given(
     assert push(monkeypatch, line, "--fail-level", "never") == 0
     assert push(monkeypatch, line, "--deadline", "7") == 0
     assert reviews.read_text() == (
-        f'["{base}..{end}", "120", "never"]\n["{base}..{end}", "7", null]\n'
+        f'["{base}..{end}", "120", "never", false]\n["{base}..{end}", "7", null, false]\n'
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("where", "asked"), [("[hook]\npush_instruct = true\n", "true"), ("", "false")])
+def test_the_instruct_model_is_asked_where_the_configuration_says_so(
+    reviews: Path, shop: Shop, line: str, where: str, asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (shop.root / "dsassist.toml").write_text(where)
+    assert push(monkeypatch, line) == 0
+    assert reviews.read_text().endswith(f'"120", null, {asked}]\n')
+    monkeypatch.setenv("DSASSIST_HOOK_PUSH_INSTRUCT", "true")
+    assert push(monkeypatch, line) == 0
+    assert reviews.read_text().endswith('"120", null, true]\n')
 
 
 def test_one_range_with_findings_stops_the_whole_push(
@@ -290,7 +303,7 @@ def test_an_installed_hook_stops_a_push_with_findings_and_calls_the_one_before(
     passed = git("push", "-q", "origin", "main", cwd=shop.root, check=False)
     assert passed.returncode == 0
     assert "the model is not here; the push goes on" in passed.stderr
-    assert reviews.read_text().splitlines() == [f'["{base}..{end}", "120", null]'] * 2
+    assert reviews.read_text().splitlines() == [f'["{base}..{end}", "120", null, false]'] * 2
 
 
 def test_the_review_of_a_range_stops_a_push(shop: Shop, server: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,8 @@ def _serve(args: argparse.Namespace) -> int:
     from dsassist.server_key import read_server_key
     from dsassist_runtime.errors import DsassistError, NotDone
     from dsassist_runtime.gguf import read_header
-    from dsassist_runtime.server.main import serve, socket_path
+    from dsassist_runtime.server.main import serve
+    from dsassist_runtime.server.socket_files import socket_path
 
     if args.api_key_file and not args.listen:
         raise DsassistError("--api-key-file is for clients on TCP; say where to listen: --listen 127.0.0.1:8080")

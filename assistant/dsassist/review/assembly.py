@@ -93,7 +93,8 @@ def _unfinished(changes: Changes) -> dict[str, Any]:
     from dsassist.review.unfinished import GitTree, find_unfinished
 
     tree = GitTree(changes.root, changes.tree)
-    return {"find_more": partial(find_unfinished, tree=tree), "text_of": lambda path: tree.texts([path]).get(path)}
+    find_more = partial(find_unfinished, tree=tree, moved=changes.moved)
+    return {"find_more": find_more, "text_of": lambda path: tree.texts([path]).get(path)}
 
 
 def _go_on(loaded: LoadedConfig, changes: Changes, cut: Sequence[Cut]) -> bool:

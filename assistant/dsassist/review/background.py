@@ -17,14 +17,18 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+from dsassist.review.calibration.fit import LEAST_NATS
 from dsassist.review.changes import ChangedFile, Skipped
+from dsassist.review.likelihood.evidence import needed_nats
+from dsassist.review.likelihood.site import Candidate
 from dsassist.review.likelihood.tasks import Task, tasks_of
 from dsassist.review.plan import Cut
-from dsassist.review.scoring import scores_of
 from dsassist.review.source import Source
+from dsassist.review.suspects import suspects_of
 from dsassist_runtime.api import EditScore, Engine, ScoreRequest
 from dsassist_runtime.errors import DeadlineExceeded, NotDone, RequestRefused
 from dsassist_runtime.places import make_private, runtime_dir
@@ -122,7 +126,8 @@ def score_rest(
     scored = 0
     for task in rest.tasks():
         try:
-            for _ in scores_of(task, task.candidates, ask):
+            lines = len({candidate.line for candidate in task.candidates})
+            for _ in suspects_of(task, ask, partial(_may_be_enough, lines)):
                 pass
         except (RequestRefused, RecursionError):  # the next run leaves it out, too
             continue
@@ -130,6 +135,11 @@ def score_rest(
             break
         scored += 1
     return scored
+
+
+def _may_be_enough(lines: int, candidate: Candidate, nats: float) -> bool:
+    """Whether the next run may ask for a second opinion, too; what its thresholds are is not known here."""
+    return nats >= needed_nats(candidate.family, LEAST_NATS, lines)
 
 
 def lower_priority() -> None:

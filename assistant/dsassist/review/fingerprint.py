@@ -35,9 +35,10 @@ def with_fingerprints(findings: Iterable[Finding], statements: Statements) -> li
 def _key(finding: Finding, statements: Statements) -> str:
     is_broken = finding.family in _OF_BROKEN_TEXT
     statement = None if is_broken else statements.at(finding.line, finding.column)
+    number = 0 if statement is None else statements.number_at(finding.line, finding.column)
     if statement is None:
-        statement = Statement(finding.function, (" ".join(finding.source_line.split()),), 0, finding.line, finding.line)
-    parts = (finding.code, finding.path, statement.function, *statement.tokens, str(statement.number))
+        statement = Statement(finding.function, (" ".join(finding.source_line.split()),), finding.line, finding.line)
+    parts = (finding.code, finding.path, statement.function, *statement.tokens, str(number))
     return "\0".join(parts)
 
 

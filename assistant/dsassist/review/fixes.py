@@ -12,11 +12,15 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from dsassist.review.changes import ChangedFile
 from dsassist.review.findings import Finding, Replacement
 from dsassist.review.source import Source
-from dsassist.syntax.parsing import count_errors, parse
+from dsassist.syntax.parsing import count_errors, encode, parse, parse_edited
+
+if TYPE_CHECKING:
+    from tree_sitter import Tree
 
 __all__ = ["FixCheck", "apply_fix", "overlaps"]
 
@@ -60,18 +64,27 @@ class FixCheck:
 
     def checked(self, finding: Finding) -> Finding:
         """The finding, without its fix where that makes the file worse."""
-        if not finding.fix or self._is_good(apply_fix(self._file.source, finding.fix)):
+        if not finding.fix or self._is_good(finding.fix):
             return finding
         return replace(finding, fix=())
 
-    def _is_good(self, text: str) -> bool:
+    def _is_good(self, fix: Sequence[Replacement]) -> bool:
+        text = apply_fix(self._file.source, fix)
         if text == self._file.source.text:
             return False
         if self._file.language is None:
             return True
-        if count_errors(parse(self._file.language, text)) > self._errors:
+        if count_errors(self._tree_with(fix, text)) > self._errors:
             return False
         return self._file.language != "python" or self._messages is None or self._adds_no_message(text)
+
+    def _tree_with(self, fix: Sequence[Replacement], text: str) -> Tree | None:
+        source, language = self._file.source, self._file.language or ""
+        before = source.tree_as(language)
+        if before is None or self._errors or len(fix) > 1:
+            return parse(language, text)
+        ((start, end, written),) = _spans(source, fix)
+        return parse_edited(language, before, source.data, source.byte(start), source.byte(end), encode(written))[0]
 
     def _adds_no_message(self, text: str) -> bool:
         assert self._messages is not None, "the state before is known"
@@ -80,7 +93,7 @@ class FixCheck:
 
     @cached_property
     def _errors(self) -> int:
-        return count_errors(parse(self._file.language or "", self._file.source.text))
+        return count_errors(self._file.source.tree_as(self._file.language))
 
     @cached_property
     def _messages(self) -> Counter[str] | None:

@@ -20,12 +20,16 @@ from dsassist.review.likelihood.wording import finding_of
 from dsassist.review.masking import masked_file
 from dsassist.review.passes import run_passes
 from dsassist.review.plan import DEADLINE, Cut, Plan
-from dsassist.review.scoring import nats_of, scores_of
 from dsassist.review.screening import Screening, Text
+from dsassist.review.suspects import suspects_of
 from dsassist_runtime.api import EditScore, Engine, ScoreRequest
 from dsassist_runtime.errors import DeadlineExceeded, NotDone, RequestRefused
 
 __all__ = ["Judge", "review"]
+
+_KEPT_BACK_SHARE = 0.1
+"""Of the deadline at most: what is found must still be screened and written down, which takes no longer than to read
+the files did."""
 
 _GOES_ON = f"{DEADLINE}, goes on in the background"
 _TOO_DEEP = "too deeply nested"
@@ -65,10 +69,13 @@ def review(
     deadline cut, in its order, and tells whether somebody else goes on with it. `find_last` looks at all files when all
     else is done, in the seconds that are left.
     """
-    start = clock() if started_s is None else started_s
-    run = _Run(open_judge, deadline_s, lambda: start + deadline_s - clock())
+    entered = clock()
+    start = entered if started_s is None else started_s
+    end = start + deadline_s
+    run = _Run(open_judge, deadline_s, lambda: end - clock())
     run.read_files(changes.pending)
     run.look_at_all(find_more, changes.deleted)
+    end -= min(clock() - entered, _KEPT_BACK_SHARE * deadline_s)
     run.review_functions()
     run.end(go_on)
     if find_last is not None and run.failure is None:
@@ -205,20 +212,12 @@ class _Run:
         return DEADLINE if self.is_late or self.remaining_s() <= 0 else ""
 
     def _findings_in(self, task: Task) -> Iterator[Finding]:
-        """The best alternative of each line that has enough evidence; of equals the one that stands first.
-
-        One bug has several cures: in `width * width` either operand may be replaced. A reader needs one of them.
-        """
-        best: dict[int, tuple[float, Candidate]] = {}
         lines = len({candidate.line for candidate in task.candidates})
-        for candidate, score in scores_of(task, task.candidates, self._ask):
-            nats = nats_of(score)
-            if nats < self._judge.thresholds.needed_nats(candidate.family, lines):
-                continue
-            if candidate.line not in best or _strength(nats, candidate) < _strength(*best[candidate.line]):
-                best[candidate.line] = (nats, candidate)
-        for line in sorted(best):
-            nats, candidate = best[line]
+
+        def is_enough(candidate: Candidate, nats: float) -> bool:
+            return nats >= self._judge.thresholds.needed_nats(candidate.family, lines)
+
+        for candidate, nats in suspects_of(task, self._ask, is_enough):
             yield finding_of(task, candidate, nats, self._judge.severity)
 
     @property
@@ -230,11 +229,6 @@ class _Run:
         if (remaining_s := self.remaining_s()) <= 0:
             raise DeadlineExceeded("the time is up")
         return self._judge.engine.score(request, remaining_s)
-
-
-def _strength(nats: float, candidate: Candidate) -> tuple[float, int, int, str]:
-    """A sort key, the strongest first; the model's order of equals may differ from run to run."""
-    return -nats, candidate.edit.start, candidate.edit.end, candidate.edit.replacement
 
 
 def _reported(findings: list[Finding], limit: int) -> tuple[Finding, ...]:

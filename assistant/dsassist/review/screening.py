@@ -53,7 +53,7 @@ class Screening:
         source = text.file.source
         if not findings and "dsassist:" not in source.text:
             return []
-        statements = Statements(text.file.language, source.text)
+        statements = Statements(text.file.language, source.text, source.tree_as(text.file.language))
         suppressions = Suppressions(source.text, statements)
         self.unknown_codes += [Skipped(path, code) for code in suppressions.unknown_codes]
         check = FixCheck(text.file)

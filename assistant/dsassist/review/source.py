@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dsassist.review.grammars import GRAMMARS, Grammar
+from dsassist.syntax.languages import grammar
 from dsassist.syntax.parsing import parse_bytes
 
 if TYPE_CHECKING:
@@ -35,6 +36,14 @@ class Source:
         if tree is None:
             raise ValueError(f"there is no grammar of {self.language}")
         return tree
+
+    def tree_as(self, language: str | None) -> Tree | None:
+        """The text's tree in a language, which is parsed anew only in another one; None without a grammar for it."""
+        if language is None:
+            return None
+        if language == self.language and grammar(language) is not None:
+            return self.tree
+        return parse_bytes(language, self.data)
 
     @property
     def grammar(self) -> Grammar:

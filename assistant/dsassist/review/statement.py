@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from dsassist.syntax.parsing import encode, parse_bytes
 
 if TYPE_CHECKING:
-    from tree_sitter import Node
+    from tree_sitter import Node, Tree
 
 __all__ = ["Statement", "Statements", "is_comment"]
 
@@ -38,41 +38,45 @@ _FUNCTION_VALUES = ("arrow_function", "function_expression", "generator_function
 class Statement:
     """One statement. `function` is the qualified name of the definition around it, empty at the top of a file.
 
-    `tokens` leave out comments and blanks. `number` tells statements of equal tokens in one definition apart, from 0.
-    Lines count from 1; `last_line` is the last one before its blocks.
+    `tokens` leave out comments and blanks. Lines count from 1; `last_line` is the last one before its blocks.
     """
 
     function: str
     tokens: tuple[str, ...]
-    number: int
     first_line: int
     last_line: int
 
 
 class Statements:
-    """The statements of one text, looked up by place. Without a grammar, or above a place, there is none."""
+    """The statements of one text, looked up by place. Without a grammar, or above a place, there is none.
 
-    def __init__(self, language: str | None, text: str) -> None:
+    `tree` is the text's, where it was parsed already.
+    """
+
+    def __init__(self, language: str | None, text: str, tree: Tree | None = None) -> None:
         self._text_lines = text.split("\n")
         self._data = encode(text)
-        self._tree = None if language is None else parse_bytes(language, self._data)
+        self._tree = parse_bytes(language, self._data) if tree is None and language is not None else tree
         self._blocks = _DATA_BLOCKS.get(language or "", _BLOCKS)
         self._known: dict[int, list[tuple[int, tuple[str, ...]]]] = {}
+        self._found: dict[int, Statement] = {}
 
     def at(self, line: int, column: int) -> Statement | None:
         """The statement at a line and column, both from 1, the column in code points."""
         node = self._statement_node(line, column)
         if node is None:
             return None
+        if node.id not in self._found:
+            self._found[node.id] = self._statement(node)
+        return self._found[node.id]
+
+    def number_at(self, line: int, column: int) -> int:
+        """How many statements of the same tokens stand before the one at a place, in the same definition."""
+        node, statement = self._statement_node(line, column), self.at(line, column)
+        if node is None or statement is None:
+            return 0
         around = self._definitions_around(node)
-        tokens, last_row = self._read(node)
-        return Statement(
-            function=".".join(name for each in reversed(around) if (name := _name_of(each))),
-            tokens=tokens,
-            number=self._number(around[0] if around else None, node, tokens),
-            first_line=node.start_point.row + 1,
-            last_line=last_row + 1,
-        )
+        return self._number(around[0] if around else None, node, statement.tokens)
 
     def comments(self) -> Iterator[tuple[int, int, str]] | None:
         """Each comment's line and last line, from 1, and its text; None where the language has no grammar."""
@@ -93,6 +97,16 @@ class Statements:
         if node is not None and node.type in self._blocks and node.parent is not None:
             return self._owner(node)
         return node
+
+    def _statement(self, node: Node) -> Statement:
+        around = self._definitions_around(node)
+        tokens, last_row = self._read(node)
+        return Statement(
+            function=".".join(name for each in reversed(around) if (name := _name_of(each))),
+            tokens=tokens,
+            first_line=node.start_point.row + 1,
+            last_line=last_row + 1,
+        )
 
     def _owner(self, block: Node) -> Node | None:
         """A place between a block's statements is its owner's."""

@@ -15,6 +15,8 @@ _BYTES_PER_TOKEN = (
     12  # more than code needs: texts are cut to this before they are tokenized, so a large file costs little
 )
 
+_BEGUN_STEPS = 8  # of the context, in which a begun middle takes room from the rest of the prompt
+
 _COMMENTS = {
     **dict.fromkeys((".lua", ".sql", ".hs", ".ada", ".vhdl"), "--"),
     **dict.fromkeys((".c", ".h", ".cc", ".cpp", ".cxx", ".hpp", ".hh", ".cs", ".m", ".mm", ".go", ".rs", ".zig"), "//"),
@@ -56,9 +58,12 @@ def infill_prompt(
     room = n_ctx - request.max_tokens - 4 - request.gap_tokens  # BOS and three marks
     if room < 8:
         raise RequestRefused(f"max_tokens {request.max_tokens} leaves no room for a prompt in {n_ctx} tokens")
-    budget = min(request.max_prompt_tokens, room) if request.max_prompt_tokens else room
-    begun, owed = _begun(vocabulary, request.begun, budget)
-    budget -= len(begun) + bool(owed)
+    most = min(request.max_prompt_tokens or room, room)
+    begun, owed = _begun(vocabulary, request.begun, most)
+    # What is typed must not move what stands before it, or all is evaluated again: so it takes its room in steps.
+    step = max(1, room // _BEGUN_STEPS)
+    taken = -(-(len(begun) + bool(owed)) // step) * step
+    budget = min(most, max(0, room - taken))
     suffix = clip_suffix(vocabulary, request.suffix, budget // 4)
     prefix = clip_prefix(vocabulary, request.prefix + request.prompt, budget - len(suffix))
     bos = [vocabulary.bos] if vocabulary.adds_bos and vocabulary.bos is not None else []

@@ -308,6 +308,9 @@ class LocalEngine:
         order = self._facts.fim_orders[0] if request.order == "auto" else request.order
         return infill_prompt(vocabulary, marks, order, self._facts.n_ctx, request)
 
+    def _between(self, request: InfillRequest) -> list[int]:
+        return self._infill_prompt(request).tokens
+
     def _prompt(self, request: Generation) -> list[int]:
         vocabulary = self._model.vocabulary
         if isinstance(request, ChatRequest):
@@ -336,7 +339,9 @@ class LocalEngine:
             )
         vocabulary, (context, cache) = self._model.vocabulary, self._scoring_memory
         if isinstance(request, ScoreRequest):
-            return Scoring(ticket, context, lambda: score_edits(context, cache, vocabulary, request))
+            if request.suffix is not None:
+                self._infill_prompt(InfillRequest("", ""))  # refused at once where the model has no form for it
+            return Scoring(ticket, context, lambda: score_edits(context, cache, vocabulary, request, self._between))
         return Scoring(ticket, context, lambda: score_continuations(context, cache, vocabulary, request))
 
     @functools.cached_property

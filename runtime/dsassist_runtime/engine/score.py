@@ -12,14 +12,14 @@ batches, which is quicker.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from dsassist_runtime.api import ContinuationScore, ContinuationsRequest, Edit, EditScore, ScoreRequest
+from dsassist_runtime.api import ContinuationScore, ContinuationsRequest, Edit, EditScore, InfillRequest, ScoreRequest
 from dsassist_runtime.engine.prefix_cache import Lease, PrefixCache, common_prefix
 from dsassist_runtime.errors import RequestRefused
 from dsassist_runtime.llama.context import BatchToken, Context
@@ -34,6 +34,7 @@ _Steps = Generator[list[BatchToken], None, None]
 # Logits of a 152k vocabulary are 0.6 MB a position: 64 positions at once are 39 MB.
 _LOGITS_BATCH = 64
 _SEQUENCES_BATCH = 16
+_LEAST_ROOM = 64  # cells for what an alternative has more than what is written, and for marks
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,26 @@ class _Alternative:
 
 
 def score_edits(
-    context: Context, cache: PrefixCache, vocabulary: Vocabulary, request: ScoreRequest
+    context: Context,
+    cache: PrefixCache,
+    vocabulary: Vocabulary,
+    request: ScoreRequest,
+    between: Callable[[InfillRequest], list[int]],
 ) -> Generator[list[BatchToken], None, tuple[EditScore, ...]]:
-    """Rank and rescore as `ScoreRequest` says; `RequestRefused` when it is too long for the cache."""
-    head, text = _head(vocabulary, request.context), vocabulary.tokenize(request.text)
+    """Rank and rescore as `ScoreRequest` says; `RequestRefused` when it is too long for the cache.
+
+    `between` gives the prompt for what is written between two texts, and raises where the model has no form for it.
+    """
+    text = vocabulary.tokenize(request.text)
+    if request.suffix is None:
+        head = _head(vocabulary, request.context)
+    else:
+        room = cache.n_cells - 2 * len(text) - _LEAST_ROOM
+        head = between(InfillRequest(request.context, request.suffix, max_prompt_tokens=max(room, 1)))
     if not text or not request.edits:
         return ()
     # The text in the cache, and behind its start one alternative at a time.
-    _check_fits(len(head) + 2 * len(text) + 64, cache.n_cells)
+    _check_fits(len(head) + 2 * len(text) + _LEAST_ROOM, cache.n_cells)
     alternatives = [found for edit in request.edits if (found := _as_tokens(vocabulary, request.text, text, edit))]
     wanted = {(a.start, a.tokens[0]) for a in alternatives}
     with _leased(cache, head) as lease:

@@ -97,11 +97,10 @@ class RemoteEngine:
         self._check_consent()
         _refuse_what_cannot_be_had(request, self._address.origin)
         form = self._infill_form()
-        if request.begun:  # the server knows nothing of it
-            whole = request.prefix + request.prompt + request.begun
-            request = replace(request, prefix=whole, prompt="", begun="")
         prefix, suffix, extra = clipped(request, self._look().n_ctx)
         fitting = replace(request, prefix=prefix, suffix=suffix, extra=extra)
+        if request.begun:  # the server knows nothing of it
+            fitting = replace(fitting, prefix=prefix + request.prompt + request.begun, prompt="", begun="")
         exchange = self._server.exchange("POST", form.url, form.body(fitting))
         return RemoteTextStream(exchange, form, fitting, self._address.origin)
 
@@ -111,6 +110,8 @@ class RemoteEngine:
         `RemoteFailed` where the server gives no log-probabilities of a text that it did not write.
         """
         self._check_consent()
+        if request.suffix is not None:
+            raise ModelUnsupported(f"{self._address.origin} gives no log-probabilities of a text between two others")
         started = time.monotonic()
         scorer = self._find_scorer(timeout_s)
         left_s = None if timeout_s is None else timeout_s - (time.monotonic() - started)

@@ -164,9 +164,10 @@ class CompletionForm:
 def clipped(request: InfillRequest, n_ctx: int) -> tuple[str, str, tuple[ContextFile, ...]]:
     """Prefix, suffix and other files of a request, cut to its budget, or to `n_ctx` tokens where that is known (not 0).
 
-    At most a quarter is left to the suffix; files get what is left, the last ones first.
+    At most a quarter is left to the suffix; files get what is left, the last ones first. What is begun comes on top.
     """
-    room = n_ctx - request.max_tokens if n_ctx else 0
+    typed = len(request.begun) // _CHARACTERS_PER_TOKEN + bool(request.begun)
+    room = max(1, n_ctx - request.max_tokens - typed) if n_ctx else 0
     budget = min(request.max_prompt_tokens or room, room or request.max_prompt_tokens) * _CHARACTERS_PER_TOKEN
     if not budget:
         return request.prefix, request.suffix, request.extra

@@ -19,31 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dsassist_runtime.api import EngineSettings
-from dsassist_runtime.errors import NotDone, ServerUnavailable
+from dsassist_runtime.errors import NotDone
 from dsassist_runtime.places import make_private, runtime_dir
 from dsassist_runtime.server.limits import LIMITS, Limits
 from dsassist_runtime.server.listening import address_of, listen_on_tcp, listen_on_unix
+from dsassist_runtime.server.socket_files import lock_path, socket_path
 from dsassist_runtime.server.supervisor import EngineSupervisor
 
-__all__ = ["lock_path", "serve", "socket_path"]
+__all__ = ["serve"]
 
 _LOCK_ATTEMPTS = 10
-_SUN_PATH_BYTES = 104 if os.uname().sysname == "Darwin" else 108
-
-
-def socket_path() -> Path:
-    """Where the server listens; `ServerUnavailable` when the path is longer than the system's sockets allow."""
-    path = runtime_dir() / "server.sock"
-    if len(os.fsencode(path)) >= _SUN_PATH_BYTES:
-        raise ServerUnavailable(
-            f"the socket's path is too long for this system: {path}; set DSASSIST_HOME to a shorter one"
-        )
-    return path
-
-
-def lock_path() -> Path:
-    """The file that a server locks for as long as it lives."""
-    return socket_path().with_suffix(".lock")
 
 
 def serve(

@@ -31,6 +31,7 @@ def repository(tmp_path: Path) -> Path:
         (("--repo", "REPOSITORY", "--details", "/nowhere/x"), 2, "--details /nowhere/x cannot be written"),
         (("--repo", "REPOSITORY", "--since", "2026-01-01"), 3, "name an earlier day with --since"),
         (("--fixes", "REPOSITORY"), 3, "name an earlier day"),
+        (("--fixes", "REPOSITORY", "--sources", "all"), 2, "allowed are enumerated, further, unfinished, written"),
     ],
 )
 def test_what_cannot_be_measured_is_told_in_a_line(
@@ -71,7 +72,9 @@ def test_fixes_are_measured_on_the_builtin_model(tmp_path: Path, capsys: pytest.
     commit(root, {"clamp.py": text})
     (root / "clamp.py").write_text(text.replace("min(value, low)", "min(value, high)"))
     subprocess.run(["git", "commit", "--quiet", "-am", "Fix the upper limit"], cwd=root, check=True)
-    assert main(["bench", "review", "--fixes", str(root), "--json"]) == 0
+    command = ["bench", "review", "--fixes", str(root), "--sources", "unfinished,enumerated", "--json"]
+    assert main(command) == 0
     report = json.loads(capsys.readouterr().out)
+    assert report["settings"]["sources"] == "enumerated, unfinished changes"
     assert report["settings"]["fixes"] == 1
     assert "fix preferred to the bug" in [figure["name"] for figure in report["figures"]]

@@ -15,6 +15,7 @@ from dsassist.bench.review.alarms import NOTHING
 from dsassist.bench.review.fix_class import fix_class
 from dsassist.bench.review.fix_figures import FixResult, Verdict, fix_figures, verdict_of
 from dsassist.bench.review.fix_mining import Fix, fixes_in
+from dsassist.bench.review.fix_sources import TITLES, SourceName
 from dsassist.bench.review.fixes import FixesBench, measure_fixes
 from dsassist.bench.review.offered import applied, offers
 from dsassist.bench.review.sources import Scored
@@ -204,8 +205,15 @@ def knows_the_fix(request: ScoreRequest) -> list[EditScore]:
     return [EditScore(edit, (-6.0,), (nats(edit),), (-1.0,), (-1.0,)) for edit in request.edits]
 
 
-def bench(root: Path, engine: ScriptedEngine, details: io.StringIO | None = None, most: int | None = None) -> Report:
-    return measure_fixes(FixesBench((root,), most=most), engine, "scripted", {"load": [0.0]}, details, lambda _: None)
+def bench(
+    root: Path,
+    engine: ScriptedEngine,
+    details: io.StringIO | None = None,
+    most: int | None = None,
+    sources: tuple[SourceName, ...] = tuple(TITLES),
+) -> Report:
+    what = FixesBench((root,), most=most, sources=sources)
+    return measure_fixes(what, engine, "scripted", {"load": [0.0]}, details, lambda _: None)
 
 
 def test_a_fix_that_the_model_knows_is_found_before_and_no_alarm_after(repository: Path) -> None:
@@ -222,6 +230,75 @@ def test_a_fix_that_the_model_knows_is_found_before_and_no_alarm_after(repositor
     (line,) = [json.loads(line) for line in details.getvalue().splitlines()]
     assert line["class"] == "another name, in the function"
     assert line["before"]["enumerated"][0]["is_the_fix"] is True
+
+
+TABLE = '''"""Tables."""
+
+
+def load_table(path):
+    """Read all rows of a file."""
+    with open(path) as file:
+        return [line.split(",") for line in file]
+'''
+SHOW = '''"""Shows tables."""
+
+import table
+
+
+def show(path):
+    for row in table.load_table(path):
+        print(row)
+'''
+
+
+@pytest.fixture
+def half_renamed(tmp_path: Path) -> Path:
+    """A function was renamed, a use of it was forgotten, other work came in between, and the use was fixed."""
+    root = tmp_path / "tables"
+    root.mkdir()
+    sh(root, "init", "--quiet")
+    commit(root, {"table.py": TABLE, "show.py": SHOW})
+    (root / "table.py").write_text(TABLE.replace("load_table", "read_table"))
+    sh(root, "commit", "--quiet", "-am", "Rename it")
+    (root / "show.py").write_text(SHOW.replace("Shows tables.", "Shows tables.\n\nRow by row."))
+    sh(root, "commit", "--quiet", "-am", "Say more")
+    (root / "show.py").write_text((root / "show.py").read_text().replace("load_table", "read_table"))
+    sh(root, "commit", "--quiet", "-am", "Fix the name")
+    return root
+
+
+def test_what_an_earlier_commit_left_undone_is_found_at_the_line_that_was_fixed(half_renamed: Path) -> None:
+    details = io.StringIO()
+    report = bench(half_renamed, ScriptedEngine(), details, sources=("unfinished",))
+    (line,) = [json.loads(line) for line in details.getvalue().splitlines()]
+    assert [(each["family"], each["line"], each["is_the_fix"]) for each in line["before"]["unfinished changes"]] == [
+        ("stale-name", 9, True)
+    ]
+    assert line["after"]["unfinished changes"] == []
+    figures = {figure.name: figure.value for figure in report.figures}
+    assert figures["fix offered as shipped (5.5 nats), unfinished changes"] == 100.0
+    assert figures["alarms on fixed versions as shipped (5.5 nats), unfinished changes"] == 0.0
+
+
+def test_a_fix_that_no_change_left_undone_is_not_found_by_structure(repository: Path) -> None:
+    change(repository, "Fix the upper limit", RIGHT)
+    details = io.StringIO()
+    bench(repository, ScriptedEngine(), details, sources=("unfinished",))
+    (line,) = [json.loads(line) for line in details.getvalue().splitlines()]
+    assert line["before"] == line["after"] == {"unfinished changes": []}
+
+
+def test_sources_that_are_not_asked_for_put_no_question_and_are_told(repository: Path) -> None:
+    change(repository, "Fix the upper limit", RIGHT)
+    report = bench(repository, ScriptedEngine(score=knows_the_fix), sources=("enumerated", "unfinished"))
+    assert report.settings["sources"] == "enumerated, unfinished changes"
+    assert [reason for reason in report.left_out if "--sources" in reason] == [
+        "the source further families: not among --sources",
+        "the source written by the model: not among --sources",
+    ]
+    named = {figure.name.rpartition(", ")[2] for figure in report.figures if figure.name.startswith("right line as")}
+    assert named == {"enumerated", "unfinished changes"}
+    assert not [reason for reason in bench(repository, ScriptedEngine()).left_out if "--sources" in reason]
 
 
 def test_an_interrupted_bench_reports_what_is_there(repository: Path) -> None:

@@ -161,10 +161,21 @@ def test_a_begun_middle_is_kept_when_the_prompt_is_too_long(engine: LocalEngine)
     prompt = engine._infill_prompt(request)
     spelled = engine.detokenize(prompt.begun).encode() + prompt.owed
     assert spelled == b"\nvalue = "
-    assert 50 <= len(prompt.tokens) <= 64
+    assert 50 <= len(prompt.tokens) - len(prompt.begun) <= 64
     longer = engine._infill_prompt(replace(request, begun="\n" + "value = 1; " * 200))
-    assert len(longer.tokens) <= 64, "more than the budget is cut from its start"
+    assert len(longer.begun) <= 60, "more than the budget is cut from its start"
     assert (engine.detokenize(longer.begun).encode() + longer.owed).endswith(b"value = 1; ")
+
+
+@pytest.mark.parametrize("budget", [0, 60])
+def test_what_is_typed_seldom_moves_what_stands_before_it(engine: LocalEngine, budget: int) -> None:
+    """It took its tokens from the prefix, of which then a line less was read, and all that follows was read again."""
+    request = InfillRequest("名前 = 1\n" * 900, "\nb = 2" * 300, max_prompt_tokens=budget, max_tokens=1)
+    line = "\n总数 = 数量 + 数量 * 2 + 3"
+    prompts = [engine._infill_prompt(replace(request, begun=line[:n])) for n in range(1, len(line) + 1)]
+    assert len({(tuple(prompt.before), tuple(prompt.after)) for prompt in prompts}) <= (1 if budget else 2)
+    n_ctx = engine.facts().n_ctx
+    assert all(len(prompt.tokens) <= n_ctx for prompt in prompts)
 
 
 # -- what it costs

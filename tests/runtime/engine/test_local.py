@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dsassist_runtime.api import (
+    CompletionRequest,
     Edit,
     EditScore,
     EngineSettings,
@@ -213,6 +214,27 @@ def test_removing_and_adding_tokens_can_be_scored(engine: LocalEngine) -> None:
     }
     assert len(scores[""].site_original) > len(scores[""].site_alternative)
     assert len(scores[" and True"].site_original) < len(scores[" and True"].site_alternative)
+
+
+def test_what_stands_behind_a_text_changes_its_score_and_is_clipped_to_what_fits(engine: LocalEngine) -> None:
+    edit = SOME[0]
+    (plain,) = scored(engine, ScoreRequest(CONTEXT, TEXT, (edit,)))
+    for suffix in ("\n\nprint(area(2, 3))\n", "", "x = 1\n" * 600):
+        (score,) = scored(engine, ScoreRequest(CONTEXT, TEXT, (edit,), suffix=suffix))
+        assert score.site_original != pytest.approx(plain.site_original, abs=0.01)
+        assert len(score.site_alternative) == len(plain.site_alternative)
+
+
+def test_a_middle_has_the_probability_of_the_prompt_with_its_marks(engine: LocalEngine) -> None:
+    suffix, edit = "\n\nprint(area(2, 3))\n", SOME[1]
+    (score,) = scored(engine, ScoreRequest(CONTEXT, TEXT, (edit,), suffix=suffix))
+    prompt = f"<|fim_suffix|>{suffix}<|fim_prefix|>{CONTEXT}<|fim_middle|>{TEXT}"
+    (read, *_) = engine.events(CompletionRequest(prompt=prompt, max_tokens=0, echo_logprobs=True))
+    assert isinstance(read, PromptRead)
+    echoed = [each.logprob for each in read.logprobs]
+    ours = [*score.site_original, *score.suffix_original]
+    starts = range(len(echoed) - len(ours) + 1)
+    assert any(echoed[start : start + len(ours)] == pytest.approx(ours, abs=0.05) for start in starts)
 
 
 def test_nothing_to_score_is_an_empty_answer(engine: LocalEngine) -> None:

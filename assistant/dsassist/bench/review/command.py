@@ -13,6 +13,7 @@ from dsassist_runtime.errors import DsassistError
 
 if TYPE_CHECKING:
     from dsassist.bench.report import Report
+    from dsassist.bench.review.fix_sources import SourceName
 
 __all__ = ["add_arguments", "run"]
 
@@ -46,6 +47,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=whole_number(_MOST),
         metavar="N",
         help="with --fixes: look at so many of them; with --held-back: at so many commits of each repository",
+    )
+    parser.add_argument(
+        "--sources",
+        type=_sources,
+        metavar="NAME,NAME",
+        help="with --fixes: the sources of findings, of enumerated, further, unfinished and written (default: all; "
+        "written is the slow one)",
     )
     parser.add_argument("--model", default="builtin", metavar="MODEL", help="a model's name or path (builtin)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of what is drawn (default: 1)")
@@ -88,6 +96,16 @@ def _add_what_is_measured(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _sources(text: str) -> tuple[SourceName, ...]:
+    """An argument's type: sources of findings by their names."""
+    from dsassist.bench.review.fix_sources import TITLES
+
+    given = [name.strip() for name in text.split(",")]
+    if unknown := [name for name in given if name not in TITLES]:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is not allowed; allowed are {', '.join(TITLES)}")
+    return tuple(name for name in TITLES if name in given)
+
+
 def run(args: argparse.Namespace, progress: Callable[[str], None]) -> Report:
     """Measure as the arguments say."""
     if args.held_back:
@@ -111,10 +129,12 @@ def _run_injected(args: argparse.Namespace, progress: Callable[[str], None]) -> 
 
 def _run_fixes(args: argparse.Namespace, progress: Callable[[str], None]) -> Report:
     from dsassist.bench.report import machine
+    from dsassist.bench.review.fix_sources import TITLES
     from dsassist.bench.review.fixes import FixesBench, run_fixes_bench
 
     before = machine()
-    bench = FixesBench(folders("--fixes", args.fixes), args.model, args.since, args.most, args.seed, args.details)
+    repositories, sources = folders("--fixes", args.fixes), args.sources or tuple(TITLES)
+    bench = FixesBench(repositories, args.model, args.since, args.most, args.seed, args.details, sources)
     return run_fixes_bench(bench, before, progress)
 
 

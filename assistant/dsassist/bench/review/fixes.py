@@ -11,15 +11,17 @@ from random import Random
 from typing import Any, TextIO
 
 from dsassist.bench.details import details_file
-from dsassist.bench.history import History, names_of
+from dsassist.bench.history import names_of
 from dsassist.bench.interruptible import sigterm_as_ctrl_c
 from dsassist.bench.private_engine import private_engine
 from dsassist.bench.report import Report
 from dsassist.bench.review.fix_figures import FixResult, fix_figures
 from dsassist.bench.review.fix_mining import Fix, fixes_in
+from dsassist.bench.review.fix_sources import TITLES, FixSource, SourceName, fix_sources
+from dsassist.bench.review.held_back_history import Repository
 from dsassist.bench.review.offered import offers
 from dsassist.bench.review.progress import Progress
-from dsassist.bench.review.sources import SOURCES, Scored, Scorer, Source, scores_around
+from dsassist.bench.review.sources import Scored, Scorer, scores_around
 from dsassist.common_length import common_length
 from dsassist.options import ReviewConfig
 from dsassist.review.likelihood.evidence import evidence_nats
@@ -41,6 +43,12 @@ class FixesBench:
     most: int | None = None
     seed: int = 1
     details: Path | None = None
+    sources: tuple[SourceName, ...] = tuple(TITLES)
+
+    def named_repositories(self) -> dict[str, Repository]:
+        """The repositories by the names that fixes carry."""
+        names = names_of(self.repositories)
+        return {name: Repository(root, name) for root, name in zip(self.repositories, names, strict=True)}
 
 
 def run_fixes_bench(bench: FixesBench, machine: dict[str, Any], progress: Callable[[str], None]) -> Report:
@@ -63,13 +71,14 @@ def measure_fixes(
 ) -> Report:
     """Measure with an engine that is given."""
     progress("what is in the histories")
-    fixes = _fixes(bench)
+    repositories = bench.named_repositories()
+    fixes = _fixes(bench, repositories)
     if not fixes:
         raise NotDone(f"no commit since {bench.since} fixes one line of a Python function; name an earlier day")
-    sources = {name: make(engine) for name, make in SOURCES.items()}
+    sources = fix_sources(bench.sources, engine, repositories)
     told = Progress(progress, "fix")
     results: list[FixResult] = []
-    left_out: list[str] = []
+    left_out = [f"the source {title}: not among --sources" for title in TITLES.values() if title not in sources]
     try:
         for fix, result in told.each(fixes, _name, lambda fix: _result(engine, sources, fix)):
             if result is not None:
@@ -95,13 +104,8 @@ def measure_fixes(
     )
 
 
-def _fixes(bench: FixesBench) -> list[Fix]:
-    names = names_of(bench.repositories)
-    found = [
-        fix
-        for root, name in zip(bench.repositories, names, strict=True)
-        for fix in fixes_in(History(root), name, bench.since)
-    ]
+def _fixes(bench: FixesBench, repositories: Mapping[str, Repository]) -> list[Fix]:
+    found = [fix for name, each in repositories.items() for fix in fixes_in(each.history, name, bench.since)]
     if bench.most is None or bench.most >= len(found):
         return found
     chosen = Random(f"{bench.seed}:fixes").sample(range(len(found)), bench.most)  # noqa: S311  (a sample, not a secret)
@@ -112,12 +116,11 @@ def _name(fix: Fix) -> str:
     return f"{fix.repository}, {fix.commit[:10]}: {fix.path}:{fix.line}"
 
 
-def _result(engine: Scorer, sources: Mapping[str, Source], fix: Fix) -> FixResult:
-    before, after = fix.version(fix.before), fix.version(fix.after)
+def _result(engine: Scorer, sources: Mapping[str, FixSource], fix: Fix) -> FixResult:
     return FixResult(
         fix,
-        {name: find(before) for name, find in sources.items()},
-        {name: find(after) for name, find in sources.items()},
+        {name: find(fix, fix.before) for name, find in sources.items()},
+        {name: find(fix, fix.after) for name, find in sources.items()},
         _prefers_fix(engine, fix),
     )
 
@@ -178,6 +181,7 @@ def _settings(bench: FixesBench, model_name: str, results: Sequence[FixResult]) 
         "model": model_name,
         "repositories": ", ".join(names_of(bench.repositories)),
         "fixes": len(results),
+        "sources": ", ".join(TITLES[name] for name in TITLES if name in bench.sources),
         "commits since": bench.since.isoformat(),
         "thresholds from": "the fixed versions of the other repositories, for each in turn",
         "least and most": "the 95 % interval, bootstrapped over fixes",

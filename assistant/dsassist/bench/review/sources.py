@@ -9,18 +9,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from dsassist.review.agreement import is_preferred_between
 from dsassist.review.changes import ChangedFile, Skipped
 from dsassist.review.findings import Finding
 from dsassist.review.likelihood.evidence import evidence_nats, needed_nats
 from dsassist.review.likelihood.site import Candidate, Family
 from dsassist.review.likelihood.tasks import Task, tasks_of
 from dsassist.review.likelihood.wording import finding_of
+from dsassist.review.suspects import MOST_TRIES
 from dsassist.review.written import Written
 from dsassist_runtime.api import Edit, EditScore, Engine, ScoreRequest
 from dsassist_runtime.errors import RequestRefused
 
 __all__ = [
-    "SOURCES",
     "Alternatives",
     "Scored",
     "Scorer",
@@ -35,6 +36,7 @@ __all__ = [
 
 _WINDOW_CHARACTERS = 4000
 _LEAST_CHARACTERS = 500
+_NO_THRESHOLD = 0.0  # a threshold is above it
 _SHARE_BEFORE = 4  # a quarter of what is read of a longer function stands before the first place
 
 
@@ -109,15 +111,23 @@ def strongest(found: list[Scored]) -> Scored | None:
 
 
 def _findings(engine: Scorer, task: Task, candidates: tuple[Candidate, ...]) -> Iterator[Scored]:
-    lines = len({candidate.line for candidate in candidates})
-    best: dict[int, tuple[float, float, Candidate]] = {}
+    n_lines = len({candidate.line for candidate in candidates})
+    lines: dict[int, list[tuple[float, float, Candidate]]] = {}
     for candidate, score in _scores(engine, task, candidates):
         nats = evidence_nats(score)
-        strength = _strength(candidate.family, nats, lines)
-        if candidate.line not in best or strength > best[candidate.line][0]:
-            best[candidate.line] = strength, nats, candidate
-    for strength, nats, candidate in best.values():
+        lines.setdefault(candidate.line, []).append((_strength(candidate.family, nats, n_lines), nats, candidate))
+    for found in lines.values():
+        found.sort(key=lambda each: -each[0])
+        strength, nats, candidate = next(
+            (each for each in found[:MOST_TRIES] if _is_seen(engine, task, each[2], each[0])),
+            (min(found[0][0], _NO_THRESHOLD), *found[0][1:]),
+        )
         yield Scored(finding_of(task, candidate, nats, "warning"), strength)
+
+
+def _is_seen(engine: Scorer, task: Task, candidate: Candidate, strength: float) -> bool:
+    """Whether an alternative needs no second opinion, as no threshold lets it pass, or has one."""
+    return strength <= _NO_THRESHOLD or is_preferred_between(task, candidate, engine.score)
 
 
 def _scores(engine: Scorer, task: Task, candidates: tuple[Candidate, ...]) -> Iterator[tuple[Candidate, EditScore]]:
@@ -141,11 +151,3 @@ def written_by_model(engine: Engine) -> Source:
         return [Scored(*found) for task in tasks for found in written.scored(task, "warning")]
 
     return find
-
-
-SOURCES: dict[str, Callable[[Engine], Source]] = {
-    "enumerated": enumerated,
-    "further families": lambda engine: enumerated(engine, further),
-    "written by the model": written_by_model,
-}
-"""The sources of findings that real fixes are looked at with, by the name that figures carry."""

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dsassist.review.calibration.drawing import drawn_tasks
-from dsassist.review.calibration.fit import Reached
+from dsassist.review.calibration.fit import LEAST_NATS, Reached
 from dsassist.review.calibration.record import Record, function_key, read_record
 from dsassist.review.likelihood.evidence import needed_nats
-from dsassist.review.likelihood.site import Family
+from dsassist.review.likelihood.site import Candidate, Family
 from dsassist.review.likelihood.tasks import Task
-from dsassist.review.scoring import Ask, nats_of, scores_of
+from dsassist.review.scoring import Ask
+from dsassist.review.suspects import suspects_of
 from dsassist_runtime.api import EditScore, Engine, Priority, ScoreRequest
 from dsassist_runtime.errors import RequestRefused
 
@@ -86,11 +87,24 @@ def calibration_of(
 
 
 def reached_by(task: Task, ask: Ask) -> Reached:
-    """The most evidence of each family against a function, less what it would need for the number of its lines."""
+    """The most evidence of each family against a function, less what it would need for the number of its lines.
+
+    What no threshold that is fitted lets pass is taken as it is; of the rest only what both measures prefer counts.
+    """
     lines = len({candidate.line for candidate in task.candidates})
     reached: dict[Family, float | None] = dict.fromkeys(candidate.family for candidate in task.candidates)
-    for candidate, score in scores_of(task, task.candidates, ask):
-        nats = round(nats_of(score) - needed_nats(candidate.family, 0.0, lines), 4)
+
+    def is_enough(candidate: Candidate, nats: float) -> bool:
+        if nats >= needed_nats(candidate.family, LEAST_NATS, lines):
+            return True
+        add(candidate, nats)
+        return False
+
+    def add(candidate: Candidate, nats: float) -> None:
+        beyond = round(nats - needed_nats(candidate.family, 0.0, lines), 4)
         before = reached[candidate.family]
-        reached[candidate.family] = nats if before is None else max(before, nats)
+        reached[candidate.family] = beyond if before is None else max(before, beyond)
+
+    for candidate, nats in suspects_of(task, ask, is_enough):
+        add(candidate, nats)
     return reached

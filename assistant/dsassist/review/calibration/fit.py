@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from dsassist.review.likelihood.evidence import LEAST_EVIDENCE
 from dsassist.review.likelihood.site import Family
 
-__all__ = ["BUDGET", "LEAST_FUNCTIONS", "Fit", "Reached", "allowed_alarms", "fit"]
+__all__ = ["BUDGET", "LEAST_FUNCTIONS", "LEAST_NATS", "Fit", "Reached", "allowed_alarms", "fit"]
 
 Reached = Mapping[Family, float | None]
 """Of an unchanged function the most evidence of each family that it has alternatives of, less the term of the lines.
@@ -38,7 +38,8 @@ _DOUBT = 0.2
 _SHARE_OF_ONE = 0.5  # of the budget, for a family with a factor
 _LEAST_FACTOR, _MOST_FACTOR = 1.2, 2.0
 _FUZZ = 1e-6  # 9.95 * 100 is a little less than 995
-_LEAST_NATS = 2.3  # ten times as likely: less is no evidence, however quiet the model is
+LEAST_NATS = 2.3
+"""No threshold is lower: ten times as likely is the least that is any evidence, however quiet the model is."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def fit(functions: Sequence[Reached], before_nats: float) -> Fit:
     """Thresholds for the budget; `before_nats` is the least threshold where there are too few functions to tell."""
     factors = _factors(functions)
     strengths = [_strength(function, factors) for function in functions]
-    threshold = max(_threshold(strengths, BUDGET, before_nats), _LEAST_NATS)
+    threshold = max(_threshold(strengths, BUDGET, before_nats), LEAST_NATS)
     return Fit(threshold, factors, len(functions), sum(strength >= threshold for strength in strengths))
 
 
@@ -93,7 +94,7 @@ def _factors(functions: Sequence[Reached]) -> dict[Family, float]:
         rest = [_strength(each, {}) for each in others_of if each]
         if allowed_alarms(min(len(own), len(rest)), budget) < 0:
             continue
-        needed, others = _threshold(own, budget, 0.0), max(_threshold(rest, budget, 0.0), _LEAST_NATS)
+        needed, others = _threshold(own, budget, 0.0), max(_threshold(rest, budget, 0.0), LEAST_NATS)
         if needed >= _LEAST_FACTOR * others:
             found[family] = round(min(needed / others, _MOST_FACTOR), 2)
     return found

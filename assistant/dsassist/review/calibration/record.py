@@ -22,7 +22,7 @@ from dsassist_runtime.places import make_private, state_dir
 
 __all__ = ["Record", "function_key", "read_record", "record_path"]
 
-_VERSION = 1
+_VERSION = 2
 """Raise it where the same function would reach other numbers: families, evidence, what the model reads."""
 
 _END_BYTES = 64 * 1024
@@ -39,9 +39,9 @@ class Record:
     def add(self, key: str, reached: Reached) -> None:
         """Add a function and write the file, so that nothing is lost when the work is interrupted.
 
-        `NotDone` where it cannot be written.
+        What another process has added meanwhile is kept. `NotDone` where it cannot be written.
         """
-        self.functions[key] = reached
+        self.functions = _read(self.path) | self.functions | {key: reached}
         for old in list(self.functions)[:-_MOST_FUNCTIONS]:
             del self.functions[old]
         make_private(self.path.parent)
@@ -57,14 +57,8 @@ class Record:
 
 def read_record(model: Path) -> Record:
     """What is known of a model file; nothing where nothing was measured yet, or the record is damaged."""
-    record = Record(record_path(model))
-    try:
-        read = json.loads(record.path.read_bytes())
-        if read["version"] == _VERSION:
-            record.functions.update({str(key): _reached(row) for key, row in read["functions"].items()})
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        record.functions.clear()
-    return record
+    path = record_path(model)
+    return Record(path, _read(path))
 
 
 def record_path(model: Path) -> Path:
@@ -83,6 +77,16 @@ def record_path(model: Path) -> Path:
 def function_key(task: Task) -> str:
     """The name of a function in a record."""
     return hashlib.sha256(f"{task.context}\0{task.function.text}".encode()).hexdigest()[:16]
+
+
+def _read(path: Path) -> dict[str, Reached]:
+    try:
+        read = json.loads(path.read_bytes())
+        if read["version"] == _VERSION:
+            return {str(key): _reached(row) for key, row in read["functions"].items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        pass
+    return {}
 
 
 def _reached(row: object) -> Reached:

@@ -71,6 +71,7 @@ def changes_of(selection: Selection, exclude: Sequence[str] = ()) -> Changes:
         selection.root,
         selection.tree,
         selection.base,
+        dict(_moved(selection, exclude)),
     )
 
 
@@ -136,6 +137,15 @@ def _reason_by_kind(entry: git.ChangedEntry) -> str | None:
     if entry.new_mode in (_SYMLINK, _SUBMODULE):
         return "symbolic link" if entry.new_mode == _SYMLINK else "submodule"
     return "" if entry.old_id == entry.new_id else None  # renamed as it was, or only its mode changed
+
+
+def _moved(selection: Selection, exclude: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The old and the new name of each file that was renamed as it was."""
+    for entry in selection.entries:
+        old_path, path = os.fsdecode(entry.old_path), os.fsdecode(entry.path)
+        is_same = entry.old_id == entry.new_id and entry.new_mode not in _NO_FILES
+        if is_same and path != old_path and not is_excluded(path, exclude):
+            yield old_path, path
 
 
 def _attribute_tree(selection: Selection) -> git.Treeish:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dsassist.git import WORKING_TREE, Treeish
@@ -53,9 +53,10 @@ class PendingFile:
 class Changes:
     """The files to review, and those that are left out from the start.
 
-    `deleted` are files that are gone: without lines, their text in `old`. `tree` is the state of all files that the new
-    side belongs to, `base` the commit or tree before, None where there was none or it has no name; both are of the
-    repository at `root`, which is None where whole files are looked at.
+    `deleted` are files that are gone: without lines, their text in `old`. `moved` has the new names of files that have
+    another name and nothing else, by their old ones. `tree` is the state of all files that the new side belongs to,
+    `base` the commit or tree before, None where there was none or it has no name; both are of the repository at `root`,
+    which is None where whole files are looked at.
     """
 
     pending: tuple[PendingFile, ...]
@@ -64,3 +65,4 @@ class Changes:
     root: Path | None = None
     tree: Treeish = WORKING_TREE
     base: str | None = None
+    moved: Mapping[str, str] = field(default_factory=dict)

@@ -15,7 +15,7 @@ import math
 from dsassist.review.likelihood.site import Family
 from dsassist_runtime.api import EditScore
 
-__all__ = ["LEAST_EVIDENCE", "MEASURED", "evidence_nats", "needed_nats"]
+__all__ = ["LEAST_EVIDENCE", "MEASURED", "evidence_nats", "gain_nats", "needed_nats"]
 
 _FLOOR_NATS = -6.0
 
@@ -67,14 +67,20 @@ def needed_nats(family: Family, threshold_nats: float, lines: int) -> float:
 
 def evidence_nats(score: EditScore) -> float:
     """How much likelier the alternative makes the text; negative when what is written is the likelier."""
+    if not _only_adds_or_removes(score):
+        return gain_nats(score)
     site = _floored(score.site_alternative) - _floored(score.site_original)
     suffix = sum(score.suffix_alternative) - sum(score.suffix_original)
-    if not _only_adds_or_removes(score):
-        return site + suffix
     # What both versions have may be counted to the site, behind what only one has.
     shared = min(len(score.site_original), len(score.site_alternative))
     both = _floored(score.site_alternative[-shared:]) - _floored(score.site_original[-shared:]) if shared else 0.0
     return min(both, site) + suffix
+
+
+def gain_nats(score: EditScore) -> float:
+    """How much likelier the whole is with the alternative, each token at the site floored."""
+    site = _floored(score.site_alternative) - _floored(score.site_original)
+    return site + sum(score.suffix_alternative) - sum(score.suffix_original)
 
 
 def _floored(log_probabilities: tuple[float, ...]) -> float:

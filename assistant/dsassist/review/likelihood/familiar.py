@@ -71,9 +71,9 @@ class _File(NamedTuple):
     lines_by_text: dict[str, list[int]]
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=64)
 def _file(source: Source) -> _File:
     lines: dict[str, list[int]] = defaultdict(list)
     for line, text in enumerate(source.text.split("\n"), start=1):
         lines[text.strip()].append(line)
-    return _File(Statements(source.language, source.text), dict(lines))
+    return _File(Statements(source.language, source.text, source.tree), dict(lines))

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from dsassist.review.changes import ChangedFile
 from dsassist.review.findings import Finding, Severity, finding_at
 from dsassist.review.statement import Statements
-from dsassist.syntax.parsing import parse_bytes
 
 if TYPE_CHECKING:
     from tree_sitter import Node, Tree
@@ -33,12 +32,13 @@ class Subject:
     @cached_property
     def tree(self) -> Tree | None:
         """The syntax tree, which may hold errors; None without a grammar."""
-        return None if self.file.language is None else parse_bytes(self.file.language, self.file.source.data)
+        return self.file.source.tree_as(self.file.language)
 
     @cached_property
     def statements(self) -> Statements:
         """The statements of the file."""
-        return Statements(self.file.language, self.masked.source.text)
+        source = self.masked.source
+        return Statements(self.file.language, source.text, source.tree_as(self.file.language))
 
     def finding(
         self, family: str, severity: Severity, place: Node | tuple[int, int], message: str, evidence: str = ""

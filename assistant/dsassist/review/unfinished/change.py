@@ -8,7 +8,7 @@ from functools import cached_property
 
 from dsassist.review.changes import ChangedFile
 from dsassist.review.source import Source
-from dsassist.review.unfinished.edits import Hunk, hunks, replaced_words
+from dsassist.review.unfinished.edits import Hunk, hunks, line_after, replaced_words
 from dsassist.review.unfinished.links import Links
 from dsassist.review.unfinished.python_file import PythonFile
 from dsassist.review.unfinished.tree import Overlay
@@ -23,21 +23,14 @@ class PythonChange:
         self.old = PythonFile(path, Source(old))
         self.new = PythonFile(path, new)
 
-    @cached_property
-    def hunks(self) -> list[Hunk]:
+    @property
+    def hunks(self) -> tuple[Hunk, ...]:
         """What was done to it."""
         return hunks(self.old.source.text, self.new.source.text)
 
     def line_now(self, line: int) -> int:
         """Where a line of the old text stands now, or would stand."""
-        moved = 0
-        for hunk in self.hunks:
-            if hunk.old_line > line:
-                break
-            if line < hunk.old_line + len(hunk.old):
-                return max(1, hunk.new_line + min(line - hunk.old_line, max(len(hunk.new) - 1, 0)))
-            moved = hunk.new_line + len(hunk.new) - hunk.old_line - len(hunk.old)
-        return line + moved
+        return line_after(self.hunks, line)
 
 
 class PythonChanges:

@@ -10,6 +10,7 @@ what stands in strings and numbers may differ as it likes.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,6 @@ from dsassist.review.changes import ChangedFile
 from dsassist.review.findings import Finding, Related, finding_at
 from dsassist.review.passes.paths import is_test_path
 from dsassist.review.unfinished.tree import words_of
-from dsassist.syntax.parsing import parse
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -101,21 +101,21 @@ def renamed_places(file: ChangedFile) -> Iterator[RenamedPlace]:
 
 def _tokens(file: ChangedFile) -> dict[int, list[_Token]]:
     """The tokens of each changed line, by its row; comments are left out."""
-    assert file.language is not None, "asked only where there is a language"
-    tree = parse(file.language, file.source.text)
-    rows = {line - 1 for line in file.lines}
+    tree = file.source.tree_as(file.language)
+    rows = sorted(line - 1 for line in file.lines)
     found: dict[int, list[_Token]] = {}
     if tree is None or tree.root_node.has_error or not rows:
         return found
     pending = [tree.root_node]
-    least, most = min(rows), max(rows)
     while pending:
         node = pending.pop()
-        if node.end_point.row < least or node.start_point.row > most:
+        start = node.start_point.row
+        at = bisect_left(rows, start)
+        if at == len(rows) or rows[at] > node.end_point.row:
             continue
-        if node.type in _OPAQUE or not node.children:
-            if node.start_point.row in rows and "comment" not in node.type:
-                found.setdefault(node.start_point.row, []).append(_token(node))
+        if node.type in _OPAQUE or not node.child_count:
+            if rows[at] == start and "comment" not in node.type:
+                found.setdefault(start, []).append(_token(node))
         else:
             pending.extend(reversed(node.children))
     return found
@@ -157,15 +157,15 @@ def _shape(tokens: Sequence[_Token]) -> tuple[object, ...]:
 def _largest_block(row: int, shapes: Mapping[int, tuple[object, ...]]) -> tuple[int, int] | None:
     """The most lines from `row` on that stand a second time right behind, with other names; and where they do."""
     for size in range(_MOST_LINES, 0, -1):
-        for gap in range(_MOST_GAP + 1):
-            copy = row + size + gap
-            if any(between in shapes for between in range(row + size, copy)):
+        if row + size - 1 not in shapes:
+            continue
+        for copy in range(row + size, row + size + _MOST_GAP + 1):
+            if copy > row + size and copy - 1 in shapes:
                 break  # what lies between must be empty
             if (
-                row + size - 1 in shapes
-                and all(shapes.get(row + i) == shapes.get(copy + i) for i in range(size))
-                and copy in shapes
+                shapes.get(copy) == shapes[row]
                 and copy + size - 1 in shapes
+                and all(shapes.get(row + i) == shapes.get(copy + i) for i in range(size))
             ):
                 return size, copy
     return None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import lru_cache
 
-__all__ = ["Hunk", "hunks", "replaced_words", "tokens_of"]
+__all__ = ["Hunk", "hunks", "line_after", "replaced_words", "tokens_of"]
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 
@@ -29,7 +30,8 @@ class Hunk:
                 yield self.new_line + row, old, new
 
 
-def hunks(old: str, new: str) -> list[Hunk]:
+@lru_cache(maxsize=64)  # more than one pass asks, each for all files of a change
+def hunks(old: str, new: str) -> tuple[Hunk, ...]:
     """The hunks between two texts, in their order and without context."""
     before, after = _lines(old), _lines(new)
     shorter = min(len(before), len(after))
@@ -37,7 +39,7 @@ def hunks(old: str, new: str) -> list[Hunk]:
     shorter -= head
     tail = next((i for i in range(shorter) if before[-1 - i] != after[-1 - i]), shorter)
     middle = SequenceMatcher(None, before[head : len(before) - tail], after[head : len(after) - tail], autojunk=False)
-    return [
+    return tuple(
         Hunk(
             head + start_old + 1,
             tuple(before[head + start_old : head + end_old]),
@@ -46,7 +48,19 @@ def hunks(old: str, new: str) -> list[Hunk]:
         )
         for operation, start_old, end_old, start_new, end_new in middle.get_opcodes()
         if operation != "equal"
-    ]
+    )
+
+
+def line_after(found: Sequence[Hunk], line: int) -> int:
+    """Where a line of the old text stands in the new one, or would stand."""
+    moved = 0
+    for hunk in found:
+        if hunk.old_line > line:
+            break
+        if line < hunk.old_line + len(hunk.old):
+            return max(1, hunk.new_line + min(line - hunk.old_line, max(len(hunk.new) - 1, 0)))
+        moved = hunk.new_line + len(hunk.new) - hunk.old_line - len(hunk.old)
+    return line + moved
 
 
 def tokens_of(line: str) -> list[str]:
@@ -54,7 +68,7 @@ def tokens_of(line: str) -> list[str]:
     return _TOKEN.findall(line)
 
 
-def replaced_words(found: list[Hunk]) -> Counter[tuple[str, str]]:
+def replaced_words(found: Sequence[Hunk]) -> Counter[tuple[str, str]]:
     """How often a word gave way to another in lines that are else the same."""
     counted: Counter[tuple[str, str]] = Counter()
     for hunk in found:

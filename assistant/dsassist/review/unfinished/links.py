@@ -12,7 +12,7 @@ from dsassist.index.entry import module_key
 from dsassist.review.unfinished.python_file import Occurrence, PythonFile
 from dsassist.syntax.imports import Import
 
-__all__ = ["Links", "Taken", "is_guarded"]
+__all__ = ["Links", "Taken", "is_guarded", "submodules_of"]
 
 
 class Taken(NamedTuple):
@@ -49,13 +49,9 @@ class Links:
 
     def leads_to(self, one: Import, importing: str, path: str) -> bool:
         """Does the module that is imported mean the file `path`?"""
-        return path in self._modules(one, importing)
+        return path in self.modules(one, importing)
 
-    def leads_anywhere(self, one: Import, importing: str) -> bool:
-        """Does the module that is imported mean a file of the tree?"""
-        return bool(self._modules(one, importing))
-
-    def _modules(self, one: Import, importing: str) -> list[str]:
+    def modules(self, one: Import, importing: str) -> list[str]:
         """The file of the module itself; what `from package import module` may mean beside it is left out."""
         module = replace(one, names=())
         return [each.path for each in imported_files([module], "python", importing, self._of_keys)]
@@ -67,6 +63,12 @@ class Links:
 
     def _of_keys(self, keys: set[str]) -> dict[str, list[str]]:
         return {key: self._by_key.get(key, []) for key in keys}
+
+
+def submodules_of(one: Import) -> list[Import]:
+    """The modules that `from package import module` may mean, each as an import of its own."""
+    joint = "" if one.module.endswith(".") else "."
+    return [replace(one, module=f"{one.module}{joint}{each.name}", names=()) for each in one.names if each.name != "*"]
 
 
 def is_guarded(occurrence: Occurrence) -> bool:

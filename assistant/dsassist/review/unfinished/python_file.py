@@ -85,7 +85,7 @@ class PythonFile:
     @cached_property
     def imports(self) -> list[Import]:
         """What it imports, at any depth."""
-        return imports("python", self.source.text)
+        return imports("python", self.source.text, self.source.tree)
 
     @cached_property
     def has_star_import(self) -> bool:

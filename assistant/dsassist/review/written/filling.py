@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from dsassist.review.view import View
 from dsassist.review.written.asking import Asker
 from dsassist.review.written.hole import Hole
 from dsassist.review.written.spans import Span
-from dsassist.review.written.view import View
 from dsassist_runtime.api import InfillRequest, Sampling
 
 __all__ = ["MOST_PROMPT_TOKENS", "Draws", "fillings"]

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from dsassist.review.view import Middle, View
 from dsassist.review.written.alternatives import Alternative
 from dsassist.review.written.asking import Asker
 from dsassist.review.written.change import Change
 from dsassist.review.written.evidence import Null
-from dsassist.review.written.middle import Middle, log_probability
-from dsassist.review.written.view import View
+from dsassist.review.written.middle import log_probability
 from dsassist_runtime.api import Edit, ScoreRequest
 
 __all__ = ["Judged", "judge"]

@@ -6,37 +6,17 @@ A middle is whole lines with the end of the last one, since where a middle ends 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from dsassist.given_text import given_text
+from dsassist.review.view import Middle
 from dsassist.review.written.asking import Asker
 from dsassist.review.written.filling import MOST_PROMPT_TOKENS
-from dsassist.review.written.spans import Span
-from dsassist.review.written.view import View
 from dsassist_runtime.api import InfillRequest
 
-__all__ = ["Middle", "log_probability"]
+__all__ = ["log_probability"]
 
 _FLOOR_NATS = -6.0  # as of the likelihood reviewer: one token that the tokenizer makes rare must not decide
 _MOST_BYTES = 500
-
-
-@dataclass(frozen=True)
-class Middle:
-    """The lines that hold a span: `head` and `tail` are what of them stands beside it."""
-
-    prefix: str
-    head: str
-    tail: str
-    suffix: str
-
-    @classmethod
-    def around(cls, view: View, span: Span) -> Middle:
-        """That of a span: from the line break before its first line to the one behind its last."""
-        whole, start, end = view.whole, view.place(span.start), view.place(span.end)
-        first = max(whole.rfind("\n", 0, start), 0)
-        last = whole.find("\n", end) + 1 or len(whole)
-        return cls(whole[:first], whole[first:start], whole[end:last], whole[last:])
 
 
 def log_probability(asker: Asker, middle: Middle, text: str) -> float | None:

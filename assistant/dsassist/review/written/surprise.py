@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from dsassist.review.view import View
 from dsassist.review.written.asking import Asker
 from dsassist.review.written.spans import Span
-from dsassist.review.written.view import View
 from dsassist_runtime.api import Edit, ScoreRequest
 
 __all__ = ["least_probable", "surprise_nats"]

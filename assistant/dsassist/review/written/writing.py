@@ -11,6 +11,7 @@ from dsassist.review.findings import Finding, Severity
 from dsassist.review.likelihood.familiar import Familiar
 from dsassist.review.likelihood.site import Site
 from dsassist.review.likelihood.tasks import Task
+from dsassist.review.view import View, views_of
 from dsassist.review.written.alternatives import Alternative, Alternatives
 from dsassist.review.written.asking import Asker
 from dsassist.review.written.change import Change
@@ -19,7 +20,6 @@ from dsassist.review.written.filling import Draws, fillings
 from dsassist.review.written.judging import Judged, judge
 from dsassist.review.written.spans import Span, spans_of
 from dsassist.review.written.surprise import least_probable, surprise_nats
-from dsassist.review.written.view import View, views_of
 from dsassist.review.written.wording import finding_of
 from dsassist_runtime.api import Engine, ModelFacts
 from dsassist_runtime.errors import ModelUnsupported, RequestRefused

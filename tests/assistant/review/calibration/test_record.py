@@ -42,8 +42,8 @@ def test_a_copy_of_the_model_is_the_same_model_and_another_file_at_its_path_is_n
         "{}",
         '{"version": 0, "functions": {"one": {}}}',
         '{"version": 1, "functions": []}',
-        '{"version": 1, "functions": {"one": {}, "two": []}}',
-        '{"version": 1, "functions": {"one": {"name": "high"}}}',
+        '{"version": 2, "functions": {"one": {}, "two": []}}',
+        '{"version": 2, "functions": {"one": {"name": "high"}}}',
     ],
 )
 def test_a_damaged_record_is_begun_anew(model: Path, damage: str) -> None:
@@ -57,7 +57,7 @@ def test_a_damaged_record_is_begun_anew(model: Path, damage: str) -> None:
 
 def test_a_family_that_is_not_known_any_more_is_left_out(model: Path) -> None:
     read_record(model).add("one", {"name": 1.0})
-    record_path(model).write_text('{"version": 1, "functions": {"one": {"name": 1.0, "spelling": 3.0}}}')
+    record_path(model).write_text('{"version": 2, "functions": {"one": {"name": 1.0, "spelling": 3.0}}}')
     assert read_record(model).functions == {"one": {"name": 1.0}}
 
 

@@ -163,3 +163,21 @@ def test_a_change_that_excludes_itself_is_reviewed_all_the_same(
     out, err = capsys.readouterr()
     assert out.startswith("clamp.py:4:28: warning: ")
     assert "the change touches dsassist.toml: what stood there before holds for this review" in err
+
+
+@pytest.mark.parametrize("how", ["--staged", "--commit=HEAD", "--range=HEAD~1..HEAD"])
+def test_a_file_that_was_only_renamed_is_missed_where_it_is_imported(
+    repository: Repository, review: Callable[..., int], how: str,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    repository.stage("shop/__init__.py", "")
+    repository.stage("shop/prices.py", RIGHT)
+    repository.commit(main="from shop import prices\n\nprint(prices.clamp(1, 2, 3))\n")
+    repository.git("mv", "shop/prices.py", "shop/rates.py")
+    if how != "--staged":
+        repository.commit()
+    monkeypatch.chdir(repository.root)
+    assert review(how) == 1
+    out = capsys.readouterr().out
+    assert out.startswith("main.py:1:18: warning: the module is now shop/rates.py [DSA201]\n")
+    assert "shop/rates.py:1:1: note: was shop/prices.py\n" in out

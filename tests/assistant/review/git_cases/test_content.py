@@ -14,7 +14,7 @@ def test_a_rename_with_an_edit_has_only_the_edited_lines(repository: Repository)
     repository.git("mv", "a.py", "c.py")
     repository.stage("c.py", numbered(30, line_8="line_8 = 'eight'"))
     seen = reviewed(repository)
-    assert seen.lines == {"c.py": [8]}
+    assert (seen.lines, seen.changes.moved) == ({"c.py": [8]}, {})
     assert (seen.files["c.py"].old_path, seen.files["c.py"].old) == ("a.py", numbered(30))
 
 
@@ -22,6 +22,8 @@ def test_a_pure_rename_has_nothing_to_review(repository: Repository) -> None:
     repository.git("mv", "a.py", "c.py")
     seen = reviewed(repository)
     assert (seen.lines, seen.reasons, seen.deleted) == ({}, {}, {})
+    assert seen.changes.moved == {"a.py": "c.py"}
+    assert reviewed(repository, exclude=("c.py",)).changes.moved == {}
 
 
 def test_all_lines_of_a_copy_are_new(repository: Repository) -> None:

@@ -31,8 +31,8 @@ def found(tmp_path: Path) -> Found:
         changes = changes_of(staged(tmp_path))
         read = [pending.read() for pending in (*changes.pending, *changes.deleted)]
         files = [file for file in read if isinstance(file, ChangedFile)]
-        assert files, "a test stages at least one file that can be reviewed"
-        return list(find_unfinished(files, GitTree(tmp_path)))
+        assert files or changes.moved, "a test stages at least one file that can be reviewed, or moves one"
+        return list(find_unfinished(files, GitTree(tmp_path), changes.moved))
 
     return find
 

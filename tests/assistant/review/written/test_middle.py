@@ -10,10 +10,10 @@ import pytest
 
 from dsassist.review.likelihood.site import Site
 from dsassist.review.likelihood.tasks import Task
+from dsassist.review.view import Middle, View, view_of, views_of
 from dsassist.review.written.asking import Asker
-from dsassist.review.written.middle import Middle, log_probability
+from dsassist.review.written.middle import log_probability
 from dsassist.review.written.spans import Span, spans_of
-from dsassist.review.written.view import View, view_of, views_of
 from dsassist_runtime.api import CompletionRequest, InfillRequest, PromptRead, TextStream
 from dsassist_runtime.errors import DeadlineExceeded, ModelUnsupported, RequestRefused
 from dsassist_runtime.testing import ScriptedEngine

@@ -291,10 +291,10 @@ def test_the_builtin_models_alternatives_parse_and_mean_something_else(in_proces
 
 def test_scores_of_the_builtin_model_say_which_part_surprises(in_process: Any, task_of: TaskOf) -> None:
     from dsassist.review.likelihood.site import Site
+    from dsassist.review.view import view_of
     from dsassist.review.written.asking import Asker
     from dsassist.review.written.spans import spans_of
     from dsassist.review.written.surprise import least_probable, surprise_nats
-    from dsassist.review.written.view import view_of
 
     task = task_of("import os\n\n\ndef f(path):\n    for name in os.listdir(path):\n        print(name, quux ^ 77)\n")
     spans = spans_of(Site(task.function, task.lines))
