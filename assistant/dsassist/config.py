@@ -11,7 +11,7 @@ import contextlib
 import difflib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,7 @@ class _Layers:
     def put(self, option: Option, value: object, origin: str, base: Path) -> None:
         """Check a value and take it; a relative model path counts from `base`."""
         checked = _checked(option, value, f"{origin}: {option.key}")
+        self.notices += _unknown_entries(option, checked, origin)
         self.values[option.key] = _resolved(checked, base) if option.key == "model" else checked
         self.origins[option.key] = origin
 
@@ -132,6 +133,7 @@ def from_mapping(values: Mapping[str, Any], origin: str, base: Config) -> tuple[
         elif value is not None:
             try:
                 checked = _checked(option, value, f"{origin}: {key}")
+                notices += _unknown_entries(option, checked, origin)
                 accepted[key] = _resolved(checked, Path.cwd()) if key == "model" else checked
             except ConfigError as error:
                 notices.append(str(error))
@@ -237,7 +239,16 @@ def _unknown(origin: str, key: str) -> str:
     return f"{origin}: unknown option {key}{_hint(key, OPTIONS)}"
 
 
-def _hint(name: str, known: Mapping[str, object]) -> str:
+def _unknown_entries(option: Option, value: OptionValue, origin: str) -> list[str]:
+    """What to say of entries that are taken though nobody knows them."""
+    where = f"{origin}: {option.key} names"
+    return [
+        f"{where} {_shown(entry)}, which dsassist does not know{_hint(entry.casefold(), option.known)}"
+        for entry in option.unknown(value)
+    ]
+
+
+def _hint(name: str, known: Collection[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {close[0]}?" if close else ""
 

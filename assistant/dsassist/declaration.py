@@ -6,7 +6,7 @@ The options themselves stand in `dsassist.options`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,15 +23,20 @@ def declare(
     description: str,
     *,
     choices: tuple[str, ...] = (),
+    known: Collection[str] = (),
     minimum: float | None = None,
     maximum: float | None = None,
     flag: str | None = None,
     repository_may_set: bool = True,
 ) -> Any:
-    """A dataclass field that carries an option's declaration; `Any`, as `dataclasses.field` is typed by its default."""
+    """A dataclass field that carries an option's declaration; `Any`, as `dataclasses.field` is typed by its default.
+
+    Entries of a list that are not `known`, in lower case, are taken all the same, and told.
+    """
     metadata = {
         "description": description,
         "choices": choices,
+        "known": known,
         "minimum": minimum,
         "maximum": maximum,
         "flag": flag,
@@ -48,6 +53,7 @@ class Option:
     default: OptionValue
     description: str
     choices: tuple[str, ...]
+    known: Collection[str]
     minimum: float | None
     maximum: float | None
     flag: str
@@ -77,6 +83,12 @@ class Option:
         if checked is None or (self.choices and checked not in self.choices) or not self._in_range(checked):
             raise ValueError(self.allowed)
         return checked
+
+    def unknown(self, value: OptionValue) -> tuple[str, ...]:
+        """The entries of a checked list that nobody knows."""
+        if not self.known or not isinstance(value, tuple):
+            return ()
+        return tuple(entry for entry in value if entry.casefold() not in self.known)
 
     def parse(self, text: str) -> OptionValue:
         """`check` for text from the environment or the command line; a list is separated by commas."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from dsassist.declaration import Option, OptionValue, declare
+from dsassist.language_ids import ALL_LANGUAGES, KNOWN_LANGUAGES
 
 __all__ = [
     "OPTIONS",
@@ -93,7 +94,7 @@ class CompletionConfig:
     )
     max_tokens: int = declare(200, "Tokens of a completion at most", minimum=1, maximum=4096)
     max_prompt_tokens: int = declare(
-        1024,
+        1536,
         "Tokens of code that the model reads at most; a slow machine takes fewer, and reads most while nobody types",
         minimum=64,
         maximum=32_768,
@@ -114,7 +115,12 @@ class CompletionConfig:
     learn_threshold: bool = declare(True, "Tune min_probability by what you accept, once there is enough of it")
     context: bool = declare(True, "Show the model parts of other files: what is imported, named or edited lately")
     exclude: tuple[str, ...] = declare((), "Globs of files that are not completed, from the repository's root")
-    exclude_languages: tuple[str, ...] = declare((), "Languages that are not completed, as editors name them")
+    languages: tuple[str, ...] = declare(
+        (ALL_LANGUAGES,), 'Languages that are completed, as editors name them; "*": all', known=KNOWN_LANGUAGES
+    )
+    exclude_languages: tuple[str, ...] = declare(
+        (), 'Languages that are not completed, as editors name them; "*": all', known=KNOWN_LANGUAGES
+    )
 
 
 @dataclass(frozen=True)
@@ -153,6 +159,9 @@ class HookConfig:
         "Seconds after which the review before a push reports what it has",
         minimum=0.1,
         maximum=3600.0,
+    )
+    push_instruct: bool = declare(
+        False, "Also ask an instruct model about each function before a push, once it has passed its trial"
     )
     draft_message: bool = declare(False, "Draft the message of a commit that has none, with an instruct model")
     message_deadline_s: float = declare(

@@ -10,12 +10,21 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
+from functools import lru_cache
+from itertools import accumulate
 from pathlib import PurePath
 from typing import NamedTuple
 
-__all__ = ["SecretSpan", "has_secret", "is_secret_path", "secret_spans", "without_secrets", "without_secrets_of_part"]
+__all__ = [
+    "SecretSpan",
+    "has_secret",
+    "is_secret_path",
+    "secret_spans",
+    "without_secrets",
+    "without_secrets_of_parts",
+]
 
 _PLACEHOLDER = "..."
 
@@ -250,7 +259,8 @@ _RULES = (
 _OF_ANY_FORM = (_is_assigned, _is_assigned_bare, _is_password_of_address, _is_signed, _looks_random)
 
 _DATA_LINE = re.compile(
-    r"^([ \t\"']*)(?=[^\n]*\d)(?=[^\n]*[a-z])(?=[^\n]*[A-Z])[A-Za-z0-9+/]{48,}={0,2}(?=\W*$)", re.MULTILINE
+    r"^([ \t\"']*)(?=[A-Za-z0-9+/]{48})(?=[^\n]*\d)(?=[^\n]*[a-z])(?=[^\n]*[A-Z])[A-Za-z0-9+/]+={0,2}(?=\W*$)",
+    re.MULTILINE,
 )
 
 
@@ -270,34 +280,66 @@ def has_secret(text: str) -> bool:
 
 def secret_spans(text: str) -> list[SecretSpan]:
     """Where the secrets stand, in the order of the text and apart from each other."""
-    spans: list[SecretSpan] = []
-    for span in sorted(_secrets(text)):
-        if spans and span.start < spans[-1].end:  # two rules may find one secret
-            last = spans.pop()
-            span = SecretSpan(last.start, max(last.end, span.end), last.is_issued or span.is_issued)
-        spans.append(span)
-    return spans
+    return _apart(_secrets(text))
 
 
 def without_secrets(text: str) -> str:
     """The text with each secret replaced by `...`; it keeps its lines, so that their numbers stay true."""
-    spans = secret_spans(text)
-    if not spans:
-        return text
+    return _replaced(text, secret_spans(text))
+
+
+def without_secrets_of_parts(*parts: str) -> tuple[str, ...]:
+    """The same for parts of a file that follow each other, of which the first may begin within a key, the last end so.
+
+    A secret that reaches from one part into the next is replaced in both. Lines of data alone are replaced, whatever
+    they are: nothing may mark them as a key's, and to a model they are of no use anyway.
+    """
+    spans = list(_secrets_of_part("".join(parts)))
+    starts = [0, *accumulate(map(len, parts))]
+    for start, part in zip(starts, parts, strict=False):  # what is whole in its part, whatever follows
+        spans += (_moved(span, start) for span in _secrets_of_part(part))
+    apart = _apart(spans)
+    return tuple(_replaced(part, _within(apart, start, part)) for start, part in zip(starts, parts, strict=False))
+
+
+@lru_cache(maxsize=16)  # while a line is typed, most parts stay what they are
+def _secrets_of_part(text: str) -> tuple[SecretSpan, ...]:
+    data = (SecretSpan(found.end(1), found.end(), is_issued=False) for found in _DATA_LINE.finditer(text))
+    return (*_secrets(text), *data)
+
+
+def _apart(spans: Iterable[SecretSpan]) -> list[SecretSpan]:
+    """Spans in the order of their text, those that overlap as one: two rules may find one secret."""
+    apart: list[SecretSpan] = []
+    for span in sorted(spans):
+        if apart and span.start < apart[-1].end:
+            last = apart.pop()
+            span = SecretSpan(last.start, max(last.end, span.end), last.is_issued or span.is_issued)
+        apart.append(span)
+    return apart
+
+
+def _moved(span: SecretSpan, by: int) -> SecretSpan:
+    return span._replace(start=span.start + by, end=span.end + by)
+
+
+def _within(spans: Iterable[SecretSpan], start: int, part: str) -> list[SecretSpan]:
+    """What of the spans lies in the part of the text that begins at `start`, in the part's own offsets."""
+    end = start + len(part)
+    return [
+        _moved(span._replace(start=max(start, span.start), end=min(end, span.end)), -start)
+        for span in spans
+        if span.start < end and span.end > start
+    ]
+
+
+def _replaced(text: str, spans: Iterable[SecretSpan]) -> str:
     kept, end = [], 0
     for start, stop, _ in spans:
         lines = text[start:stop].split("\n")
         kept += [text[end:start], "\n".join(_PLACEHOLDER if line.strip() else line for line in lines)]
         end = stop
     return "".join([*kept, text[end:]])
-
-
-def without_secrets_of_part(text: str) -> str:
-    """The same for a part of a file, which may begin and end within a key, so that nothing marks its lines.
-
-    Lines of data alone are replaced, whatever they are: to a model they are of no use anyway.
-    """
-    return _DATA_LINE.sub(r"\1" + _PLACEHOLDER, without_secrets(text))
 
 
 def _secrets(text: str) -> Iterator[SecretSpan]:

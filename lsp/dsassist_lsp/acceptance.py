@@ -36,12 +36,16 @@ _FOUND_WITHIN = 100  # characters; something may have been typed before the mess
 
 @dataclass(frozen=True)
 class AnsweredOffer:
-    """An offer as it goes to the client: `text` in the place of `document[start:end]` (code points)."""
+    """An offer as it goes to the client: `text` in the place of `document[start:end]` (code points).
+
+    The item begins with `lead`, an entry of the menu that is chosen there and that the document has in this count.
+    """
 
     start: int
     end: int
     text: str
     counted: ShownOffer
+    lead: str = ""
 
 
 def accept_command(offer: int) -> types.Command:
@@ -67,6 +71,7 @@ class _Item:
     text: str
     accepted: int
     accepted_from: int | None
+    lead: str
 
 
 class Acceptance:
@@ -104,8 +109,8 @@ class Acceptance:
         self._texts[uri] = document
         before = self._live.pop(uri, [])
         live = [self._live_offer(document, offer, before, first=not number) for number, offer in enumerate(offers)]
-        for each in live:
-            self._items[each.offer] = _Item(uri, each.start, each.text, each.accepted, each.accepted_from)
+        for each, offer in zip(live, offers, strict=True):
+            self._items[each.offer] = _Item(uri, each.start, each.text, each.accepted, each.accepted_from, offer.lead)
         self._dismiss([each for each in before if each.offer not in _ids(live)])
         for old in list(self._items)[:-_ITEMS_LIMIT]:
             del self._items[old]
@@ -128,7 +133,9 @@ class Acceptance:
         offer, units = item_offer(item), _whole_number(accepted_length)
         if offer is None or not units or (known := self._items.get(offer)) is None:
             return
-        length = _code_points(known.text, units)
+        length = _code_points(known.lead + known.text, units) - len(known.lead)
+        if length <= 0:  # no more than the menu's entry
+            return
         self._ledger.accepted_partly(offer, known.accepted + length)
         first = known.start if known.accepted_from is None else known.accepted_from
         self._live[known.uri] = [

@@ -58,6 +58,11 @@ class Actions:
         self._edits = WorkspaceEdits(server)
         self._parsed: tuple[str, Code | None] | None = None
 
+    @property
+    def is_busy(self) -> bool:
+        """Is a command under way?"""
+        return bool(self._running)
+
     def hidden_reason(self, loaded: LoadedConfig) -> str | None:
         """Why nothing is offered, for the status; None when the actions are there."""
         from dsassist.chat_actions.instruct import hidden_reason

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from dsassist.completion.completer import infill_request, new_writer
@@ -20,23 +20,28 @@ _HOW_MANY = 2
 _TEMPERATURE = 0.8
 
 
-async def alternatives(engines: Engines, asked: Asked, prompt: Prompt, first: Offer) -> Sequence[Offer]:
-    """At most two offers that differ from the first and from each other; none where the engine fails."""
+async def alternatives(
+    engines: Engines, asked: Asked, prompt: Prompt, first: Offer, count: Callable[[GenerationEnd, float], None]
+) -> Sequence[Offer]:
+    """At most two offers that differ from the first and from each other; none where the engine fails.
+
+    `count` gets the cost of each text, and the share of it that is not offered.
+    """
     options = asked.loaded.config.completion
     workers, readers = Workers(), [_Reader(asked) for _ in range(_HOW_MANY)]
     for seed, reader in enumerate(readers):
         request = infill_request(prompt, options, asked.name, sampling=Sampling(_TEMPERATURE, seed=seed), logprobs=None)
         reader.job = Job(partial(_open, engines, asked, request), reader)
         workers.start(reader.job)
+    texts: dict[str, Offer] = {first.text: first}
     try:
-        found = await asyncio.gather(*(reader.offer for reader in readers))
+        for offer in await asyncio.gather(*(reader.offer for reader in readers)):
+            if offer is not None:
+                texts.setdefault(offer.text, offer)
     finally:
         for reader in readers:
-            reader.close()
-    texts: dict[str, Offer] = {first.text: first}
-    for offer in found:
-        if offer is not None:
-            texts.setdefault(offer.text, offer)
+            if (end := reader.close()) is not None:
+                count(end, reader.unseen(list(texts.values())[1:]))
     return list(texts.values())[1:]
 
 
@@ -50,16 +55,20 @@ class _Reader:
     def __init__(self, asked: Asked) -> None:
         self.offer: asyncio.Future[Offer | None] = asyncio.get_running_loop().create_future()
         self.job: Job | None = None
+        self._text = ""
+        self._end: GenerationEnd | None = None
         self._writer = new_writer(asked.place, asked.loaded.config.completion)
 
     def piece(self, piece: TextPiece) -> None:
         """Some more text."""
+        self._text += piece.text
         self._writer.push(piece)
         if self._writer.done:
             self._finish()
 
     def ended(self, end: GenerationEnd) -> None:
         """The model ended the text."""
+        self._end = end
         self._writer.finish(cut_short=end.finish_reason != "stop")
         self._finish()
 
@@ -68,10 +77,18 @@ class _Reader:
         if not self.offer.done():
             self.offer.set_result(None)
 
-    def close(self) -> None:
-        """Nobody waits any more."""
-        if self.job is not None:
-            self.job.close()
+    def close(self) -> GenerationEnd | None:
+        """Nobody waits any more; what the text cost, if it was begun."""
+        if self._end is None and self.job is not None:
+            self._end = self.job.close()
+        return self._end
+
+    def unseen(self, offered: Sequence[Offer]) -> float:
+        """The share of the text that is in none of these offers."""
+        own = self.offer.result() if self.offer.done() and not self.offer.cancelled() else None
+        if own is None or not any(each is own for each in offered):
+            return 1.0
+        return max(0, len(self._text) - len(own.text)) / max(1, len(self._text))
 
     def _finish(self) -> None:
         if not self.offer.done():

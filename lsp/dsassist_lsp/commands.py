@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from dsassist_lsp.acceptance import ACCEPT_COMMAND
@@ -30,6 +31,7 @@ class Commands:
 
     def __init__(self, server: Server) -> None:
         self._server = server
+        self._snooze_end: asyncio.TimerHandle | None = None
 
     def snooze(self, minutes: object = _DEFAULT_MINUTES, *_: object) -> dict[str, Any]:
         """Show nothing for some minutes, half an hour if no number is given."""
@@ -38,15 +40,18 @@ class Commands:
             wanted = min(max(0.0, float(minutes)), _MOST_MINUTES)
         if not wanted:
             return self.unsnooze()
+        self._end_timer()
         self._server.control.snooze(wanted)
+        self._snooze_end = asyncio.get_running_loop().call_later(60 * wanted, self.unsnooze)
         self._server.status.set(kind="snoozed", message=f"nothing is shown for {wanted:.0f} minutes")
         self._server.reviews.quiet()
         return self.status()
 
     def unsnooze(self) -> dict[str, Any]:
         """Show completions and findings again."""
+        self._end_timer()
         self._server.control.snooze(0)
-        self._server.status.set(kind="ready", message="")
+        self._server.status.rest()
         self._server.reviews.review_again()
         return self.status()
 
@@ -62,3 +67,8 @@ class Commands:
     def accept_completion(self, offer: object = None, *_: object) -> None:
         """An item was inserted as a whole."""
         self._server.counting.acceptance.did_accept(offer)
+
+    def _end_timer(self) -> None:
+        if self._snooze_end is not None:
+            self._snooze_end.cancel()
+            self._snooze_end = None

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from weakref import WeakKeyDictionary
 
 from dsassist.completion.completer import PromptName, infill_request
 from dsassist.completion.draft import Draft
@@ -47,17 +48,26 @@ ContextOf = Callable[[Asked, str, int, Sequence[ContextFile]], Sequence[ContextF
 class Completions:
     """Starts and stops completions. All methods are called in the event loop's thread."""
 
-    def __init__(self, engines: Engines, context_of: ContextOf, on_draft: Callable[[Asked, Draft], None]) -> None:
-        """`on_draft` gets each text that was written, with the latest request, once it cannot be shown any more."""
+    def __init__(
+        self,
+        engines: Engines,
+        context_of: ContextOf,
+        on_draft: Callable[[Asked, Draft], None],
+        on_read_ahead: Callable[[Asked, GenerationEnd], None],
+    ) -> None:
+        """`on_draft` gets each text, with the request that it was begun for, once no more of it is written;
+        `on_read_ahead` the cost of each prompt that was read in idle time.
+        """
         self._engines = engines
         self._context_of = context_of
         self._on_draft = on_draft
+        self._on_read_ahead = on_read_ahead
         self._workers = Workers()
         self._sessions: dict[str, Session] = {}
-        self._asked: dict[str, Asked] = {}
+        self._begun_for: WeakKeyDictionary[Draft, Asked] = WeakKeyDictionary()
         self._rhythm = Rhythm()
         self._idle: asyncio.TimerHandle | None = None
-        self._reading_ahead: tuple[str, Prompt, Job] | None = None
+        self._reading_ahead: tuple[Asked, Prompt, Job] | None = None
 
     @property
     def is_busy(self) -> bool:
@@ -69,8 +79,9 @@ class Completions:
 
         Raises what the engine raises. When the task is cancelled the engine stops, unless its text is asked for anew.
         """
-        session = self._session(asked)
-        waiting = session.ask(asked.place, asked.loaded.config.completion, asked.min_probability)
+        session, asked_at = self._session(asked), time.monotonic()
+        options = asked.loaded.config.completion
+        waiting = session.ask(asked.place, options, asked.min_probability, asked_at)
         try:
             while True:
                 if not session.answer_from_drafts(waiting):
@@ -84,10 +95,16 @@ class Completions:
                     if answer.draft is not None:  # else it was not waited for
                         self._rhythm.answered(_line_of(asked), shown=answer.offer is not None)
                     return answer
-                waiting = session.ask(asked.place, asked.loaded.config.completion, asked.min_probability)
+                waiting = session.ask(asked.place, options, asked.min_probability, asked_at)
         finally:
             session.gave_up(waiting)
             self._read_ahead_soon(asked)
+
+    def expect(self, asked: Asked) -> None:
+        """A request may come for this place: once nobody types, have a wide prompt for it read."""
+        session = self._sessions.get(asked.document) or self._session(asked)
+        session.place = asked.place
+        self._read_ahead_soon(asked)
 
     def changed(self, document: str, place: Place | None) -> None:
         """A document was edited; the cursor is at `place`, if that is known."""
@@ -100,7 +117,6 @@ class Completions:
         """A document was closed."""
         if (session := self._sessions.pop(document, None)) is not None:
             session.close()
-        self._asked.pop(document, None)
         self._stop_reading_ahead_unless_it_fits(document, None)
 
     def stop_all(self) -> None:
@@ -112,10 +128,8 @@ class Completions:
 
     def _session(self, asked: Asked) -> Session:
         document = asked.document
-        session = self._sessions.pop(document, None) or Session(
-            lambda draft: self._written(document, draft), lambda draft: self._forgotten(document, draft)
-        )
-        self._sessions[document], self._asked[document] = session, asked  # the last one is the latest
+        session = self._sessions.pop(document, None) or Session(self._written)
+        self._sessions[document] = session  # the last one is the latest
         while len(self._sessions) > _MOST_SESSIONS:
             self.forget(next(iter(self._sessions)))
         return session
@@ -127,16 +141,15 @@ class Completions:
         def open_stream() -> TextStream:
             return self._engines.get(asked.loaded).engine.infill(request)
 
-        self._workers.start(session.begin(waiting, prompt, lambda reader: Job(open_stream, reader)))
+        job = session.begin(waiting, prompt, lambda reader: Job(open_stream, reader))
+        assert waiting.draft is not None, "it is begun"
+        self._begun_for[waiting.draft] = asked
+        self._workers.start(job)
 
-    def _written(self, document: str, draft: Draft) -> None:
-        asked = self._asked.get(document)
+    def _written(self, draft: Draft) -> None:
         assert draft.end is not None, "it is over"
-        if asked is not None:
+        if (asked := self._begun_for.pop(draft, None)) is not None:
             self._saw(asked.loaded, draft.end)
-
-    def _forgotten(self, document: str, draft: Draft) -> None:
-        if (asked := self._asked.get(document)) is not None:
             self._on_draft(asked, draft)
 
     def _saw(self, loaded: LoadedConfig, end: GenerationEnd) -> None:
@@ -182,20 +195,23 @@ class Completions:
             return self._engines.get(asked.loaded).engine.infill(request)
 
         job = Job(open_stream, reading)
-        self._reading_ahead = asked.document, prompts.wide(before, after, budget), job
+        self._reading_ahead = asked, prompts.wide(before, after, budget), job
         self._workers.start(job)
 
     def _stop_reading_ahead_unless_it_fits(self, document: str, place: Place | None) -> None:
-        if self._reading_ahead is None or self._reading_ahead[0] != document:
+        if self._reading_ahead is None or self._reading_ahead[0].document != document:
             return
-        _, prompt, job = self._reading_ahead
+        asked, prompt, job = self._reading_ahead
         if place is None or prompt.at(*place.around) is None:
-            job.close()
             self._reading_ahead = None
+            if (end := job.close()) is not None:
+                self._on_read_ahead(asked, end)
 
     def read_ahead(self, asked: Asked, session: Session, prompt: Prompt | None, end: GenerationEnd | None) -> None:
         """A wide prompt was read, or could not be."""
         self._reading_ahead = None
+        if end is not None:
+            self._on_read_ahead(asked, end)
         if prompt is not None and end is not None and end.finish_reason in ("stop", "length"):
             session.prompts.evaluated(prompt)
             self._saw(asked.loaded, end)

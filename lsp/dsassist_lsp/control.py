@@ -9,9 +9,12 @@ from pathlib import Path
 from dsassist.config import LoadedConfig
 from dsassist.documents import LIMIT_BYTES
 from dsassist.globs import is_excluded
+from dsassist.language_ids import is_listed
 from dsassist.secrets import is_secret_path
 
-__all__ = ["Control"]
+__all__ = ["COMPLETION_IS_OFF", "Control"]
+
+COMPLETION_IS_OFF = "completion is switched off (completion.enabled)"
 
 _MEGABYTE = 1024 * 1024
 
@@ -38,13 +41,16 @@ class Control:
         """Why nothing is to be shown in this document; None when it is to be completed."""
         options = loaded.config.completion
         if not options.enabled:
-            return "completion is switched off (completion.enabled)"
+            return COMPLETION_IS_OFF
         if self.snoozed_minutes > 0 and not by_hand:
             return "snoozed"
         if options.trigger == "manual" and not by_hand:
             return "completion is asked for by hand here (completion.trigger)"
-        if language_id in options.exclude_languages:
-            return f"{language_id} is not completed (completion.exclude_languages)"
+        language, name = language_id or "this language", str(path or "")
+        if not is_listed(options.languages, name, language_id):
+            return f"{language} is not completed (completion.languages)"
+        if is_listed(options.exclude_languages, name, language_id):
+            return f"{language} is not completed (completion.exclude_languages)"
         if path is not None:
             if is_excluded(_from_root(path, loaded.root), options.exclude):
                 return f"{path.name} is not completed (completion.exclude)"

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import zlib
+from weakref import WeakKeyDictionary
 
 from dsassist.completion.draft import Draft
 from dsassist.completion.place import Place
 from dsassist.completion.writer import Offer
 from dsassist.config import LoadedConfig
-from dsassist.ledger.entries import RequestCost, ShownOffer, Source
+from dsassist.ledger.entries import Purpose, RequestCost, ShownOffer, Source
 from dsassist.ledger.ledger import Ledger
 from dsassist.ledger.threshold import threshold_for
 from dsassist_lsp.acceptance import Acceptance, AnsweredOffer
 from dsassist_lsp.completions import Asked
 from dsassist_lsp.waiting import Answer
+from dsassist_runtime.api import GenerationEnd
 
 __all__ = ["Counting"]
 
@@ -25,6 +27,7 @@ class Counting:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._requests: WeakKeyDictionary[Draft, int] = WeakKeyDictionary()  # the texts that may be shown yet
         self.acceptance = Acceptance(ledger)
 
     def threshold(self, document: str, place: Place, loaded: LoadedConfig, model: str) -> float:
@@ -39,10 +42,13 @@ class Counting:
         draw = zlib.crc32(f"{document}:{place.line_start}".encode(errors="replace")) / 2**32
         return threshold_for(tuned, options.min_probability, draw)
 
-    def answered(self, asked: Asked, answer: Answer, offers: tuple[Offer, ...], model: str) -> list[int]:
-        """Count what is shown; the ids are for the items' commands."""
-        draft, root = answer.draft, asked.loaded.root
-        end = draft.end if draft is not None else None
+    def answered(
+        self, asked: Asked, answer: Answer, offers: tuple[Offer, ...], model: str, lead: str = ""
+    ) -> list[int]:
+        """Count what is shown; the ids are for the items' commands, `lead` is what the items begin with."""
+        root = asked.loaded.root
+        if answer.draft is not None:
+            self._see(answer.draft)
         counted = [
             AnsweredOffer(
                 offer.start,
@@ -56,32 +62,55 @@ class Counting:
                     lines=offer.text.count("\n") + 1,
                     probability=offer.probability,
                     latency_ms=answer.latency_ms,
-                    prompt_tokens=end.prompt_tokens if end else 0,
-                    evaluated_tokens=end.prompt_tokens - end.cached_tokens if end else 0,
-                    decoded_tokens=end.completion_tokens if end else 0,
                     source=_SOURCES[answer.source],
                 ),
+                lead,
             )
             for offer in offers
         ]
         return self.acceptance.answered(asked.document, asked.place.text, counted, root)
 
     def written(self, asked: Asked, draft: Draft, model: str) -> None:
-        """Count what a text cost, and how much of it nobody saw."""
-        end = draft.end
-        if end is None:
-            return
-        unseen = max(0, len(draft.text) - draft.shown_characters) / max(1, len(draft.text))
-        self._ledger.request(
-            RequestCost(
-                language=asked.place.language or "",
-                model=model,
-                repository=str(asked.loaded.root or ""),
-                latency_ms=end.total_ms,
-                prompt_tokens=end.prompt_tokens,
-                evaluated_tokens=end.prompt_tokens - end.cached_tokens,
-                decoded_tokens=end.completion_tokens,
-                wasted_tokens=round(unseen * end.completion_tokens),
-                reason="" if draft.shown_characters else draft.reason,
-            )
-        )
+        """Count what a text cost, once nothing more of it is written."""
+        if draft.end is not None:
+            cost = _cost(asked, model, draft.end, _wasted(draft), _reason(draft), "completion")
+            self._requests[draft] = self._ledger.request(cost)
+
+    def further(self, asked: Asked, model: str, end: GenerationEnd, unseen: float) -> None:
+        """Count what another text cost that was asked for by hand; `unseen` is the share that is not offered."""
+        self._ledger.request(_cost(asked, model, end, round(unseen * end.completion_tokens), "", "further"))
+
+    def read_ahead(self, asked: Asked, model: str, end: GenerationEnd) -> None:
+        """Count what a prompt cost that was read in idle time."""
+        self._ledger.request(_cost(asked, model, end, 0, "", "ahead"))
+
+    def _see(self, draft: Draft) -> None:
+        """More of a text that is written may be on the screen than when it was counted."""
+        if (request := self._requests.get(draft)) is not None:
+            self._ledger.request_seen(request, _wasted(draft), _reason(draft))
+
+
+def _cost(asked: Asked, model: str, end: GenerationEnd, wasted: int, reason: str, purpose: Purpose) -> RequestCost:
+    return RequestCost(
+        language=asked.place.language or "",
+        model=model,
+        repository=str(asked.loaded.root or ""),
+        latency_ms=end.total_ms,
+        prompt_tokens=end.prompt_tokens,
+        evaluated_tokens=end.prompt_tokens - end.cached_tokens,
+        decoded_tokens=end.completion_tokens,
+        wasted_tokens=wasted,
+        reason=reason,
+        purpose=purpose,
+    )
+
+
+def _wasted(draft: Draft) -> int:
+    """Of the decoded tokens those that nobody has seen."""
+    assert draft.end is not None, "it is written"
+    unseen = max(0, len(draft.text) - draft.shown_characters) / max(1, len(draft.text))
+    return round(unseen * draft.end.completion_tokens)
+
+
+def _reason(draft: Draft) -> str:
+    return "" if draft.shown_characters else draft.reason

@@ -10,34 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dsassist.completion.speed import Speed, guessed_speed, keep_speed, kept_speed, speed_key
 from dsassist.config import LoadedConfig, is_address
 from dsassist.options import EngineConfig
-from dsassist_runtime.api import Engine, GenerationEnd, ModelFacts
+from dsassist_runtime.api import Engine, ModelFacts
 
 if TYPE_CHECKING:
     from dsassist.engine import RemoteModel
     from dsassist_runtime.models.store import ResolvedModel
 
-__all__ = ["EngineOpener", "Engines", "OpenEngine", "Speed", "open_configured_engine"]
-
-_FIRST_GUESS = 150.0  # tokens/s: two cores and a model of half a billion parameters
-_FEW_TOKENS = 24  # tell nothing of the speed
-_MEMORY = 0.3  # weight of the latest prompt
-
-
-@dataclass
-class Speed:
-    """How fast an engine reads prompts, as it was seen lately."""
-
-    prefill_tokens_per_s: float = _FIRST_GUESS
-
-    def saw(self, end: GenerationEnd) -> None:
-        """A prompt was read."""
-        n_tokens = end.prompt_tokens - end.cached_tokens
-        read_ms = end.prompt_ms or end.ttft_ms  # a text that was stopped tells only when it began
-        if n_tokens >= _FEW_TOKENS and read_ms > 0:
-            seen = 1000 * n_tokens / read_ms
-            self.prefill_tokens_per_s += _MEMORY * (seen - self.prefill_tokens_per_s)
+__all__ = ["EngineOpener", "Engines", "OpenEngine", "open_configured_engine"]
 
 
 @dataclass
@@ -67,7 +49,19 @@ def open_configured_engine(loaded: LoadedConfig, on_loading: Callable[[float], N
     model = resolved_model(loaded)
     name = model.name if is_address(model.name) else Path(model.name).name
     engine = open_engine(loaded, on_loading=on_loading)
-    return OpenEngine(engine, name, model_note(model), model=model, scores=remembering(engine, model))
+    speed = Speed() if model.kind == "remote" else _speed_of(model.path, loaded.config.engine)
+    return OpenEngine(engine, name, model_note(model), speed, model=model, scores=remembering(engine, model))
+
+
+def _speed_of(model: Path, options: EngineConfig) -> Speed:
+    """As it was measured in earlier sessions, or as the model's size lets guess."""
+    key = speed_key(model, options)
+
+    def keep(tokens_per_s: float) -> None:  # called in the event loop's thread, which no disk may hold up
+        threading.Thread(target=keep_speed, args=(key, tokens_per_s), name="speed", daemon=True).start()
+
+    kept = kept_speed(key)
+    return Speed(kept or guessed_speed(model.stat().st_size), kept is not None, keep, kept or 0.0)
 
 
 class Engines:
@@ -97,8 +91,9 @@ class Engines:
     def warm_up(
         self, loaded: LoadedConfig, ready: Callable[[ModelFacts], None], failed: Callable[[Exception], None]
     ) -> None:
-        """Start the server and load the model in the background, unless that was done for this engine."""
+        """Start the server and load the model in the background; at once `ready` where that is done."""
         if (opened := self.opened(loaded)) is not None and opened.facts is not None:
+            ready(opened.facts)
             return
 
         def load_model() -> None:

@@ -84,6 +84,7 @@ class _Progress:
         self._is_wanted = is_shown
         self._is_shown = is_shown and window is not None and bool(window.work_done_progress)
         self._has_begun = False
+        self._is_in_status = False
 
     def report(self, done: int, total: int) -> None:
         """So many files are read."""
@@ -91,6 +92,7 @@ class _Progress:
             return
         status = self._server.status
         if status.now.kind == "ready":
+            self._is_in_status = True
             status.set(percent=100 * done // total, message="the workspace is being read")
         if not self._is_shown:
             return
@@ -109,7 +111,8 @@ class _Progress:
 
     def end(self) -> None:
         """Nothing more is read."""
-        if self._server.status.now.kind == "ready":
-            self._server.status.set(percent=None, message="")
+        now = self._server.status.now
+        if self._is_in_status and now.kind != "loading":  # then it is the model's by now
+            self._server.status.set(percent=None, message="" if now.kind == "ready" else now.message)
         if self._has_begun:
             self._server.work_done_progress.end(self._token, types.WorkDoneProgressEnd())

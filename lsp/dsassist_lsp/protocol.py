@@ -28,6 +28,7 @@ class AnsweringProtocol(LanguageServerProtocol):
     """
 
     client_has_gone = False
+    client_spoke: Callable[[], None] | None = None  # called at each request and notification
 
     def structure_message(self, data: dict[str, Any]) -> Any:
         """The message as a value of lsprotocol; pygls knows no id for one that has not its form, so it answers none."""
@@ -49,6 +50,8 @@ class AnsweringProtocol(LanguageServerProtocol):
         if isinstance(message, RPCRequest) and (refusal := self._refusal(message.method)):
             self._send_response(message.id, error=refusal)
         else:
+            if hasattr(message, "method") and self._workspace is not None and self.client_spoke is not None:
+                self.client_spoke()
             super().handle_message(message)
 
     def _handle_response(self, msg_id: str | int, result: Any = None, error: types.ResponseError | None = None) -> None:

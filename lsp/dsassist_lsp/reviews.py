@@ -73,6 +73,11 @@ class Reviews:
         self._page: str | None = None
         self._understood: Understood | None = None
 
+    @property
+    def is_busy(self) -> bool:
+        """Is anything under review?"""
+        return any(watched.review is not None for watched in self._watched.values())
+
     # What the editor tells
 
     def opened(self, uri: str) -> None:

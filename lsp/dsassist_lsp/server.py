@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,12 @@ from dsassist.syntax.languages import missing_grammar
 from dsassist_lsp import actions, commands, reviews
 from dsassist_lsp.acceptance import accept_command
 from dsassist_lsp.completions import Asked, Completions
-from dsassist_lsp.control import Control
+from dsassist_lsp.control import COMPLETION_IS_OFF, Control
 from dsassist_lsp.counting import Counting
 from dsassist_lsp.documents import SourceDocument, changed_lines, cursor_behind
-from dsassist_lsp.engines import EngineOpener, Engines, open_configured_engine
+from dsassist_lsp.engines import EngineOpener, Engines, OpenEngine, open_configured_engine
 from dsassist_lsp.explanations import Explanations
+from dsassist_lsp.idle_calibration import IdleCalibration
 from dsassist_lsp.indexing import Indexing
 from dsassist_lsp.invocation import Invocations
 from dsassist_lsp.items import inline_item, menu_item
@@ -32,11 +34,11 @@ from dsassist_lsp.messages import Messages
 from dsassist_lsp.protocol import AnsweringProtocol
 from dsassist_lsp.settings import Settings
 from dsassist_lsp.status import StatusLine
-from dsassist_lsp.suggestions import Suggestion, suggest
+from dsassist_lsp.suggestions import Suggestion, expect, suggest
 from dsassist_lsp.waiting import Answer
 from dsassist_lsp.watched_files import WatchedFiles
 from dsassist_lsp.workspace_context import WorkspaceContext
-from dsassist_runtime.api import ModelFacts
+from dsassist_runtime.api import GenerationEnd, ModelFacts
 from dsassist_runtime.version import __version__
 
 __all__ = ["Server", "create_server"]
@@ -61,12 +63,15 @@ class Server(LanguageServer):
         self.control = Control()
         self.explanations = Explanations()
         self.engines = Engines(opener, self._loading)
-        self.context = WorkspaceContext(self._complain)
-        self.completions = Completions(self.engines, self.context.files, self._written)
+        self.context = WorkspaceContext(self._complain, self._index_emptied)
+        self.completions = Completions(self.engines, self.context.files, self._written, self._read_ahead)
         self.indexing = Indexing(self)
         self.watched_files = WatchedFiles(self.indexing.refresh)
         self.invocations = Invocations()
         self.counting = Counting(Ledger(self._complain))
+        self.calibration = IdleCalibration(self)
+        self.protocol.client_spoke = self.calibration.touched
+        self._told_of: OpenEngine | None = None  # the engine that the status names
         self.loop: asyncio.AbstractEventLoop | None = None  # from `initialize` on
         self.exit_code = 1  # as the protocol has it: 0 only after a `shutdown`
 
@@ -81,12 +86,12 @@ class Server(LanguageServer):
             found = await suggest(self, uri, position, **how)
         except Exception as error:  # the boundary of a request: the editor gets an empty answer, never an error
             self.messages.failed(error)
-            self.status.set(kind="error", message=str(error), reason="")
+            self.status.model("error", str(error), reason="")
             return None
         finally:
             busy.cancel()
             if self.status.now.kind == "busy":
-                self.status.set(kind="ready", message="")
+                self.status.rest()
         if found is not None:
             self.messages.succeeded()
             if (opened := self.engines.opened(found.loaded)) is not None and opened.note:
@@ -99,11 +104,13 @@ class Server(LanguageServer):
         if answer.draft is None:  # superseded
             return
         self.explanations.keep(asked, answer, opened.name if opened else "")
-        kind = "snoozed" if self.control.snoozed_minutes else "ready"  # by hand something is shown all the same
         if answer.offer is None:
-            self.status.set(kind=kind, message="", reason=answer.reason)
+            self.status.model("ready", reason=answer.reason)
         else:
-            self.status.set(kind=kind, message="", reason="", latency_ms=round(answer.latency_ms))
+            self.status.model("ready", reason="", latency_ms=round(answer.latency_ms))
+        if opened is not self._told_of:  # a configuration file names another model by now
+            self._told_of = opened
+            self._get_ready(asked.loaded)
 
     def show_refusal(self, reason: str) -> None:
         """Nothing is shown here, and why."""
@@ -112,7 +119,7 @@ class Server(LanguageServer):
     def hint_missing_grammar(self, place: Place) -> None:
         """Say, once, that what is shown in this language is not checked."""
         if place.language is not None and (sentence := missing_grammar(place.language)) is not None:
-            self.status.hint(sentence)
+            self.status.hint(f"grammar of {place.language}", sentence)
 
     def configuration(self, folder: Path) -> LoadedConfig:
         """What holds in a folder; the user is told of what is wrong with it."""
@@ -124,7 +131,9 @@ class Server(LanguageServer):
         """Have the model ready before the first keystroke; only log and status are told when that fails."""
         loaded = self.configuration(self.main_folder())
         if loaded.config.completion.enabled:
-            self.engines.warm_up(loaded, self._ready, self._not_ready)
+            self._get_ready(loaded)
+        else:
+            self.show_refusal(COMPLETION_IS_OFF)
 
     def build_indexes(self) -> None:
         """Read the workspace's folders, where completions may show parts of other files to the model."""
@@ -173,34 +182,54 @@ class Server(LanguageServer):
 
     def _loading(self, share: float) -> None:
         if share < 1:
-            self.status.set(kind="loading", message="the model is being loaded", percent=round(100 * share))
+            self.status.model("loading", "the model is being loaded", percent=round(100 * share))
         else:
-            self.status.set(kind="ready", message="", percent=None)
+            self.status.model("ready", percent=None)
 
-    def _ready(self, facts: ModelFacts) -> None:
+    def _get_ready(self, loaded: LoadedConfig) -> None:
+        """Have the model loaded that a configuration names, and tell of it."""
+        self.engines.warm_up(loaded, lambda facts: self._ready(loaded, facts), self._not_ready)
+
+    def _ready(self, loaded: LoadedConfig, facts: ModelFacts) -> None:
+        self._told_of = self.engines.opened(loaded)
+        self.status.model("ready", model=self._told_of.name if self._told_of else facts.name, percent=None)
+        self.status.hint("code actions", self._hidden_actions(loaded, facts))
+
+    def _hidden_actions(self, loaded: LoadedConfig, facts: ModelFacts) -> str | None:
         from dsassist.chat_actions.instruct import hidden_test_reason  # `initialize` need not wait for it
 
-        loaded = self.configuration(self.main_folder())
-        opened = self.engines.opened(loaded)
-        self.status.set(kind="ready", message="", model=opened.name if opened else facts.name, percent=None)
         if (reason := self.actions.hidden_reason(loaded)) is not None:
-            self.status.hint(f"code actions are hidden: {reason}")
-        elif (reason := hidden_test_reason(facts)) is not None:
-            self.status.hint(f"the code action for tests is hidden: {reason}")
+            return f"code actions are hidden: {reason}"
+        if (reason := hidden_test_reason(facts)) is not None:
+            return f"the code action for tests is hidden: {reason}"
+        return None
 
     def _not_ready(self, error: Exception) -> None:
         self.messages.log_error(error)
-        self.status.set(kind="error", message=str(error), percent=None)
+        self.status.model("error", str(error), percent=None)
 
     def _written(self, asked: Asked, draft: Draft) -> None:
+        self.counting.written(asked, draft, self._model_of(asked))
+
+    def _read_ahead(self, asked: Asked, end: GenerationEnd) -> None:
+        self.counting.read_ahead(asked, self._model_of(asked), end)
+
+    def _model_of(self, asked: Asked) -> str:
         opened = self.engines.opened(asked.loaded)
-        self.counting.written(asked, draft, opened.name if opened else "")
+        return opened.name if opened else ""
 
     def _complain(self, sentence: str) -> None:
         """Log what is wrong with the ledger or the index; called in any thread."""
+        self._in_loop(lambda: self.messages.log(sentence, types.MessageType.Warning))
+
+    def _index_emptied(self, root: Path) -> None:
+        """Have an index that was damaged built again; called in any thread."""
+        self._in_loop(lambda: self.indexing.build(root))
+
+    def _in_loop(self, what: Callable[[], None]) -> None:
         if self.loop is not None:
             with suppress(RuntimeError):  # the event loop has ended meanwhile
-                self.loop.call_soon_threadsafe(self.messages.log, sentence, types.MessageType.Warning)
+                self.loop.call_soon_threadsafe(what)
 
 
 def create_server(opener: EngineOpener = open_configured_engine) -> Server:
@@ -293,7 +322,7 @@ def did_open(ls: Server, params: types.DidOpenTextDocumentParams) -> None:
     """Put a document of ours in the place of pygls' own."""
     item, workspace = params.text_document, ls.workspace
     workspace.text_documents[unquote(item.uri)] = SourceDocument(item, workspace.position_encoding)
-    ls.context.recent.opened(item.uri, to_fs_path(item.uri) or "", item.text)
+    ls.context.opened(item.uri, to_fs_path(item.uri) or "", item.text)
     ls.reviews.opened(item.uri)
 
 
@@ -307,9 +336,12 @@ def did_change(ls: Server, params: types.DidChangeTextDocumentParams) -> None:
         if (offset := cursor_behind(document, params.content_changes)) is not None:
             place = Place(document.source, offset, to_fs_path(uri) or "", document.language_id or "")
         ls.counting.acceptance.did_change(uri, document.source)
-        ls.context.recent.changed(uri, document.source, *changed_lines(document, params.content_changes))
+        lines = changed_lines(document, params.content_changes)
+        ls.context.changed(uri, to_fs_path(uri) or "", document.source, lines)
         ls.reviews.changed(document)
     ls.completions.changed(uri, place)
+    if place is not None:
+        expect(ls, uri, place)
 
 
 def did_close(ls: Server, params: types.DidCloseTextDocumentParams) -> None:
@@ -317,7 +349,7 @@ def did_close(ls: Server, params: types.DidCloseTextDocumentParams) -> None:
     ls.completions.forget(params.text_document.uri)
     ls.invocations.closed(params.text_document.uri)
     ls.counting.acceptance.did_close(params.text_document.uri)
-    ls.context.recent.closed(params.text_document.uri)
+    ls.context.closed(params.text_document.uri, to_fs_path(params.text_document.uri) or "")
     ls.reviews.closed(params.text_document.uri)
 
 
@@ -341,6 +373,7 @@ def shutdown(ls: Server, *_params: object) -> None:
     ls.exit_code = 0
     ls.completions.stop_all()
     ls.reviews.stop()
+    ls.calibration.stop()
     ls.counting.acceptance.close()
     ls.watched_files.stop()
     ls.indexing.stop()

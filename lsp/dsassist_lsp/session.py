@@ -63,13 +63,12 @@ class _Shown:
 class Session:
     """What `Completions` holds for a document."""
 
-    def __init__(self, finished: Callable[[Draft], None], forgotten: Callable[[Draft], None]) -> None:
-        """`finished` is called with each text that is not written any more, `forgotten` once it is not shown again."""
+    def __init__(self, finished: Callable[[Draft], None]) -> None:
+        """`finished` is called with each text that is not written any more."""
         self.prompts = Prompts()
         self.place: Place | None = None  # where the cursor was last seen
         self._drafts = Drafts()
         self._finished = finished
-        self._forgotten = forgotten
         self._running: tuple[Draft, Job] | None = None
         self._waiting: Waiting | None = None
         self._stop: asyncio.TimerHandle | None = None
@@ -81,14 +80,14 @@ class Session:
         """Is a text being written, or waited for?"""
         return self._running is not None or self._waiting is not None
 
-    def ask(self, place: Place, options: CompletionConfig, min_probability: float) -> Waiting:
-        """A request; the one before it is answered now, with nothing."""
+    def ask(self, place: Place, options: CompletionConfig, min_probability: float, asked_at: float) -> Waiting:
+        """A request of the time `asked_at`; the one before it is answered now, with nothing."""
         self.drop_request()
         self.place = place
         self._keep_running()
         answer: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
         has_left_block = self._dedent is not None and self._dedent.holds(place)
-        self._waiting = Waiting(place, options, min_probability, has_left_block, answer)
+        self._waiting = Waiting(place, options, min_probability, has_left_block, answer, asked_at)
         return self._waiting
 
     def answer_from_drafts(self, waiting: Waiting) -> bool:
@@ -111,8 +110,7 @@ class Session:
         self.stop()
         before, after = waiting.place.around
         draft = Draft(before, after, prompt)
-        if (oldest := self._drafts.add(draft)) is not None:
-            self._forgotten(oldest)
+        self._drafts.add(draft)
         waiting.draft, waiting.source = draft, "engine"
         job = job_of(Reading(self, draft))
         self._running = draft, job
@@ -159,8 +157,6 @@ class Session:
         """Nobody sees the document any more."""
         self.drop_request()
         self.stop()
-        for draft in self._drafts:
-            self._forgotten(draft)
 
     # What the engine writes
 

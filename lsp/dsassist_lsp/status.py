@@ -48,6 +48,8 @@ class StatusLine:
     def __init__(self, server: LanguageServer) -> None:
         self._server = server
         self.now = Status()
+        self._model: tuple[Kind, str] = "starting", ""
+        self._hints: dict[str, str] = {}
 
     def set(self, **changed: Any) -> None:
         """Tell what is new; the rest stays."""
@@ -56,7 +58,23 @@ class StatusLine:
             self.now = status
             self._server.protocol.notify(STATUS, status.as_params())
 
-    def hint(self, text: str) -> None:
-        """Add what does not work here, once."""
-        if text not in self.now.hints:
-            self.set(hints=(*self.now.hints, text))
+    def model(self, kind: Kind, message: str = "", **changed: Any) -> None:
+        """Tell what the model does; while snoozing that is kept for later."""
+        self._model = kind, message
+        if self.now.kind == "snoozed":
+            self.set(**changed)
+        else:
+            self.set(kind=kind, message=message, **changed)
+
+    def rest(self) -> None:
+        """Nothing else is to be told: tell what the model does."""
+        kind, message = self._model
+        self.set(kind=kind, message=message)
+
+    def hint(self, topic: str, text: str | None) -> None:
+        """What does not work here of this topic, in the place of what was said of it; None: all does."""
+        if text is None:
+            self._hints.pop(topic, None)
+        else:
+            self._hints[topic] = text
+        self.set(hints=tuple(self._hints.values()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -21,7 +22,7 @@ from dsassist_lsp.documents import Cursor, SourceDocument, cursor_in
 if TYPE_CHECKING:
     from dsassist_lsp.server import Server
 
-__all__ = ["Suggestion", "suggest"]
+__all__ = ["Suggestion", "expect", "suggest"]
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,22 @@ async def suggest(
         return None
     offers: tuple[Offer, ...] = (answer.offer,)
     if by_hand and not has_one and answer.draft is not None:
-        offers += tuple(await alternatives(server.engines, asked, answer.draft.prompt, answer.offer))
-    ids = server.counting.answered(asked, answer, offers, model)
+        count = partial(server.counting.further, asked, model)
+        offers += tuple(await alternatives(server.engines, asked, answer.draft.prompt, answer.offer, count))
+    lead = selected.text if selected is not None else ""
+    ids = server.counting.answered(asked, answer, offers, model, lead)
     return Suggestion(cursor, document, offers, tuple(ids), loaded, selected)
+
+
+def expect(server: Server, uri: str, place: Place) -> None:
+    """Somebody types at a place: where completions are asked for by hand, nothing else tells which one is next."""
+    loaded = server.configuration(server.folder_of(uri))
+    if loaded.config.completion.trigger != "manual" or server.control.snoozed_minutes:
+        return
+    path = to_fs_path(uri)
+    file = Path(path) if path else None
+    if server.control.refusal(loaded, file, place.language_id, place.text, by_hand=True) is None:
+        server.completions.expect(Asked(uri, place, loaded, _name(path, loaded), by_hand=True))
 
 
 def _with_selected(place: Place, document: SourceDocument, selected: types.SelectedCompletionInfo) -> Place:

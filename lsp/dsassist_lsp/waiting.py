@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -44,7 +43,7 @@ class Waiting:
     min_probability: float
     has_left_block: bool
     answer: asyncio.Future[Answer | None]  # None: the text that it waited for is another one; ask anew
-    asked_at: float = field(default_factory=time.monotonic)
+    asked_at: float  # by `time.monotonic`
     draft: Draft | None = None
     source: Source = "engine"
     left: Offer | None = None  # of what was shown before, when it is being typed

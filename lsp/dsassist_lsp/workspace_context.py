@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dsassist.completion.plan import OTHER_FILES_SHARE
 from dsassist.config import LoadedConfig
+from dsassist.context.open_documents import OpenDocuments
 from dsassist.context.recent import RecentEdits
 from dsassist_lsp.completions import Asked
 from dsassist_runtime.api import ContextFile
@@ -19,16 +21,19 @@ if TYPE_CHECKING:
 
 __all__ = ["WorkspaceContext"]
 
-_SHARE = 0.4  # of a wide prompt is for other files
-
 
 class WorkspaceContext:
     """What is known of the workspaces of one client. `files` may be called in any thread, the rest in the loop's."""
 
-    def __init__(self, complain: Callable[[str], None]) -> None:
-        """`complain` gets a sentence when an index cannot be had; called in any thread."""
-        self.recent = RecentEdits()
+    def __init__(self, complain: Callable[[str], None], emptied: Callable[[Path], None]) -> None:
+        """`complain` gets a sentence when an index cannot be had, `emptied` the root of one that is to be built again.
+
+        Both are called in any thread.
+        """
+        self._recent = RecentEdits()
+        self._documents = OpenDocuments()
         self._complain = complain
+        self._emptied = emptied
         self._lock = threading.Lock()
         self._sources: dict[Path | None, ContextSources] = {}
         self._indexes: dict[Path, WorkspaceIndex] = {}
@@ -38,14 +43,31 @@ class WorkspaceContext:
         """Snippets for a place, those of the last prompt first and as they were, so that they stay evaluated."""
         if not asked.loaded.config.completion.context:
             return ()
-        room = int(_SHARE * budget_tokens)
+        from dsassist.context.snippets import PromptSnippet
+
+        room = int(OTHER_FILES_SHARE * budget_tokens)
         found = self._sources_of(asked.loaded.root).gather(asked.place, view=view, budget_tokens=room)
-        wanted = [ContextFile(snippet.path, snippet.text) for snippet in found]
+        wanted = [PromptSnippet(each.path, each.text, each.source, each.line) for each in found]
         kept = [file for file in last if file in wanted]
         # The order is what is evaluated: where the first ones are of no use any more, all is read anew.
         if kept != list(last[: len(kept)]):
             return wanted[::-1]
         return [*kept, *(file for file in reversed(wanted) if file not in kept)]
+
+    def opened(self, uri: str, path: str, text: str) -> None:
+        """A document was opened."""
+        self._recent.opened(uri, path, text)
+        self._documents.changed(path, text)
+
+    def changed(self, uri: str, path: str, text: str, lines: tuple[int, int]) -> None:
+        """These lines of a document, the first and the last, were written; it is `text` now."""
+        self._recent.changed(uri, text, *lines)
+        self._documents.changed(path, text)
+
+    def closed(self, uri: str, path: str) -> None:
+        """A document was closed: its file counts again."""
+        self._recent.closed(uri)
+        self._documents.closed(path)
 
     def saved(self, path: Path, loaded: LoadedConfig) -> None:
         """A file was saved: have its index take it over."""
@@ -69,7 +91,9 @@ class WorkspaceContext:
 
         with self._lock:
             if root not in self._sources:
-                self._sources[root] = ContextSources(self._index_of(root), self.recent)
+                self._sources[root] = ContextSources(self._index_of(root), self._recent, self._documents)
+            elif root is not None and root in self._indexes:
+                self._indexes[root].follow()
             return self._sources[root]
 
     def _index_of(self, root: Path | None) -> WorkspaceIndex | None:
@@ -79,7 +103,7 @@ class WorkspaceContext:
 
         if root not in self._indexes:
             try:
-                self._indexes[root] = WorkspaceIndex(root, self._complain)
+                self._indexes[root] = WorkspaceIndex(root, self._complain, lambda: self._emptied(root))
             except NotDone as error:
                 self._complain(str(error))
                 return None

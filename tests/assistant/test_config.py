@@ -307,6 +307,15 @@ def test_unknown_options_are_told_with_what_was_probably_meant(repository: Path)
     assert any(notice.startswith(f"{file}: unknown option completoin") for notice in loaded.notices)
 
 
+def test_a_language_that_nobody_knows_is_taken_and_told(repository: Path) -> None:
+    file = repository / "dsassist.toml"
+    file.write_text('[completion]\nlanguages = ["pyhton", "Go"]\n')
+    loaded = load(repository)
+    assert loaded.config.completion.languages == ("pyhton", "Go")
+    [notice] = loaded.notices
+    assert notice == f'{file}: completion.languages names "pyhton", which dsassist does not know; did you mean python?'
+
+
 def test_unknown_variable_is_told_and_a_reserved_one_is_not(repository: Path) -> None:
     environ = {
         "DSASSIST_COMPLETION_TEMPRATURE": "1",

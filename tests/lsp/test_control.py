@@ -51,6 +51,10 @@ def test_snoozing_for_no_sensible_time_is_no_error(serve: Serve, arguments: list
     [
         ({"enabled": False}, "completion is switched off (completion.enabled)"),
         ({"exclude_languages": ["python"]}, "python is not completed (completion.exclude_languages)"),
+        ({"exclude_languages": ["go", "Python"]}, "python is not completed (completion.exclude_languages)"),
+        ({"exclude_languages": ["*"]}, "python is not completed (completion.exclude_languages)"),
+        ({"languages": ["go", "rust"]}, "python is not completed (completion.languages)"),
+        ({"languages": []}, "python is not completed (completion.languages)"),
         ({"exclude": ["*.py"]}, "sample.py is not completed (completion.exclude)"),
         ({"exclude": ["generated/", "sample.*"]}, "sample.py is not completed (completion.exclude)"),
     ],
@@ -65,6 +69,24 @@ def test_what_is_switched_off_is_not_completed_and_the_status_says_why(
     assert by_hand(client, 0, 4) == []
     assert engine.requests == []
     assert statuses(client)[-1]["reason"] == reason
+
+
+@pytest.mark.parametrize(
+    "options", [{"languages": ["Python"]}, {"languages": ["*"]}, {"languages": ["python"], "exclude_languages": ["go"]}]
+)
+def test_a_language_that_is_switched_on_is_completed(serve: Serve, options: dict[str, Any]) -> None:
+    client = serve(ScriptedEngine(["1"]), options={"completion": options})
+    client.open("x = ")
+    assert client.inline(0, 4)[0]["insertText"] == "1"
+
+
+def test_a_language_that_nobody_knows_is_told(serve: Serve) -> None:
+    client = serve(ScriptedEngine(["1"]), options={"completion": {"exclude_languages": ["pyhton", "Plaintext", "*"]}})
+    message = client.wait_shown("pyhton")["message"]
+    assert message.endswith(
+        'completion.exclude_languages names "pyhton", which dsassist does not know; did you mean python?'
+    )
+    assert not [each for each in client.shown() if "laintext" in each["message"]]
 
 
 def test_with_a_manual_trigger_only_a_request_by_hand_is_answered(serve: Serve) -> None:

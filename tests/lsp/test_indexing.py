@@ -165,6 +165,30 @@ def test_a_saved_file_is_in_the_index_though_nothing_was_completed_yet(root: Pat
     leave(client)
 
 
+def test_an_index_that_is_damaged_in_a_running_session_is_full_again_in_it(root: Path, watch: Watch) -> None:
+    """It was once put aside, said to be built again, and stayed empty until the next start."""
+    client = watch({})
+    client.wait_logged("has 3 files")
+    save = {"textDocument": {"uri": (root / "shop.py").as_uri()}}
+    (root / "shop.py").write_text("def bazaar(price):\n    return price\n")
+    client.notify("textDocument/didSave", save)
+    with WorkspaceIndex(root) as index:
+        wait_for(lambda: index.definitions({"bazaar"}, {"python"}), LIMIT_S)
+        index._writer.execute("INSERT INTO facts VALUES ('seen', '1')")  # so that nobody goes by what it has read
+        index._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    content = index.path.read_bytes()
+    with index.path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xa5" * (len(content) - 4096))
+    client.notify("textDocument/didSave", save)
+    client.wait_logged("was damaged")
+    wait_for(lambda: client.n_refreshes() == 2, LIMIT_S)
+    with WorkspaceIndex(root) as index:
+        assert index.counts().files == 3
+        assert len(index.definitions({"bazaar", "stall", "market"}, {"python"})) == 3
+    leave(client)
+
+
 def test_a_server_that_ends_takes_the_process_that_builds_along(root: Path, watch: Watch) -> None:
     for number in range(3_000):
         (root / f"m{number}.py").write_text(f"def name_{number}(a):\n    return a + {number}\n")

@@ -20,7 +20,7 @@ from dsassist.chat_actions.outcome import (
     chat_request,
     clipped,
 )
-from dsassist.secrets import has_secret
+from dsassist.secrets import has_secret, without_secrets
 
 __all__ = ["ask_for_fix"]
 
@@ -80,7 +80,7 @@ def ask_for_fix(subject: Subject, code: Code, budget: int, message: str) -> Aski
 
 def _told(message: str, statement: str, text: str) -> str:
     """The diagnostic on one line; of a name that it complains of, with the name that was probably meant."""
-    told = " ".join(message.split())
+    told = without_secrets(" ".join(message.split()))  # checkers repeat literals
     for name in re.findall(r"[`'\"‘“]([^\W\d]\w+)[`'\"’”]", told):
         if re.search(rf"\b{name}\b", statement) and not re.search(r"\b(?:mean|similar)\b", told):
             others = sorted(set(re.findall(r"\b[^\W\d]\w+\b", text)) - {name})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dsassist.secrets import without_secrets
+from dsassist.secrets import without_secrets_of_parts
 from dsassist_runtime.api import ChatRequest, Sampling
 from dsassist_runtime.errors import NotDone
 
@@ -107,7 +107,7 @@ def budget_tokens(prefill_tokens_per_s: float, n_ctx: int, max_tokens: int) -> i
 
 def clipped(code: str, budget: int) -> str:
     """`code` without secrets, within so many tokens: its first and last lines, where all of it is too much."""
-    code = without_secrets(code)
+    (code,) = without_secrets_of_parts(code)
     limit = budget * CHARACTERS_PER_TOKEN
     if len(code) <= limit:
         return code

@@ -18,6 +18,7 @@ __all__ = ["COMMAND"]
 _DESCRIPTION = "Measure, print the figures with their bars, and exit with 1 when a bar is missed."
 
 _MOST = 1000
+_MOST_FILES = 250_000
 _QUIET_SHARE = 0.5  # of the cores, by the load average of the last minute
 
 
@@ -54,7 +55,17 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "review", help="what the review finds, and finds wrongly", description=_DESCRIPTION, allow_abbrev=False
     )
     _add_review_arguments(review)
-    for bench in (startup, engine, gap, speculation, typing, fim, review):
+    hook = benches.add_parser(
+        "hook", help="how long a large commit waits for its review", description=_DESCRIPTION, allow_abbrev=False
+    )
+    _add_hook_arguments(hook)
+    index = benches.add_parser(
+        "index", help="what the index of a large workspace costs", description=_DESCRIPTION, allow_abbrev=False
+    )
+    index.add_argument(
+        "--files", type=whole_number(_MOST_FILES), default=100_000, metavar="N", help="files (default: 100000)"
+    )
+    for bench in (startup, engine, gap, speculation, typing, fim, review, hook, index):
         bench.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -93,6 +104,23 @@ def _add_review_arguments(parser: argparse.ArgumentParser) -> None:
     from dsassist.bench.review.command import add_arguments
 
     add_arguments(parser)
+
+
+def _add_hook_arguments(parser: argparse.ArgumentParser) -> None:
+    from dsassist.options import Config
+
+    deadline_s = Config().review.deadline_s
+    parser.add_argument("--model", default="builtin", metavar="MODEL", help="a model's name or path (builtin)")
+    parser.add_argument(
+        "--repeats", type=whole_number(_MOST), default=20, metavar="N", help="runs of each kind (default: 20)"
+    )
+    parser.add_argument(
+        "--deadline",
+        type=whole_number(_MOST),
+        default=deadline_s,
+        metavar="SECONDS",
+        help=f"of the review (default: a commit's own, {deadline_s:g})",
+    )
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -155,6 +183,19 @@ def _review(args: argparse.Namespace, progress: Callable[[str], None]) -> Report
     return run(args, progress)
 
 
+def _hook(args: argparse.Namespace, progress: Callable[[str], None]) -> Report:
+    from dsassist.bench.hook import HookBench, run_hook_bench
+    from dsassist_runtime.models.store import resolve
+
+    return run_hook_bench(HookBench(resolve(args.model), args.repeats, float(args.deadline)), progress)
+
+
+def _index(args: argparse.Namespace, progress: Callable[[str], None]) -> Report:
+    from dsassist.bench.index import index_bench
+
+    return index_bench(args.files, progress)
+
+
 _BENCHES: dict[str, Callable[[argparse.Namespace, Callable[[str], None]], Report]] = {
     "startup": _startup,
     "engine": _engine,
@@ -163,6 +204,8 @@ _BENCHES: dict[str, Callable[[argparse.Namespace, Callable[[str], None]], Report
     "typing": _typing,
     "fim": _fim,
     "review": _review,
+    "hook": _hook,
+    "index": _index,
 }
 
 COMMAND = Command(

@@ -14,8 +14,8 @@ from dsassist.completion.place import Place
 from dsassist.completion.plan import Prompt, prompt_at
 from dsassist.completion.writer import Writer
 from dsassist.options import CompletionConfig
-from dsassist.secrets import without_secrets_of_part
-from dsassist_runtime.api import Engine, GenerationEnd, InfillRequest, Sampling
+from dsassist.secrets import without_secrets, without_secrets_of_parts
+from dsassist_runtime.api import ContextFile, Engine, GenerationEnd, InfillRequest, Sampling
 
 __all__ = ["PromptName", "as_asked", "infill_request", "new_writer", "whole_prompt", "write"]
 
@@ -41,9 +41,10 @@ def infill_request(prompt: Prompt, options: CompletionConfig, name: PromptName, 
         prefix=asked.prefix,
         suffix=asked.suffix,
         begun=asked.begun,
-        extra=prompt.snippets,
-        path=name.path,
-        repository=name.repository,
+        extra=tuple(ContextFile(each.path, each.text) for each in asked.snippets),  # where they came from is ours
+        path=without_secrets(name.path),
+        repository=without_secrets(name.repository),
+        max_prompt_tokens=prompt.limit_tokens,
         max_tokens=options.max_tokens,
         sampling=Sampling(temperature=options.temperature),
         logprobs=0,
@@ -52,21 +53,21 @@ def infill_request(prompt: Prompt, options: CompletionConfig, name: PromptName, 
 
 
 def as_asked(prompt: Prompt) -> Prompt:
-    """The prompt as the model reads it: without secrets, but for the line that is typed, which the text goes on."""
-    at = prompt.begun.rfind("\n")
-    prefix, begun = prompt.prefix, prompt.begun
-    if at > 0 and begun.startswith("\n"):  # together, since a key of several lines may reach from one into the other
-        lines = _without_secrets(prefix + begun[:at]).split("\n")
-        n_lines = prefix.count("\n") + 1
-        prefix, begun = "\n".join(lines[:n_lines]), "\n".join(["", *lines[n_lines:]]) + begun[at:]
-    else:
-        prefix = _without_secrets(prefix)
-    return replace(prompt, prefix=prefix, suffix=_without_secrets(prompt.suffix), begun=begun)
+    """The prompt as the model reads it: without secrets, wherever they stand and however they reach across its parts.
+
+    Of the line that is typed too: behind `token = "...` a model goes on as it does behind the token.
+    """
+    prefix, begun, suffix = without_secrets_of_parts(prompt.prefix, prompt.begun, prompt.suffix)
+    snippets = tuple(
+        replace(each, path=without_secrets(each.path), text=_without_secrets(each.text)) for each in prompt.snippets
+    )
+    return replace(prompt, prefix=prefix, begun=begun, suffix=suffix, snippets=snippets)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _without_secrets(text: str) -> str:
-    return without_secrets_of_part(text)
+    (clean,) = without_secrets_of_parts(text)
+    return clean
 
 
 def new_writer(place: Place, options: CompletionConfig, min_probability: float = 0.0) -> Writer:

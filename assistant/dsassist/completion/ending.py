@@ -27,7 +27,14 @@ from dsassist.completion.blocks import (
 )
 from dsassist.completion.brackets import OPENERS, Brackets
 from dsassist.completion.indentation import columns_of
-from dsassist.completion.prose import find_mark, is_fence, is_placeholder, is_prose, is_statement
+from dsassist.completion.prose import (
+    find_mark,
+    is_fence,
+    is_opening_of_answer,
+    is_placeholder,
+    is_prose,
+    is_statement,
+)
 from dsassist.completion.repetition import Repetition, runs_away
 from dsassist.completion.surroundings import Surroundings
 
@@ -51,7 +58,8 @@ class WrittenLine(NamedTuple):
 class Ending:
     """Takes the model's text; `lines` are those that belong here, `done` says that no more will.
 
-    `reason` tells why the text ended, as a person may read it.
+    `reason` tells why the text ended, as a person may read it. Whether a line that `closes_surplus` spoils the text is
+    for who knows the whole document to say, by `give_up`.
     """
 
     def __init__(self, around: Surroundings, *, max_lines: int = 0) -> None:
@@ -74,7 +82,9 @@ class Ending:
         self._n_skipped_breaks = 0
         self._stripped = False
         self._unfit = False  # the current line is not to be shown
-        self._code_end: int | None = None  # of the current line, where a remark stands behind it
+        self._code_end: int | None = None  # of the last line, where a remark stands behind it
+        self._surplus = False  # the current line closes what is not open since the cursor's line began
+        self.closes_surplus = False  # the last of `lines` does
         self.lines: list[WrittenLine] = []
         self.done = False
         self.reason = ""
@@ -85,11 +95,10 @@ class Ending:
             if self.done:
                 return
             self._read += 1
-            if character == "\n":
+            if self._code_end is not None:
+                self._read_remark(character)
+            elif character == "\n":
                 self._end_line()
-                self._code_end = None
-            elif self._code_end is not None:
-                self._read_remark()
             elif character != "\r":
                 self._read_character(character)
 
@@ -101,7 +110,7 @@ class Ending:
         self.done = True
 
     def give_up(self, reason: str) -> None:
-        """The current line is not to be shown."""
+        """Neither the current line nor what follows is to be shown."""
         self._stop(reason, keep=False)
 
     @property
@@ -140,6 +149,7 @@ class Ending:
             self._stop_at_blanks()
         was_in_comment = self._brackets.in_comment
         event = "" if self._around.in_prose else self._brackets.step(character)
+        self._surplus = self._surplus or event in ("surplus", "wrong")
         if self._brackets.in_comment and not was_in_comment and self._begins_remark():
             return
         self._lowest = min(self._lowest, len(self._brackets.open))
@@ -166,25 +176,20 @@ class Ending:
             return False
         self._code_end = self._read - len(self._line) + len(code)
         self._line = code
-        if not self.lines and (self._around.mid_line or self._max_lines == 1 or self._is_complete(code)):
-            self._end_line()
-            self.done = True
+        self._end_line()
         return True
 
-    def _read_remark(self) -> None:
-        if self._code_end is not None and self._read - self._code_end > _LONGEST_REMARK:
-            self._end_line()
+    def _read_remark(self, character: str) -> None:
+        assert self._code_end is not None, "it begins behind code"
+        if character == "\n":
+            self._code_end, self._line_start = None, self._read - 1
+        elif self._read - self._code_end > _LONGEST_REMARK:
             self.done = True
 
     @property
     def in_remark(self) -> bool:
         """Is what is written now a comment behind code, which is not shown?"""
         return self._code_end is not None
-
-    def _is_complete(self, code: str) -> bool:
-        """Does the first line end a statement, so that nothing may follow it?"""
-        whole = self._around.line_before + code
-        return self._depth <= 0 and self._block_indent is None and not opens_block(whole, self._around.language)
 
     def _begins_below(self) -> bool:
         return not self._around.in_prose and self._repetition.begins_below(self._line)
@@ -254,13 +259,20 @@ class Ending:
     def _talk(self) -> str:
         """Why the current line, as far as it was written, is no code, or nothing."""
         around = self._around
-        if around.language is None or around.role != "code" or (not self.lines and not around.at_empty_line):
+        if around.language is None:
+            return "it talks" if self._line[-1] in " :,!." and self._opens_answer() else ""
+        if around.role != "code" or (not self.lines and not around.at_empty_line):
             return ""
         if self._line[-1] == "`" and self._line.strip() == "```":
             return "it writes a fence"
         if self._line[-1] in " :,!." and around.language not in _TALKED_IN and is_prose(self._line):
             return "it talks"
         return ""
+
+    def _opens_answer(self) -> bool:
+        """Is this an assistant's answer, in a file where prose may well stand?"""
+        around = self._around
+        return not (self.lines or around.language or around.quotes_answers) and is_opening_of_answer(self._line)
 
     def _end_line(self) -> None:
         if not self.lines and not self._stripped and not self._line.strip():
@@ -290,6 +302,8 @@ class Ending:
     def _unfit_reason(self, whole: str) -> str:
         """Why a finished line is not to be shown, or nothing."""
         around = self._around
+        if self._opens_answer():
+            return "it talks"
         if around.role == "docstring" and around.at_empty_line and is_statement(self._line):
             return "it writes code in a docstring"
         if around.in_prose:
@@ -344,6 +358,7 @@ class Ending:
         self._brackets.step("\n")
         self._depth_before_line = self._depth
         self._opened_before_line = self._lowest = len(self._brackets.open)
+        self.closes_surplus, self._surplus = self._surplus, False
 
     def _decide(self, whole: str) -> None:
         """Book a finished line, and decide whether another may follow."""

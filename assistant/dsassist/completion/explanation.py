@@ -11,6 +11,7 @@ from typing import Any
 
 from dsassist.completion.plan import Prompt
 from dsassist.completion.writer import Offer
+from dsassist.context.snippets import SnippetSource
 from dsassist_runtime.api import GenerationEnd
 
 __all__ = ["RECORD", "Explanation", "explanation_lines"]
@@ -21,6 +22,12 @@ _SOURCES = {
     "engine": "written for this place",
     "typed": "written for an earlier place, and typed along",
     "prepared": "written ahead",
+}
+_SNIPPET_SOURCES: dict[SnippetSource, str] = {
+    "imports": "imported by the document",
+    "names": "defines a name near the cursor",
+    "recent": "worked on lately",
+    "similar": "like the text around the cursor",
 }
 
 
@@ -56,7 +63,7 @@ def explanation_lines(record: Mapping[str, Any]) -> Iterator[str]:
         )
     prompt = record.get("prompt", {})
     for snippet in prompt.get("snippets", ()):
-        yield from _part(f"from another file: {snippet['path']}", snippet["text"])
+        yield from _part(_snippet_title(snippet), snippet["text"])
     width = "wide" if prompt.get("is_wide") else "short"
     yield from _part(f"above the cursor ({width} prompt)", prompt.get("prefix", ""))
     yield from _part("below the cursor", prompt.get("suffix", ""))
@@ -66,6 +73,13 @@ def explanation_lines(record: Mapping[str, Any]) -> Iterator[str]:
         yield from _part(f"what was shown (probability of its first line: {offer['probability']:.2f})", offer["text"])
     else:
         yield f"--- nothing was shown: {record.get('reason', '')}"
+
+
+def _snippet_title(snippet: Mapping[str, Any]) -> str:
+    line, source = snippet.get("line"), snippet.get("source", "")
+    place = f"{snippet['path']}:{line}" if line is not None else snippet["path"]
+    why = _SNIPPET_SOURCES.get(source)
+    return f"from another file: {place}" + (f" ({source}: {why})" if why else "")
 
 
 def _part(title: str, text: str) -> Iterator[str]:

@@ -22,11 +22,14 @@ from dataclasses import dataclass, field, replace
 from dsassist.completion.window import CHARACTERS_PER_TOKEN, above, below, without_closers
 from dsassist_runtime.api import ContextFile
 
-__all__ = ["Budget", "Prompt", "Prompts", "budget_of"]
+__all__ = ["OTHER_FILES_SHARE", "Budget", "Prompt", "Prompts", "budget_of"]
 
 _FIRST_ANSWER_S = 1.5  # a first prompt is read within this time
 _WIDE_S = 8.0  # and a wide one, in idle time, within this
 _QUICK_S = 0.5  # what a keystroke may have evaluated on top of a prompt before a shorter one is better
+OTHER_FILES_SHARE = 0.4
+"""Of the tokens of a wide prompt."""
+
 _LEAST_TOKENS = 96
 _SUFFIX_SHARE = 4  # of a prompt's tokens one in four stands below the cursor
 _MOST_SUFFIX_TOKENS = 192
@@ -61,13 +64,18 @@ def budget_of(prefill_tokens_per_s: float, max_prompt_tokens: int) -> Budget:
 
 @dataclass(frozen=True)
 class Prompt:
-    """What the engine is asked at one cursor. `snippets` are parts of other files."""
+    """What the engine is asked at one cursor. `snippets` are parts of other files.
+
+    Of prefix, suffix and snippets the engine reads `limit_tokens` at most (0: what its context holds): only it can
+    count them, and of digits or Chinese there are three times as many as of code.
+    """
 
     prefix: str
     suffix: str
     begun: str
     snippets: tuple[ContextFile, ...] = ()
     is_wide: bool = False
+    limit_tokens: int = 0
 
     @property
     def tokens(self) -> int:
@@ -117,7 +125,8 @@ class Prompts:
         """A wide prompt for here, with `snippets` in the order given."""
         files = tuple(snippets)
         room = budget.wide - sum(len(file.text) + len(file.path) for file in files) // CHARACTERS_PER_TOKEN
-        return prompt_at(before, after, max(_LEAST_TOKENS, room), files, is_wide=True)
+        prompt = prompt_at(before, after, max(_LEAST_TOKENS, room))
+        return replace(prompt, snippets=files, is_wide=True, limit_tokens=budget.wide)
 
     def wants_wide(self, before: str, after: str) -> bool:
         """Is there no wide prompt yet that fits here, or one of which much has been typed since?"""
@@ -140,16 +149,14 @@ class Prompts:
             self._kept.remove(others[-1] if prompt is self._kept[-1] else self._kept[-1])
 
 
-def prompt_at(
-    before: str, after: str, tokens: int, snippets: tuple[ContextFile, ...] = (), *, is_wide: bool = False
-) -> Prompt:
-    """A prompt of about `tokens` tokens, besides the snippets, with its anchor at the end of the line above."""
+def prompt_at(before: str, after: str, tokens: int) -> Prompt:
+    """A prompt of at most `tokens` tokens, with its anchor at the end of the line above and no snippets."""
     at = _anchor(before)
     n_suffix = min(tokens // _SUFFIX_SHARE, _MOST_SUFFIX_TOKENS) * CHARACTERS_PER_TOKEN
     suffix = below(without_closers(after), n_suffix)
     n_prefix = tokens * CHARACTERS_PER_TOKEN - len(suffix) - (len(before) - at)
     prefix = above(before[:at], max(CHARACTERS_PER_TOKEN, n_prefix))
-    return Prompt(prefix, suffix, before[at:], snippets, is_wide)
+    return Prompt(prefix, suffix, before[at:], limit_tokens=tokens)
 
 
 def _anchor(before: str) -> int:

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["find_mark", "is_fence", "is_placeholder", "is_prose", "is_statement"]
+__all__ = [
+    "find_mark",
+    "has_opening_of_answer",
+    "is_fence",
+    "is_opening_of_answer",
+    "is_placeholder",
+    "is_prose",
+    "is_statement",
+]
 
 # Marks of several families, where a tokenizer writes them out as text. What real files hold is not among them:
 # `<|` alone is an operator somewhere, `<s>` a tag of HTML.
@@ -21,6 +29,21 @@ _PROSE = re.compile(
     r"|Th(?:is|ese) (?:code|function|method|will|is|line|program|implementation)\b|Explanation\b|Note(?: that|:)"
     r"|Sure[,!.]|Certainly[,!.]|Of course[,!.]|To (?:fix|complete|solve|implement|do) |I(?:'ll| will| have|'ve| think) "
     r"|You (?:can|should|need)|In (?:this|the) (?:code|example|function)|Answer:|Output:|Let(?:'s| me) |Please )"
+)
+# How only an assistant begins, also where prose is right. With less of it a person's own sentence may begin so.
+_DOES = r"(?:help|assist|complete|continue|provide|write|finish|fix)\b"
+_GIVES = (
+    r"(?:(?:complet|updat|correct|improv|modifi|fix|implement|miss|finish)\w+ "
+    r"(?:code|text|file|function|line|part|version|sentence|paragraph|section|snippet|content|implementation)s?\b"
+    r"|(?:code|completion|continuation)\b)"
+)
+_OPENING = re.compile(
+    r"(?:Sure|Certainly|Of course|Absolutely|Okay)[,!.:] ?"
+    rf"(?:here(?:['’]s| is| are)\b|(?:I(?:['’]ll| will| can)|let me) {_DOES})"
+    rf"|Here(?:['’]s| is| are) (?:the|your|a) {_GIVES}"
+    r"|(?:I['’]m|I am) (?:sorry, but I\b|an AI\b|unable to (?:assist|help|complete)\b)"
+    r"|As an AI (?:language|assistant|model)\b|I (?:can['’]t|cannot) (?:assist|help) with\b",
+    re.IGNORECASE,
 )
 _PLACEHOLDER = re.compile(
     r"(?:#|//|/\*|--|<!--|;|\{/\*)\s*(?:\.\.\.|…)?\s*"
@@ -48,6 +71,16 @@ def find_mark(text: str) -> int | None:
 def is_prose(line: str) -> bool:
     """Does this line begin as an answer in words does?"""
     return _PROSE.match(line.lstrip()) is not None
+
+
+def is_opening_of_answer(line: str) -> bool:
+    """Does this line begin as only an assistant's answer does?"""
+    return _OPENING.match(line.lstrip()) is not None
+
+
+def has_opening_of_answer(text: str) -> bool:
+    """Are there words in the text that an assistant's answer begins with? It may be about such answers."""
+    return _OPENING.search(text) is not None
 
 
 def is_fence(line: str) -> bool:

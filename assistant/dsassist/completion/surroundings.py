@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dsassist.completion.blocks import opens_block
-from dsassist.completion.brackets import CLOSERS, bracket_depth
+from dsassist.completion.brackets import CLOSERS, Brackets, bracket_depth
 from dsassist.completion.indentation import columns_of
+from dsassist.completion.prose import has_opening_of_answer
 
 if TYPE_CHECKING:
     from dsassist.completion.place import Place
     from dsassist.completion.role import Role
 
-__all__ = ["Surroundings", "look_around"]
+__all__ = ["Surroundings", "closes_unopened", "look_around"]
 
 _LINES_NEAR = 8  # further away an equal line is another place, not a repetition
 _LINES_OF_STATEMENT = 20
@@ -40,6 +41,7 @@ class Surroundings:
     below: tuple[str, ...]  # the next lines with text
     block_indent: int | None = None
     paragraph: bool = False
+    quotes_answers: bool = False  # words stand there that an assistant's answer begins with
 
     @property
     def mid_line(self) -> bool:
@@ -74,6 +76,7 @@ def look_around(place: Place, role: Role, *, multiline: bool = True) -> Surround
         place.line_after[:_CHARACTERS_OF_LINE],
         above=tuple(lines[-_LINES_NEAR:]),
         below=tuple(below[:_LINES_NEAR]),
+        quotes_answers=place.language is None and has_opening_of_answer(before + place.line_before + after),
     )
     if not multiline or here.mid_line or role not in ("code", "docstring"):
         return here
@@ -86,6 +89,13 @@ def look_around(place: Place, role: Role, *, multiline: bool = True) -> Surround
     if here.at_empty_line and here.line_before and block_indent is not None and typed <= block_indent:
         return here  # the person has left the block already
     return replace(here, block_indent=block_indent, paragraph=paragraph)
+
+
+def closes_unopened(place: Place, text: str) -> bool:
+    """Does `text` at the cursor close a bracket that is not open there, the lines above looked at too?"""
+    brackets = Brackets(place.language)
+    brackets.feed(place.text[max(0, place.offset - _CHARACTERS_NEAR) : place.offset].replace("\r\n", "\n"))
+    return any(brackets.step(character) in ("surplus", "wrong") for character in text)
 
 
 def _due_block(lines: list[str], here: Surroundings) -> tuple[int | None, bool]:

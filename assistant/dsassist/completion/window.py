@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 __all__ = ["CHARACTERS_PER_TOKEN", "above", "below", "without_closers"]
 
 CHARACTERS_PER_TOKEN = 3  # fewer than code has (3.3 to 4): a prompt then rather has fewer tokens than was meant
 _CHARACTERS_PER_LINE = 40  # or so
 _CLOSING = ")]}>\"'`,;: \t"
+
+# What keys and tokens are made of. Half a key would not be known as one (`secrets`), so no cut goes through one.
+_WORD = r"[\w+/=~.-]"
+_BEGINNING_WORD = re.compile(rf"{_WORD}{{1,255}}(?!{_WORD})")
+_ENDING_WORD = re.compile(rf"(?<!{_WORD}){_WORD}{{1,255}}\Z")
 
 
 def above(text: str, limit: int) -> str:
@@ -19,7 +26,7 @@ def above(text: str, limit: int) -> str:
         return text
     start = text.find("\n", len(text) - limit) + 1
     if start == 0:  # one line longer than the limit
-        return text[-limit:]
+        return _without_beginning_word(text[-limit:])
     step = max(1, limit // _CHARACTERS_PER_LINE // 4)
     for _ in range(-text.count("\n", 0, start) % step):
         following = text.find("\n", start) + 1
@@ -30,11 +37,22 @@ def above(text: str, limit: int) -> str:
 
 
 def below(text: str, limit: int) -> str:
-    """The first lines of `text`, at most `limit` characters of them, but always the rest of the first line."""
+    """The first lines of `text`, at most `limit` characters of them; of a first line that is longer its beginning."""
     if len(text) <= limit:
         return text
-    end = text.rfind("\n", 0, limit) + 1
-    return text[: end or min(limit, text.find("\n") + 1 or limit)]
+    if (end := text.rfind("\n", 0, limit) + 1) > 0:
+        return text[:end]
+    return _without_ending_word(text[:limit])
+
+
+def _without_beginning_word(text: str) -> str:
+    word = _BEGINNING_WORD.match(text)
+    return text[word.end() :] or text if word is not None else text
+
+
+def _without_ending_word(text: str) -> str:
+    word = _ENDING_WORD.search(text, max(0, len(text) - 256))
+    return text[: word.start()] or text if word is not None else text
 
 
 def without_closers(after: str) -> str:

@@ -7,6 +7,7 @@ An offer is the longest cut at line ends that adds no syntax error to the docume
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +21,7 @@ from dsassist.completion.confidence import Confidence
 from dsassist.completion.ending import Ending, WrittenLine
 from dsassist.completion.indentation import Indentation, indentation_of, reindented
 from dsassist.completion.role import role_at
-from dsassist.completion.surroundings import Surroundings, look_around
+from dsassist.completion.surroundings import Surroundings, closes_unopened, look_around
 from dsassist.syntax.languages import grammar
 from dsassist.syntax.validity import Validity, Verdict
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Offer", "Writer"]
 
 _MOST_JUDGED = 8  # cuts of one text; half a millisecond each
+_LINES = re.compile(r"[^\n]*\n|[^\n]+")
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,11 @@ class Writer:
         self._confidence.push(piece.logprobs)
         if not self._ending.done:
             self._text.append(piece.text)
-            self._ending.push(piece.text)
+            for part in _LINES.findall(piece.text):
+                n_lines = self.n_lines
+                self._ending.push(part)
+                if self.n_lines > n_lines and self._ending.closes_surplus and self._is_spoilt():
+                    self._ending.give_up("it closes more than is open")
             if self._least and piece.logprobs and not (self._ending.done or self._ending.in_remark):
                 self._give_up_unlikely()
 
@@ -90,6 +96,23 @@ class Writer:
         probability = self._confidence.probability(text, self._ending.line_start, len(text))
         if probability < self._least:
             self._ending.give_up(f"low confidence {probability:.2f}")
+
+    def _is_spoilt(self) -> bool:
+        """Does the last line close what nothing opened, so that nothing behind that can be shown?
+
+        It is certain where the text parses up to the closing bracket, does not with it, and none is open above either,
+        which what follows might open again for one that stands below.
+        """
+        lines = self._ending.lines
+        if not self._is_checked or self._ending.done or self._wants_body(self._whole_line(lines)):
+            return False
+        text = "\n".join(reindented([line.text for line in lines], self._around.line_before, self._indentation))
+        fits = [(fit, fit.text.startswith(text.rstrip())) for fit in self._beside.fits(text)]
+        return (
+            not any(self._fits(fit, len(lines)) for fit, is_whole in fits if is_whole)
+            and any(self._fits(fit, len(lines)) for fit, is_whole in fits if not is_whole)
+            and closes_unopened(self._place, text)
+        )
 
     def finish(self, *, cut_short: bool = False) -> None:
         """The model has ended; with `cut_short` by no will of its own (the most tokens, the time), so in mid-line.
@@ -177,17 +200,19 @@ class Writer:
         """What may be shown, the longest first, with the number of its lines."""
         around, self.reason = self._around, "nothing of it is new"
         for n_lines in range(len(lines), 0, -1):
-            last = lines[n_lines - 1].text
-            if not last.strip():
+            if not lines[n_lines - 1].text.strip():
                 continue
             texts = [line.text for line in lines[:n_lines]]
-            whole = around.line_before + last if n_lines == 1 else last
-            if (n_lines > 1 or around.at_empty_line) and self._wants_body(whole):
+            if (n_lines > 1 or around.at_empty_line) and self._wants_body(self._whole_line(lines[:n_lines])):
                 self.reason = "its block has no body"
                 continue
             text = "\n".join(reindented(texts, around.line_before, self._indentation))
             for fit in self._beside.fits(text):
                 yield from ((n_lines, shown) for shown in self._shaped(fit))
+
+    def _whole_line(self, lines: list[WrittenLine]) -> str:
+        """The last of the lines as it will stand in the document."""
+        return (self._around.line_before if len(lines) == 1 else "") + lines[-1].text
 
     def _wants_body(self, line: str) -> bool:
         """Is this the head of a block that has no body, neither in the text nor below the cursor?"""

@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable, Sequence
 
 from dsassist.context.modules import ImportedFile
 from dsassist.context.snippets import Snippet, SnippetSource
+from dsassist.context.workspace import Workspace
 from dsassist.index.words import is_word_of_interest
-from dsassist.index.workspace import Definition, WorkspaceIndex
+from dsassist.index.workspace import Definition
 from dsassist.syntax.symbols import Symbol
 
 __all__ = ["family_of", "import_snippets", "name_snippets"]
@@ -37,13 +38,13 @@ def family_of(language: str) -> tuple[str, ...]:
 
 
 def import_snippets(
-    files: Sequence[ImportedFile], index: WorkspaceIndex, near: Sequence[str], used: Collection[str]
+    files: Sequence[ImportedFile], workspace: Workspace, near: Sequence[str], used: Collection[str]
 ) -> list[Snippet]:
     """For each imported file the signatures of what is imported; files that are used near the cursor go first.
 
     `near` are the identifiers around the cursor, the nearest first; `used` all those of the document.
     """
-    by_path = _by_path(index.symbols_in([file.path for file in files[:_FILES_LIMIT]]))
+    by_path = _by_path(workspace.symbols_in([file.path for file in files[:_FILES_LIMIT]]))
     ranked = []
     for at, file in enumerate(files):
         definitions = by_path.get(file.path, [])
@@ -55,11 +56,11 @@ def import_snippets(
     return [snippet for _, _, snippet in sorted(ranked, key=lambda each: each[:2])]
 
 
-def name_snippets(index: WorkspaceIndex, path: str, language: str, near: Sequence[str]) -> list[Snippet]:
+def name_snippets(workspace: Workspace, path: str, language: str, near: Sequence[str]) -> list[Snippet]:
     """The signatures of names near the cursor that another file defines, the nearest first."""
     wanted = [name for name in near if is_word_of_interest(name)][:_NAMES_LIMIT]
     found: dict[str, list[Definition]] = {}
-    for definition in index.definitions(wanted, family_of(language)):
+    for definition in workspace.definitions(wanted, family_of(language)):
         if definition.symbol.kind in _NAMED_KINDS and (
             definition.path == path or _is_test(path) or not _is_test(definition.path)
         ):
@@ -73,7 +74,7 @@ def name_snippets(index: WorkspaceIndex, path: str, language: str, near: Sequenc
         if 0 < len({each.path for each in outside}) <= _AMBIGUOUS:
             chosen += outside[:_AMBIGUOUS]
     types = {name for each in chosen for name in (each.symbol.name, each.symbol.container)} - {""}
-    members = _by_path(index.types_with_members({each.path for each in chosen}, types))
+    members = _by_path(workspace.types_with_members({each.path for each in chosen}, types))
     return [_snippet("names", [each], members.get(each.path, []), near) for each in chosen]
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from dsassist.index.words import words_of
+from dsassist_runtime.api import ContextFile
 
-__all__ = ["ALL", "Snippet", "SnippetSource", "View", "similarity"]
+__all__ = ["ALL", "HELPFUL", "PromptSnippet", "Snippet", "SnippetSource", "View", "similarity"]
 
-SnippetSource = Literal["imports", "names", "recent", "similar"]
+SnippetSource = Literal["recent", "similar", "imports", "names"]
 ALL: tuple[SnippetSource, ...] = get_args(SnippetSource)
+HELPFUL: tuple[SnippetSource, ...] = ("recent", "similar", "imports")
+"""Those that make what a person writes likelier to the model, as measured; `names` made it less likely
+(docs/benchmarks.md, fim)."""
 
 _CHARACTERS_PER_TOKEN = 3.3
 _HEADING_TOKENS = 3  # marks around the path
@@ -32,6 +36,17 @@ class Snippet:
     def tokens(self) -> int:
         """An estimate of what it costs in a prompt, its path included."""
         return math.ceil((len(self.text) + len(self.path)) / _CHARACTERS_PER_TOKEN) + _HEADING_TOKENS
+
+
+@dataclass(frozen=True)
+class PromptSnippet(ContextFile):
+    """A part of another file, with what chose it and its first line there (from 1).
+
+    Two with the same text are equal: to the model they are.
+    """
+
+    source: SnippetSource = field(compare=False)
+    line: int = field(compare=False)
 
 
 class View:

@@ -1,9 +1,10 @@
 """What of the workspace belongs into the prompt at a place: snippets from four sources, within a budget.
 
-    imports   signatures of what the document imports from the workspace
-    names     signatures of names near the cursor that are defined elsewhere
     recent    places of other documents that were edited or looked at last
     similar   pieces of text that share rare words with the text around the cursor
+    imports   signatures of what the document imports from the workspace
+    names     signatures of names near the cursor that are defined elsewhere; only where it is asked for, since it
+              does not help (`snippets.HELPFUL`)
 
 Nothing is shown that the prompt holds already, or nearly so, and nothing that is secret. The same place, index and
 edits give the same snippets in the same order.
@@ -17,8 +18,10 @@ from typing import TYPE_CHECKING
 
 from dsassist.context.definitions import family_of, import_snippets, name_snippets
 from dsassist.context.modules import imported_files
+from dsassist.context.open_documents import OpenDocuments
 from dsassist.context.recent import RecentEdits
-from dsassist.context.snippets import ALL, Snippet, SnippetSource, View
+from dsassist.context.snippets import ALL, HELPFUL, Snippet, SnippetSource, View
+from dsassist.context.workspace import Workspace
 from dsassist.index.entry import language_key
 from dsassist.index.words import identifiers, is_word_of_interest, words_of
 from dsassist.index.workspace import WorkspaceIndex
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["ALL", "ContextSources"]
 
 # What a source may take before the others have had their part; what is left goes to the first that can use it.
-_SHARES = {"imports": 0.4, "names": 0.3, "recent": 0.3, "similar": 0.3}
+_SHARES = {"recent": 0.4, "similar": 0.4, "imports": 0.2, "names": 0.2}
 _NEAR_LINES = 10
 _QUERY_LINES_ABOVE, _QUERY_LINES_BELOW = 20, 8
 _IMPORT_LINES = 400  # of the document's head: imports stand there
@@ -42,37 +45,49 @@ _LINE_CHARACTERS = 1_000
 
 
 class ContextSources:
-    """The sources of one workspace: its index, where there is one, and what the user did lately. For any thread."""
+    """The sources of one workspace: its index, where there is one, the open documents over it, and what the user did
+    lately. For any thread.
+    """
 
-    def __init__(self, index: WorkspaceIndex | None, recent: RecentEdits) -> None:
+    def __init__(
+        self, index: WorkspaceIndex | None, recent: RecentEdits, documents: OpenDocuments | None = None
+    ) -> None:
         self._index = index
         self._recent = recent
+        self._documents = documents or OpenDocuments()
 
-    def gather(self, place: Place, *, view: str, budget_tokens: int, sources: Collection[str] = ALL) -> list[Snippet]:
+    def gather(
+        self, place: Place, *, view: str, budget_tokens: int, sources: Collection[str] = HELPFUL
+    ) -> list[Snippet]:
         """Snippets for a prompt at `place`, the best first; `view` is what of the document the prompt holds already.
 
         Whole snippets only, `budget_tokens` in all by `Snippet.tokens`. It takes milliseconds: not for an event loop.
         """
         path = (self._index.relative(place.path) if self._index is not None else None) or place.path
         around = _Around(place)
-        candidates = {source: self._candidates(source, place, path, around) for source in ALL if source in sources}
+        workspace = Workspace(self._index, self._documents) if self._index is not None else None
+        candidates = {
+            source: self._candidates(source, workspace, place, path, around) for source in ALL if source in sources
+        }
         return _chosen(candidates, path, View(view), budget_tokens)
 
-    def _candidates(self, source: SnippetSource, place: Place, path: str, around: _Around) -> list[Snippet]:
+    def _candidates(
+        self, source: SnippetSource, workspace: Workspace | None, place: Place, path: str, around: _Around
+    ) -> list[Snippet]:
         if source == "recent":
             named = [each._replace(path=self._shown(each.path)) for each in self._recent.places(place.path)]
             others = [each for each in named if each.path != path][:_RECENT_LIMIT]
             return [Snippet("recent", each.path, each.text, each.line) for each in others]
-        if self._index is None:
+        if workspace is None:
             return []
         language = place.language or language_key(place.path)
         if source == "imports":
             head = "\n".join(place.text[:_DOCUMENT_CHARACTERS].split("\n", _IMPORT_LINES)[:_IMPORT_LINES])
-            files = imported_files(_imports(language, head), language, path, self._index.modules)
-            return import_snippets(files, self._index, around.names, around.used)
+            files = imported_files(_imports(language, head), language, path, workspace.modules)
+            return import_snippets(files, workspace, around.names, around.used)
         if source == "names":
-            return name_snippets(self._index, path, language, around.names)
-        chunks = self._index.similar(around.words, family_of(language), _CHUNKS_LIMIT)
+            return name_snippets(workspace, path, language, around.names)
+        chunks = workspace.similar(around.words, family_of(language), _CHUNKS_LIMIT)
         return [Snippet("similar", chunk.path, chunk.text, chunk.line) for chunk in chunks]
 
     def _shown(self, path: str) -> str:

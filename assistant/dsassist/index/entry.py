@@ -23,7 +23,6 @@ __all__ = [
     "chunk_words",
     "digest",
     "entry_of_file",
-    "entry_of_text",
     "is_folders_own",
     "language_key",
     "module_key",
@@ -73,13 +72,6 @@ def entry_of_file(root: Path, path: str, known: Stored | None = None) -> Entry |
     refusal = content_refusal(path, data)
     text = "" if refusal else data.decode("utf-8", errors="replace").removeprefix("\ufeff")
     return _entry(path, found.size, mtime_ns, hashed, refusal, text)
-
-
-def entry_of_text(path: str, text: str) -> Entry:
-    """The entry of a document whose text may differ from the file's: the next look at the disk compares them."""
-    data = text.encode("utf-8", errors="replace")
-    refusal = content_refusal(path, data)
-    return _entry(path, len(data), 0, digest(data), refusal, "" if refusal else text)
 
 
 def digest(data: bytes) -> bytes:

@@ -1,7 +1,8 @@
 """The index of one workspace: what is asked of it, and how it is kept up with the files.
 
 For any thread: one connection reads and one writes, each under a lock of its own, so that a write that waits for
-another process holds up no question. A damaged database is put aside and begun anew; whoever opened the index is told.
+another process holds up no question. A damaged database is put aside and begun anew, empty; whoever opened the index is
+told, and has it built again.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from dsassist.index.database import (
     unpacked,
     writer_lock,
 )
-from dsassist.index.entry import Entry, Stored, entry_of_file, entry_of_text
+from dsassist.index.entry import Entry, Stored, entry_of_file
 from dsassist.index.files import FoundFile, is_indexed_path, workspace_files
 from dsassist.index.writing import known_files, remove, set_fact, store, transaction
 from dsassist.syntax.symbols import Symbol
@@ -106,10 +107,20 @@ class WorkspaceIndex:
     `IndexUnavailable` when there can be none: no room, no right to write, an SQLite without FTS5.
     """
 
-    def __init__(self, root: Path, on_trouble: Callable[[str], object] = _say) -> None:
+    def __init__(
+        self,
+        root: Path,
+        on_trouble: Callable[[str], object] = _say,
+        on_emptied: Callable[[], object] = lambda: None,
+    ) -> None:
+        """`on_trouble` gets a sentence about damage; `on_emptied` is called where it left an empty index.
+
+        Both in the thread that met the damage.
+        """
         self.root = root.resolve()
         self.path = path_of(root)
         self._on_trouble = on_trouble
+        self._on_emptied = on_emptied
         self._reading, self._writing = RLock(), RLock()
         self._frequencies: dict[str, int] = {}
         self._closed = False
@@ -192,8 +203,8 @@ class WorkspaceIndex:
                     store(self._writer, entry)
         return sum(isinstance(entry, Entry) for _, entry in entries)
 
-    def update_file(self, path: str | Path, text: str | None = None) -> bool:
-        """Take over one document: its `text`, or what is on disk when that is None. False if it could not be.
+    def update_file(self, path: str | Path) -> bool:
+        """Take over one file as it is on disk. False if it could not be.
 
         It may wait seconds for another process to write: not for an event loop's thread.
         """
@@ -201,10 +212,7 @@ class WorkspaceIndex:
         if relative is None or self._closed:
             return False
         try:
-            if not is_indexed_path(relative):
-                entry = None
-            else:
-                entry = entry_of_file(self.root, relative) if text is None else entry_of_text(relative, text)
+            entry = entry_of_file(self.root, relative) if is_indexed_path(relative) else None
             with self._writing, transaction(self._writer):
                 if entry is None:
                     remove(self._writer, [relative])
@@ -260,17 +268,23 @@ class WorkspaceIndex:
         Names that are defined all over the workspace are left out: they tell nothing.
         """
 
-        def rare(db: sqlite3.Connection) -> list[str]:
-            count = f"SELECT count(*) FROM (SELECT 1 FROM symbols WHERE name = ? LIMIT {_DEFINITIONS_LIMIT + 1})"  # noqa: S608
-            return [name for name in names if 0 < db.execute(count, (name,)).fetchone()[0] <= _DEFINITIONS_LIMIT]
-
-        none: list[str] = []
-        if not (wanted := self._ask(rare, none)):
+        wanted = set(names) - self.common_names(names)
+        if not wanted:
             return []
         return self._definitions(
             f"symbols.name IN ({_marks(wanted)}) AND files.language IN ({_marks(languages)})",
             [*sorted(wanted), *sorted(languages)],
         )
+
+    def common_names(self, names: Collection[str]) -> set[str]:
+        """Those of the names that are defined all over the workspace."""
+
+        def common(db: sqlite3.Connection) -> set[str]:
+            count = f"SELECT count(*) FROM (SELECT 1 FROM symbols WHERE name = ? LIMIT {_DEFINITIONS_LIMIT + 1})"  # noqa: S608
+            return {name for name in names if db.execute(count, (name,)).fetchone()[0] > _DEFINITIONS_LIMIT}
+
+        nothing: set[str] = set()
+        return self._ask(common, nothing)
 
     def types_with_members(self, paths: Collection[str], names: Collection[str]) -> list[Definition]:
         """The symbols of these names in these files, and what belongs to them, by path and line."""
@@ -343,26 +357,50 @@ class WorkspaceIndex:
 
     # ---- the database ----
 
+    def follow(self) -> None:
+        """Take the file that lies at the index's place by now, where another process has put a new one there."""
+        with suppress(OSError):
+            if self._file_at_path() != self._file:
+                with self._writing, self._reading:
+                    if not self._closed:
+                        self._reopen()
+
     def _open(self) -> None:
         try:
-            self._reader = open_database(self.path)
+            self._connect()
             self._reader.execute("SELECT count(*) FROM chunk_words WHERE chunk_words MATCH '\"\"'").fetchone()
-            self._writer = open_database(self.path)
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise IndexUnavailable(f"no index of the workspace: {self.path}: {error}") from error
             self._put_aside(error)
-            self._reader, self._writer = open_database(self.path), open_database(self.path)
+            self._connect()
+            self._on_emptied()
+
+    def _connect(self) -> None:
+        self._reader, self._writer = open_database(self.path), open_database(self.path)
+        self._file = self._file_at_path()
+
+    def _reopen(self) -> None:
+        self._reader.close()
+        self._writer.close()
+        self._connect()
+        self._frequencies.clear()
+
+    def _file_at_path(self) -> tuple[int, int]:
+        found = self.path.stat()
+        return found.st_dev, found.st_ino
 
     def _begin_anew(self, error: sqlite3.DatabaseError) -> None:
         with self._writing, self._reading:
             if self._closed:
                 return
-            self._reader.close()
-            self._writer.close()
+            with suppress(FileNotFoundError):
+                if self._file_at_path() != self._file:  # another process was first: what lies there now is a good one
+                    self._reopen()
+                    return
             self._put_aside(error)
-            self._reader, self._writer = open_database(self.path), open_database(self.path)
-            self._frequencies.clear()
+            self._reopen()
+        self._on_emptied()
 
     def _put_aside(self, error: sqlite3.DatabaseError) -> None:
         with suppress(FileNotFoundError):  # another process was first

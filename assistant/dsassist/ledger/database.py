@@ -87,6 +87,39 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """,
         "CREATE INDEX awaiting_commit_repository ON awaiting_commit (repository)",
     ),
+    (  # what tokens cost is counted for each request alone: one text serves several offers
+        """
+        CREATE TABLE new_offers (
+            id INTEGER PRIMARY KEY,
+            at REAL NOT NULL,
+            language TEXT NOT NULL,
+            model TEXT NOT NULL,
+            repository TEXT NOT NULL,
+            characters INTEGER NOT NULL,
+            lines INTEGER NOT NULL,
+            probability REAL,
+            latency_ms REAL NOT NULL,
+            source TEXT NOT NULL,
+            outcome TEXT NOT NULL,
+            stood_ms REAL,
+            accepted_characters INTEGER NOT NULL DEFAULT 0,
+            kept_30s REAL,
+            kept_5min REAL,
+            kept_commit REAL
+        )
+        """,
+        """
+        INSERT INTO new_offers
+        SELECT id, at, language, model, repository, characters, lines, probability, latency_ms, source, outcome,
+               stood_ms, accepted_characters, kept_30s, kept_5min, kept_commit FROM offers
+        """,
+        "DROP TABLE offers",
+        "ALTER TABLE new_offers RENAME TO offers",
+        "CREATE INDEX offers_at ON offers (at)",
+        "ALTER TABLE requests ADD COLUMN id INTEGER",  # chosen as for offers; none in older rows
+        "ALTER TABLE requests ADD COLUMN purpose TEXT NOT NULL DEFAULT 'completion'",
+        "CREATE UNIQUE INDEX requests_id ON requests (id)",
+    ),
 )
 
 _APPLICATION_ID = 0x64736173  # "dsas"

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["KEPT_CHECKS", "OUTCOMES", "KeptCheck", "Outcome", "RequestCost", "ShownOffer", "Source"]
+__all__ = ["KEPT_CHECKS", "OUTCOMES", "KeptCheck", "Outcome", "Purpose", "RequestCost", "ShownOffer", "Source"]
 
 Source = Literal["engine", "typed through", "prepared"]
 # "offered" is an answer of which a client that says what it shows has not said so (yet); it is not counted.
 Outcome = Literal["offered", "shown", "dismissed", "typed through", "partly", "accepted"]
+# "further": beside the first text when somebody asks by hand; "ahead": a prompt that is read in idle time.
+Purpose = Literal["completion", "further", "ahead"]
 KeptCheck = Literal["30s", "5min", "commit"]
 
 OUTCOMES: tuple[Outcome, ...] = ("accepted", "partly", "typed through", "dismissed", "shown")  # those that count
@@ -32,18 +34,15 @@ class ShownOffer:
     lines: int
     probability: float | None
     latency_ms: float
-    prompt_tokens: int = 0
-    evaluated_tokens: int = 0
-    decoded_tokens: int = 0
     source: Source = "engine"
     seen: bool = True
 
 
 @dataclass(frozen=True)
 class RequestCost:
-    """What one request cost; `reason` says why nothing was shown and is empty when something was.
+    """What one request to the engine cost; `reason` says why nothing was shown and is empty when something was.
 
-    `wasted_tokens` are those of the decoded ones that nobody could see.
+    `wasted_tokens` are those of the decoded ones that nobody has seen so far.
     """
 
     language: str
@@ -55,3 +54,4 @@ class RequestCost:
     decoded_tokens: int = 0
     wasted_tokens: int = 0
     reason: str = ""
+    purpose: Purpose = "completion"

@@ -14,6 +14,8 @@ from dsassist.ledger.reading import OfferRow, RequestSum
 
 __all__ = ["Figures", "Stats", "stats_of"]
 
+_COSTS = ("requests", "prompt_tokens", "evaluated_tokens", "decoded_tokens", "wasted_tokens", "ahead_tokens")
+
 
 @dataclass(frozen=True)
 class Figures:
@@ -38,6 +40,7 @@ class Figures:
     evaluated_tokens: int
     decoded_tokens: int
     wasted_tokens: int
+    ahead_tokens: int
 
     @property
     def acceptance(self) -> float | None:
@@ -50,6 +53,11 @@ class Figures:
         return _share(self.characters_kept, self.characters_shown)
 
     @property
+    def ahead(self) -> float | None:
+        """The share of the evaluated tokens that were evaluated in idle time."""
+        return _share(self.ahead_tokens, self.evaluated_tokens)
+
+    @property
     def wasted(self) -> float | None:
         """The share of the decoded tokens that nobody could see."""
         return _share(self.wasted_tokens, self.decoded_tokens)
@@ -60,6 +68,7 @@ class Figures:
             **asdict(self),
             "acceptance": self.acceptance,
             "kept_per_shown": self.kept_per_shown,
+            "ahead": self.ahead,
             "wasted": self.wasted,
         }
 
@@ -143,7 +152,7 @@ class _Tally:
         self.kept.add(latest, row.accepted_characters)
 
     def add_requests(self, several: RequestSum) -> None:
-        for name in ("requests", "prompt_tokens", "evaluated_tokens", "decoded_tokens", "wasted_tokens"):
+        for name in _COSTS:
             self.requests[name] += getattr(several, name)
 
     def figures(self) -> Figures:
@@ -159,11 +168,7 @@ class _Tally:
             kept_commit=_share(self.kept_commit.kept, self.kept_commit.of),
             latency_p50_ms=_percentile(latencies, 0.50),
             latency_p95_ms=_percentile(latencies, 0.95),
-            requests=self.requests["requests"],
-            prompt_tokens=self.requests["prompt_tokens"],
-            evaluated_tokens=self.requests["evaluated_tokens"],
-            decoded_tokens=self.requests["decoded_tokens"],
-            wasted_tokens=self.requests["wasted_tokens"],
+            **{name: self.requests[name] for name in _COSTS},
         )
 
 

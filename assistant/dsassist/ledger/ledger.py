@@ -88,9 +88,6 @@ class Ledger:
                 "lines": offer.lines,
                 "probability": offer.probability,
                 "latency_ms": offer.latency_ms,
-                "prompt_tokens": offer.prompt_tokens,
-                "evaluated_tokens": offer.evaluated_tokens,
-                "decoded_tokens": offer.decoded_tokens,
                 "source": offer.source,
                 "outcome": "shown" if offer.seen else "offered",
             }
@@ -126,14 +123,21 @@ class Ledger:
         statement = f"UPDATE offers SET {column} = ? WHERE id = ?"  # noqa: S608 (the column is ours)
         self._write(lambda connection, _: _execute(connection, statement, kept.share, kept.offer))
 
-    def request(self, cost: RequestCost) -> None:
-        """Count a request, whether something was shown or not."""
-        row = {"at": self._clock(), **vars(cost)}
+    def request(self, cost: RequestCost) -> int:
+        """Count a request, whether something was shown or not; its id, by which to tell of what is seen later."""
+        id_ = secrets.randbits(_ID_BITS)
+        row = {"id": id_, "at": self._clock(), **vars(cost)}
         self._write(
             lambda connection, hasher: _insert(
                 connection, "requests", row | {"repository": hasher.name(cost.repository)}
             )
         )
+        return id_
+
+    def request_seen(self, request: int, wasted_tokens: int, reason: str) -> None:
+        """More of a request's text is on the screen by now, or is known not to come there."""
+        statement = "UPDATE requests SET wasted_tokens = ?, reason = ? WHERE id = ?"
+        self._write(lambda connection, _: _execute(connection, statement, wasted_tokens, reason, request))
 
     def await_commit(self, root: Path, texts: Iterable[AcceptedText]) -> None:
         """Remember by which lines accepted texts are known again in a commit; the newest word on an offer counts."""

@@ -93,7 +93,7 @@ def _tiles(total: Figures) -> str:
         (ratio, "characters kept for each shown"),
         (ms_words(total.latency_p50_ms), "to an offer, in the middle"),
         (ms_words(total.latency_p95_ms), "to an offer, 19 in 20 sooner"),
-        (count_words(total.evaluated_tokens), "prompt tokens evaluated"),
+        (count_words(total.evaluated_tokens), f"prompt tokens evaluated, {share_words(total.ahead)} in idle time"),
         (share_words(total.wasted), f"of {count_words(total.decoded_tokens)} decoded tokens wasted"),
     ]
     cells = "".join(

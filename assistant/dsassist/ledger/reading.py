@@ -46,7 +46,10 @@ class OfferRow:
 
 @dataclass(frozen=True)
 class RequestSum:
-    """The requests of one day, language, model and reason together; `reason` is "" where something was shown."""
+    """The requests of one day, language, model and reason together; `reason` is "" where something was shown.
+
+    `requests` counts those for a completion; the tokens are of all, `ahead_tokens` those evaluated in idle time.
+    """
 
     day: str
     language: str
@@ -57,6 +60,7 @@ class RequestSum:
     evaluated_tokens: int
     decoded_tokens: int
     wasted_tokens: int
+    ahead_tokens: int = 0
 
 
 _DAY = "strftime('%Y-%m-%d', at, 'unixepoch', 'localtime')"
@@ -84,8 +88,9 @@ def request_sums(connection: sqlite3.Connection, selection: Selection) -> list[R
     """The requests, summed up by day, language, model and reason."""
     found = connection.execute(
         f"""
-        SELECT {_DAY} AS day, language, model, reason, count(*), sum(prompt_tokens), sum(evaluated_tokens),
-               sum(decoded_tokens), sum(wasted_tokens)
+        SELECT {_DAY} AS day, language, model, reason, sum(purpose = 'completion'), sum(prompt_tokens),
+               sum(evaluated_tokens), sum(decoded_tokens), sum(wasted_tokens),
+               sum(CASE purpose WHEN 'ahead' THEN evaluated_tokens ELSE 0 END)
         FROM requests {_WHERE} GROUP BY day, language, model, reason ORDER BY day
         """,  # noqa: S608
         vars(selection),

@@ -63,6 +63,7 @@ def _summary(stats: Stats, width: int, charts: Charts) -> list[str]:
         ("latency p50", ms_words(total.latency_p50_ms), [day.latency_p50_ms for day in days]),
         ("latency p95", ms_words(total.latency_p95_ms), [day.latency_p95_ms for day in days]),
         ("tokens evaluated", count_words(total.evaluated_tokens), [float(day.evaluated_tokens) for day in days]),
+        ("  in idle time", share_words(total.ahead), [day.ahead for day in days]),
         ("tokens decoded", count_words(total.decoded_tokens), [float(day.decoded_tokens) for day in days]),
         ("  of them wasted", share_words(total.wasted), [day.wasted for day in days]),
     ]

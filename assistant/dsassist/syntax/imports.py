@@ -15,7 +15,7 @@ from dsassist.syntax.parsing import parse
 from dsassist.syntax.queries import query_of
 
 if TYPE_CHECKING:
-    from tree_sitter import Node
+    from tree_sitter import Node, Tree
 
 __all__ = ["Import", "ImportedName", "imports"]
 
@@ -55,10 +55,14 @@ class _Found(NamedTuple):
     line: int
 
 
-def imports(language: str, text: str) -> list[Import]:
-    """The imports of a file in its order; none where we have no grammar or query for the language."""
+def imports(language: str, text: str, tree: Tree | None = None) -> list[Import]:
+    """The imports of a file in its order; none where we have no grammar or query for the language.
+
+    `tree` is the text's, where it was parsed already.
+    """
     query = query_of("imports", language)
-    tree = parse(language, text) if query is not None else None
+    if tree is None and query is not None:
+        tree = parse(language, text)
     if query is None or tree is None:
         return []
     from tree_sitter import QueryCursor

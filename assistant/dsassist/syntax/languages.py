@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from tree_sitter import Language
 
-__all__ = ["ENDINGS", "LANGUAGES", "grammar", "language_of", "missing_grammar"]
+__all__ = ["ENDINGS", "LANGUAGES", "LANGUAGE_IDS", "grammar", "language_of", "missing_grammar"]
 
 _log = logging.getLogger(__name__)
 
@@ -73,6 +73,7 @@ _KNOWN = {
 }
 
 LANGUAGES = tuple(_KNOWN)
+LANGUAGE_IDS = tuple(language_id for known in _KNOWN.values() for language_id in known.ids)
 ENDINGS = tuple(ending for known in _KNOWN.values() for ending in known.endings)
 
 _OF_ID = {language: language for language in _KNOWN} | {i: name for name, known in _KNOWN.items() for i in known.ids}

@@ -78,8 +78,8 @@ def test_report_without_a_peer_names_what_is_left_out(repository: Path, tmp_path
     assert 0.0 <= found["first shown line exact, dsassist"]["value"] <= 100.0
     assert found["prompt, dsassist"]["value"] > 0
     sources = [f"context of {name}" for name in ("imports", "names", "similar", "recent", "all")]
-    assert {f"log-probability of the true line, {name}, less no other file" for name in sources} <= found.keys()
-    assert found["log-probability of the true line, no other file"]["value"] < 0
+    assert {f"log-probability of the true lines, {name}, less no other file" for name in sources} <= found.keys()
+    assert found["log-probability of the true lines, no other file"]["value"] < 0
     assert not [name for name in found if "llama.vim" in name]
     assert [reason for reason in report.left_out if "--peer" in reason]
     lines = [json.loads(line) for line in details.read_text().splitlines()]

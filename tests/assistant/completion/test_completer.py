@@ -5,14 +5,16 @@ from __future__ import annotations
 import random
 import string
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from dsassist.completion.completer import PromptName, infill_request, whole_prompt, write
+from dsassist.completion import completer
+from dsassist.completion.completer import PromptName, as_asked, infill_request, whole_prompt, write
 from dsassist.completion.place import Place
-from dsassist.completion.plan import prompt_at
+from dsassist.completion.plan import Budget, Prompts, prompt_at
 from dsassist.options import CompletionConfig
-from dsassist_runtime.api import InfillRequest
+from dsassist_runtime.api import ContextFile, InfillRequest
 from dsassist_runtime.testing import ScriptedEngine
 
 OPTIONS = CompletionConfig()
@@ -63,11 +65,71 @@ def test_crlf_comes_back_as_the_document_has_it() -> None:
     )
 
 
-def test_secrets_are_replaced_but_in_the_line_that_is_typed() -> None:
-    key = "AKIA" + "QZ7RTB4LMNXD2WFC"
-    request = request_at(place(f'a = "{key}"\nb = 1\nx = |\nc = "{key}"\n'))
-    assert key not in request.prefix + request.suffix
-    assert request.begun == "\nx = "
+KEY = "ghp_" + "0a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R"
+
+
+def read(request: InfillRequest) -> str:
+    """All that the model reads of a request."""
+    files = [part for file in request.extra for part in (file.path, file.text)]
+    return "\n".join([request.prefix, request.begun, request.suffix, request.path, request.repository, *files])
+
+
+def test_secrets_are_replaced_above_below_and_in_the_line_that_is_typed() -> None:
+    request = request_at(place(f'a = "{KEY}"\nb = 1\nx = f("{KEY}", |\nc = "{KEY}"\n'))
+    assert read(request).count("...") == 3
+    assert KEY not in read(request)
+    assert request.begun == '\nx = f("...", '
+
+
+@pytest.mark.parametrize("typed", ["im", "", "import os\n", "x" * 700])
+def test_a_secret_typed_behind_an_old_prompt_is_replaced_wherever_that_begins(typed: str) -> None:
+    """A prompt that was asked on the first line has no prefix: all that was typed since is begun, so the key was."""
+    prompts, budget = Prompts(), Budget(256, 1024, 1000)
+    prompts.evaluated(prompts.at(typed, "", budget))
+    typed += f'\ntoken = "{KEY}"\n'
+    for line in ("", "value = 1\n", "y = "):
+        typed += line
+        prompt = prompts.at(typed, "", budget)
+        assert KEY in prompt.begun
+        request = infill_request(prompt, OPTIONS, PromptName())
+        assert KEY not in read(request)
+        assert '\ntoken = "..."\n' in request.begun
+
+
+@pytest.mark.parametrize("at", range(0, 400, 7))
+def test_a_secret_in_a_line_of_excessive_length_is_replaced_wherever_the_anchor_stands(at: int) -> None:
+    line = "x = [" + "1, " * 200 + " " * at + f'"{KEY}", 2, 3, '
+    assert KEY not in read(request_at(place("a = 1\n" + line + "|\n")))
+    assert KEY not in read(request_at(place("a = 1\n" + line + f"4]\nb = 2{KEY[:9]}|{KEY[9:]}\n")))
+
+
+@pytest.mark.parametrize("at", range(0, 60, 3))
+def test_no_part_of_a_secret_is_left_where_the_window_ends_within_its_line(at: int) -> None:
+    def near(n_characters: int) -> str:
+        return "1, " * (n_characters // 3)
+
+    far = KEY[4:]
+    limit = 3 * 96
+    document = f'x = ["{KEY}", ' + near(limit - at) + "|" + near(72 - at) + f'"{KEY}", 3' + ", 4" * 200
+    before, after = document.split("|")
+    shown = read(infill_request(prompt_at(before, after, 96), OPTIONS, PromptName()))
+    assert not any(far[n : n + 6] in shown for n in range(len(far) - 6))
+
+
+def test_a_secret_in_a_name_or_in_another_file_is_replaced() -> None:
+    files = (ContextFile(f"{KEY}.py", f'B = 1\nTOKEN = "{KEY}"\n'),)
+    prompt = Prompts().wide("x = ", "\n", Budget(100, 100, 32), files)
+    request = infill_request(prompt, OPTIONS, PromptName(f"src/{KEY}/a.py", KEY))
+    assert KEY not in read(request)
+    assert (request.path, request.repository) == ("src/.../a.py", "...")
+    assert request.extra == (ContextFile("....py", 'B = 1\nTOKEN = "..."\n'),)
+
+
+def test_what_holds_no_secret_is_asked_as_it_is() -> None:
+    text = Path(completer.__file__).read_text(encoding="utf-8")
+    for offset in range(0, len(text), 97):
+        prompt = prompt_at(text[:offset], text[offset:], 500)
+        assert as_asked(prompt) == prompt
 
 
 def test_a_key_of_several_lines_is_left_out_wherever_the_window_and_the_cursor_are() -> None:

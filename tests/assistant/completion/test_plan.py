@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsassist.completion.plan import Budget, Prompt, Prompts, budget_of, prompt_at
@@ -126,6 +126,7 @@ def test_a_line_of_200_000_characters_is_cut_within_itself() -> None:
     assert (after_key.prefix, after_key.begun) == (first.prefix, first.begun + "c")
 
 
+@settings(deadline=None)
 @given(st.text("ab\n ()", max_size=300), st.text("ab\n ()", max_size=200), st.integers(8, 200))
 def test_a_prompt_is_what_stands_around_the_cursor(before: str, after: str, tokens: int) -> None:
     prompt = prompt_at(before, after, tokens)
@@ -134,6 +135,7 @@ def test_a_prompt_is_what_stands_around_the_cursor(before: str, after: str, toke
     assert prompt.at(before, after) == prompt or (not prompt.suffix and after)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text("abc= ", max_size=60), min_size=30, max_size=120), st.integers(40, 400))
 def test_the_window_moves_seldom(lines: list[str], tokens: int) -> None:
     starts = set()

@@ -180,12 +180,59 @@ def test_an_only_line_that_was_cut_short_is_offered_where_it_parses() -> None:
         ("x = |\n", "f(" + "ab, " * 100 + ")", "f(" + "ab, " * 100 + ")"),
         ("# words |\n", "and more\nx = 1\n", "and more\n"),
         ("x = '|'\n", "text'\ny = 2\n", "text'\n"),
+        # It closes more than is open.
+        ("def f():\n    |\n", "x = g(1))\n    y = 2\n    return y\n", "x = g(1))\n"),
+        ("def f():\n    |\n", "a = 1\n    x = [g(1)]]\n    y = 2\n", "a = 1\n    x = [g(1)]]\n"),
+        ("def f(|):\n    pass\n", "a)):\n    return a\n", "a)):\n"),
+        # It repeats the line below, whatever is remarked behind.
+        ("def f():\n    |\n    return compute(a)\n", "return compute(a)  # the result", "return compute(a)  #"),
     ],
 )
 def test_the_decode_is_stopped_when_no_more_can_be_shown(document: str, text: str, read: str) -> None:
     stopped_at = pieces_until_done(Writer(at(document)), text)
     assert len(stopped_at) <= len(read)
     assert text.startswith(stopped_at)
+
+
+@pytest.mark.parametrize(
+    ("path", "document", "text"),
+    [
+        ("a.py", "x = f(\n    1,\n    |\n)\n", "g(2))\ny = h(\n    3\n"),  # for the one that stands below
+        ("a.py", "x = f(\n    1,\n    |\n\n", "g(2))\n"),
+        ("a.py", "def f():\n    |\n", 'x = ")"\n    y = 2  # :)\n    return y\n'),
+        ("a.py", "def f():\n    |\n", 'x = f"{g(")")}"\n    return x\n'),
+        ("a.js", "function f(a) {\n  |\n}\n", "const b = /[)]/;\n  const c = b;\n"),
+        ("a.js", "function f(a) {\n  |\n}\n", "if (a) {\n    a = /\\)]/;\n    g(a);\n  }\n"),
+        ("a.rs", "fn f<'a>(s: &'a str) {\n    |\n}\n", "let c = ')';\n    let d = c;\n"),
+        ("a.sh", "case $a in\n  |\nesac\n", "x)\n    echo 1\n    ;;\n"),
+    ],
+)
+def test_what_closes_no_more_than_is_open_is_read_on(path: str, document: str, text: str) -> None:
+    writer, without_limits = Writer(at(document, path)), _MostPatient(at(document, path))
+    assert pieces_until_done(writer, text) == pieces_until_done(without_limits, text)
+    writer.finish()
+    without_limits.finish()
+    assert writer.offer() == without_limits.offer()
+
+
+class _MostPatient(Writer):
+    """Reads on whatever a line closes."""
+
+    def _is_spoilt(self) -> bool:
+        return False
+
+
+def test_to_end_a_text_that_closes_too_much_changes_nothing_that_is_shown() -> None:
+    document, text = "def f(a):\n    b = a\n    |\n\n\nx = 1\n", "c = g(b)\n    d = [h(c)]\n    return d\n"
+    for at_character in range(len(text)):
+        for closer in ")]}":
+            spoilt = text[:at_character] + closer + text[at_character:]
+            writer, patient = Writer(at(document)), _MostPatient(at(document))
+            read = pieces_until_done(writer, spoilt)
+            assert len(read) <= len(pieces_until_done(patient, spoilt))
+            writer.finish()
+            patient.finish()
+            assert writer.offer() == patient.offer(), spoilt
 
 
 @pytest.mark.parametrize(

@@ -103,17 +103,6 @@ def test_a_change_of_the_same_size_within_the_clocks_grain_is_seen(root: Path) -
         assert index.definitions({"frobnicabe"}, {"python"})
 
 
-def test_an_open_documents_text_goes_before_the_files_until_the_next_refresh(root: Path) -> None:
-    with WorkspaceIndex(root) as index:
-        index.refresh()
-        assert index.update_file(root / "main.py", "def unsaved(): ...\n")
-        assert index.definitions({"unsaved"}, {"python"})
-        assert not index.definitions({"frobnicate"}, {"python"})
-        index.refresh()
-        assert not index.definitions({"unsaved"}, {"python"})
-        assert index.definitions({"frobnicate"}, {"python"})
-
-
 def test_a_saved_and_a_deleted_file_are_taken_over_by_themselves(root: Path) -> None:
     with WorkspaceIndex(root) as index:
         index.refresh()
@@ -141,7 +130,7 @@ def test_secrets_are_not_in_the_index(root: Path) -> None:
         index.refresh()
         assert index.text_of("db.py") == 'password = "..."\n'
         assert [each.symbol.signature for each in index.symbols_in({"db.py"})] == ['password = "..."']
-        assert not index.update_file(".env", "X=1") or index.text_of(".env") is None
+        index.update_file(".env")
         assert index.text_of(".env") is None
 
 
@@ -192,17 +181,60 @@ def test_damage_that_shows_while_it_is_used_is_mended_too(root: Path) -> None:
     with WorkspaceIndex(root, on_trouble=told.append) as index:
         (root / "long.py").write_text("".join(f"def name_{i}_of_it(a{i}): ...\n" for i in range(3000)))
         index.refresh()
-        index._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        size = index.path.stat().st_size
-        with index.path.open("r+b") as file:
-            file.seek(4096)
-            file.write(b"\xa5" * (size - 4096))
+        damage(index)
         with WorkspaceIndex(root, on_trouble=told.append) as fresh:
             fresh.definitions({"name_7_of_it"}, {"python"})
             fresh.similar(["name_7_of_it"], {"python"}, 5)
             assert told
             fresh.refresh()
             assert fresh.definitions({"name_7_of_it"}, {"python"})
+
+
+def damage(index: WorkspaceIndex) -> None:
+    """Overwrite all of the database but its head, under the index that has it open."""
+    index._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    size = index.path.stat().st_size
+    with index.path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xa5" * (size - 4096))
+
+
+def test_who_opened_the_index_is_told_once_that_damage_has_emptied_it(root: Path) -> None:
+    emptied: list[str] = []
+    with WorkspaceIndex(root) as index:
+        index.refresh()
+        damage(index)
+    with WorkspaceIndex(root, lambda _trouble: None, lambda: emptied.append("")) as index:
+        index.similar(["shop"], {"python"}, 5)
+        index.definitions({"Shop"}, {"python"})
+        assert emptied == [""]
+        assert index.counts().files == 0
+
+
+def test_an_index_that_another_process_has_built_anew_is_followed_not_put_aside(root: Path) -> None:
+    """The one that met the damage second once put the first one's new index aside."""
+    told: list[str] = []
+    with WorkspaceIndex(root, told.append) as late, WorkspaceIndex(root, told.append) as early:
+        late.refresh()
+        damage(late)
+        early.similar(["shop"], {"python"}, 5)
+        early.refresh()
+        late.similar(["shop"], {"python"}, 5)  # meets the damage of the file that it still has
+        assert len(told) == 1
+        assert late.definitions({"Shop"}, {"python"})
+        assert early.definitions({"Shop"}, {"python"})
+    assert len(list(late.path.parent.glob("*.corrupt-*"))) == 1
+
+
+def test_a_new_file_in_the_indexs_place_is_taken_when_the_old_one_is_sound(root: Path) -> None:
+    with WorkspaceIndex(root) as index:
+        with WorkspaceIndex(root) as other:
+            other.forget()
+        with WorkspaceIndex(root) as other:
+            other.refresh()
+        assert not index.definitions({"Shop"}, {"python"})
+        index.follow()
+        assert index.definitions({"Shop"}, {"python"})
 
 
 def test_a_read_only_workspace_has_an_index(root: Path) -> None:
@@ -247,7 +279,9 @@ def test_only_one_process_builds_and_the_other_reads_on(root: Path) -> None:
             with pytest.raises(IndexBusy, match="another process is building the index"):
                 index.refresh()
             assert index.definitions({"Shop"}, {"python"})
-            assert index.update_file("main.py", "def written_beside(): ...\n")
+            (root / "main.py").write_text("def written_beside(): ...\n")
+            assert index.update_file("main.py")
+            assert index.definitions({"written_beside"}, {"python"})
             other.stdin.close()
             other.wait(LIMIT_S)
         assert index.refresh().complete
@@ -262,7 +296,7 @@ def test_a_closed_index_has_no_answers_and_no_errors(root: Path) -> None:
     index.close()
     assert index.definitions({"Shop"}, {"python"}) == []
     assert index.similar(["shop"], {"python"}, 3) == []
-    assert not index.update_file("main.py", "x = 1\n")
+    assert not index.update_file("main.py")
 
 
 def test_threads_may_ask_and_write_at_once(root: Path) -> None:
@@ -273,7 +307,8 @@ def test_threads_may_ask_and_write_at_once(root: Path) -> None:
         def work(n: int) -> None:
             try:
                 for i in range(10):
-                    assert index.update_file(f"t{n}.py", f"def name_{n}_{i}(): ...\n")
+                    (root / f"t{n}.py").write_text(f"def name_{n}_{i}(): ...\n")
+                    assert index.update_file(f"t{n}.py")
                     assert index.definitions({"Shop"}, {"python"})
             except BaseException as error:
                 failures.append(error)
@@ -327,7 +362,6 @@ TEXTS = [
 ]
 EDITS = st.one_of(
     st.tuples(st.just("write"), st.sampled_from(NAMES), st.sampled_from(TEXTS)),
-    st.tuples(st.just("unsaved"), st.sampled_from(NAMES), st.sampled_from(TEXTS)),
     st.tuples(st.just("delete"), st.sampled_from(NAMES), st.just("")),
     st.tuples(st.just("refresh"), st.just(""), st.just("")),
 )
@@ -345,8 +379,6 @@ def test_an_index_that_was_kept_up_equals_one_that_is_built_anew(edits: list[tup
                     file.parent.mkdir(exist_ok=True)
                     file.write_bytes(text.encode())
                     index.update_file(name)
-                elif kind == "unsaved":
-                    index.update_file(name, text)
                 elif kind == "delete":
                     file.unlink(missing_ok=True)
                 else:

@@ -12,21 +12,21 @@ from pathlib import Path
 import pytest
 
 from assistant.ledger.conftest import Bench
-from dsassist.ledger.database import erase, ledger_dir
+from dsassist.ledger.database import erase, ledger_dir, opened
 from dsassist.ledger.entries import RequestCost, ShownOffer
 from dsassist.ledger.kept import Kept
 from dsassist.ledger.ledger import Ledger
+from dsassist.ledger.reading import Selection, request_sums
 
 MakeOffer = Callable[..., ShownOffer]
 
 
 def test_an_offer_is_stored_with_its_figures_and_without_a_path(bench: Bench, an_offer: MakeOffer) -> None:
-    offer = bench.ledger.shown(an_offer(prompt_tokens=300, evaluated_tokens=40, decoded_tokens=9, source="prepared"))
+    offer = bench.ledger.shown(an_offer(source="prepared"))
     [row] = bench.rows(
-        "id, at, language, model, characters, lines, probability, latency_ms, prompt_tokens, evaluated_tokens,"
-        " decoded_tokens, source, outcome, accepted_characters"
+        "id, at, language, model, characters, lines, probability, latency_ms, source, outcome, accepted_characters"
     )
-    assert row == (offer, bench.now, "python", "m", 20, 1, 0.5, 120.0, 300, 40, 9, "prepared", "shown", 0)
+    assert row == (offer, bench.now, "python", "m", 20, 1, 0.5, 120.0, "prepared", "shown", 0)
     [(repository,)] = bench.rows("repository")
     assert len(repository) == 16
     assert not any(b"secret-project" in file.read_bytes() for file in ledger_dir().iterdir())
@@ -97,6 +97,25 @@ def test_requests_are_counted_with_the_reason_for_nothing(bench: Bench) -> None:
     ]
 
 
+def test_what_of_a_request_is_seen_later_changes_its_row_alone(bench: Bench) -> None:
+    first = bench.ledger.request(RequestCost("go", "m", "/r", 80.0, 200, 30, 16, 16, "superseded"))
+    bench.ledger.request(RequestCost("go", "m", "/r", 90.0, 200, 10, 8, 8))
+    bench.ledger.request_seen(first, 4, "")
+    assert bench.rows("wasted_tokens, reason", "requests") == [(4, ""), (8, "")]
+
+
+def test_requests_ahead_count_with_their_tokens_and_are_no_completions(bench: Bench) -> None:
+    bench.ledger.request(RequestCost("go", "m", "/r", 80.0, 200, 30, 16, 4))
+    bench.ledger.request(RequestCost("go", "m", "/r", 900.0, 900, 700, purpose="ahead"))
+    bench.ledger.request(RequestCost("go", "m", "/r", 90.0, 200, 0, 8, 8, purpose="further"))
+    assert bench.ledger.flush()
+    with opened(ledger_dir(), create=False) as connection:
+        assert connection is not None
+        [found] = request_sums(connection, Selection())
+    assert (found.requests, found.evaluated_tokens, found.ahead_tokens) == (1, 730, 700)
+    assert (found.decoded_tokens, found.wasted_tokens) == (24, 12)
+
+
 def test_ids_are_exact_in_json_and_differ(bench: Bench, an_offer: MakeOffer) -> None:
     ids = [bench.ledger.shown(an_offer()) for _ in range(200)]
     assert len(set(ids)) == 200
@@ -145,6 +164,7 @@ FULL_DISK = """
 import resource, signal
 from dsassist.ledger.entries import ShownOffer
 from dsassist.ledger.ledger import Ledger
+from dsassist.ledger.reading import Selection, request_sums
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
 ledger = Ledger(lambda sentence: print(sentence, flush=True))

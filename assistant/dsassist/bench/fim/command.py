@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dsassist.bench.arguments import day, folders, whole_number
+from dsassist.options import CompletionConfig
 
 if TYPE_CHECKING:
     from dsassist.bench.report import Report
@@ -16,6 +17,7 @@ __all__ = ["add_arguments", "run"]
 
 _SINCE = "2025-01-01"
 _MOST_HOLES = 10_000
+_MOST_PROMPT_TOKENS = 32_768
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,14 +46,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ablation",
         action="store_true",
-        help="also weigh the true line by prompts with each source of context alone, and by shorter and longer ones",
+        help="also weigh the true lines by prompts with each source of context alone, and by shorter and longer ones",
     )
     parser.add_argument(
-        "--context-tokens",
-        type=whole_number(_MOST_HOLES),
-        default=400,
+        "--prompt-tokens",
+        type=whole_number(_MOST_PROMPT_TOKENS),
+        default=CompletionConfig().max_prompt_tokens,
         metavar="N",
-        help="of other files in a prompt (default: 400)",
+        help="of our prompt at most (default: %(default)s, as completion.max_prompt_tokens)",
     )
     parser.add_argument("--details", type=Path, metavar="FILE", help="write each hole and its answers, a JSON a line")
 
@@ -70,7 +72,7 @@ def run(args: argparse.Namespace, progress: Callable[[str], None]) -> Report:
         n_holes=args.holes,
         seed=args.seed,
         ablation=args.ablation,
-        context_tokens=args.context_tokens,
+        options=CompletionConfig(max_prompt_tokens=args.prompt_tokens),
         details=args.details,
     )
     return run_fim_bench(bench, before, progress)

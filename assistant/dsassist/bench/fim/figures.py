@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dsassist.bench.fim.answer import Answer, Verdict
-from dsassist.bench.fim.true_line import TrueLine
+from dsassist.bench.fim.true_lines import TrueLines
 from dsassist.bench.intervals import difference, mean, ratio, share
 from dsassist.bench.report import Better, Figure
 
@@ -93,8 +93,8 @@ def filter_figures(filtered: Arm, unfiltered: Arm) -> list[Figure]:
     return found
 
 
-def line_figures(lines: dict[str, Sequence[TrueLine]], base: str) -> list[Figure]:
-    """How likely the true line is by the layout `base`, and what the others change, hole by hole.
+def line_figures(lines: Mapping[str, Sequence[TrueLines]], base: str) -> list[Figure]:
+    """How likely the true lines are by the layout `base`, and what the others change, hole by hole.
 
     In nats: 0.7 more is twice as likely. And the share of holes at which each token of it is the likeliest one.
     """
@@ -103,14 +103,14 @@ def line_figures(lines: dict[str, Sequence[TrueLine]], base: str) -> list[Figure
     nats = {name: np.array([line.nats for line in of]) for name, of in lines.items()}
     likeliest = {name: np.array([100.0 * line.is_likeliest for line in of]) for name, of in lines.items()}
     found = [
-        mean(f"log-probability of the true line, {base}", nats[base], unit="nats"),
-        mean(f"true line the likeliest, {base}", likeliest[base]),
+        mean(f"log-probability of the true lines, {base}", nats[base], unit="nats"),
+        mean(f"first true line the likeliest, {base}", likeliest[base]),
     ]
     for name in lines:
         if name != base:
             less = f"{name}, less {base}"
-            found.append(difference(f"log-probability of the true line, {less}", nats[name], nats[base], unit="nats"))
-            found.append(difference(f"true line the likeliest, {less}", likeliest[name], likeliest[base]))
+            found.append(difference(f"log-probability of the true lines, {less}", nats[name], nats[base], unit="nats"))
+            found.append(difference(f"first true line the likeliest, {less}", likeliest[name], likeliest[base]))
     return found
 
 

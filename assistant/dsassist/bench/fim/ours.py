@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from dsassist.bench.fim.answer import Answer, Shown
 from dsassist.bench.fim.hole import Hole
-from dsassist.bench.fim.true_line import TrueLine, weigh_true_line
+from dsassist.bench.fim.true_lines import TrueLines, weigh_true_lines, widened
 from dsassist.completion.completer import PromptName, infill_request, new_writer
 from dsassist.completion.plan import Budget, Prompts
 from dsassist.completion.writer import Offer
@@ -67,9 +67,10 @@ class Ours:
             stream.end,
         )
 
-    def weigh(self, hole: Hole, snippets: Sequence[ContextFile], prompt_tokens: int) -> TrueLine:
-        """How likely the line is that the person wrote, by a prompt of so many tokens; the engine's errors."""
-        return weigh_true_line(self._engine, hole, self._request(hole, snippets, prompt_tokens))
+    def weigh(self, hole: Hole, snippets: Sequence[ContextFile], prompt_tokens: int) -> TrueLines:
+        """How likely the lines are that the person wrote, by a prompt of so many tokens; the engine's errors."""
+        wide = widened(hole)
+        return weigh_true_lines(self._engine, wide, self._request(wide, snippets, prompt_tokens))
 
     def _request(self, hole: Hole, snippets: Sequence[ContextFile], prompt_tokens: int) -> InfillRequest:
         prompt = Prompts().wide(*hole.place.around, Budget(prompt_tokens, prompt_tokens, prompt_tokens), snippets)

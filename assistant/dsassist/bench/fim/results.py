@@ -10,7 +10,7 @@ from typing import Any, TextIO
 from dsassist.bench.fim.answer import Answer, Verdict, judge
 from dsassist.bench.fim.figures import Arm
 from dsassist.bench.fim.hole import Hole
-from dsassist.bench.fim.true_line import TrueLine
+from dsassist.bench.fim.true_lines import TrueLines
 
 __all__ = ["OURS", "UNFILTERED", "Results"]
 
@@ -25,11 +25,11 @@ class Results:
         self._details = details
         self._answers: dict[str, list[Answer]] = {}
         self._verdicts: dict[str, list[Verdict]] = {}
-        self.lines: dict[str, list[TrueLine]] = {}  # by layout, of the same holes in each
+        self.lines: dict[str, list[TrueLines]] = {}  # by layout, of the same holes in each
         self.n_holes = 0
 
-    def add(self, answers: dict[str, Answer], lines: dict[str, TrueLine]) -> None:
-        """The answers at the next hole, and how likely the true line is, by layout."""
+    def add(self, answers: dict[str, Answer], lines: dict[str, TrueLines]) -> None:
+        """The answers at the next hole, and how likely the true lines are, by layout."""
         hole = self._holes[self.n_holes]
         verdicts = {name: judge(hole, answer.shown) for name, answer in answers.items()}
         verdicts[UNFILTERED] = judge(hole, answers[OURS].unfiltered)
@@ -43,7 +43,7 @@ class Results:
         about = {key: value for key, value in asdict(hole).items() if key not in ("root", "text")}
         weighed = {name: asdict(line) for name, line in lines.items()}
         about |= {"line": hole.row + 1, "before": hole.place.line_before}
-        self._write({"hole": about, "arms": arms, "true_line": weighed})
+        self._write({"hole": about, "arms": arms, "true_lines": weighed})
 
     def arm(self, name: str) -> Arm:
         """All of one arm; that without the filter is our arm's own texts, shown without it."""

@@ -18,13 +18,14 @@ from dsassist.bench.fim.mining import Mine, holes_of, visits
 from dsassist.bench.fim.ours import Ours
 from dsassist.bench.fim.peer import running_peer
 from dsassist.bench.fim.results import OURS, UNFILTERED, Results
-from dsassist.bench.fim.true_line import BASE, LAYOUTS, Layout, TrueLine
+from dsassist.bench.fim.true_lines import BASE, LAYOUTS, Layout, TrueLines
 from dsassist.bench.history import History, names_of
 from dsassist.bench.interruptible import sigterm_as_ctrl_c
 from dsassist.bench.private_engine import private_engine
 from dsassist.bench.report import Figure, Report
+from dsassist.completion.plan import OTHER_FILES_SHARE
 from dsassist.completion.window import CHARACTERS_PER_TOKEN
-from dsassist.context.snippets import ALL
+from dsassist.context.snippets import HELPFUL
 from dsassist.options import CompletionConfig
 from dsassist_runtime.api import ContextFile
 from dsassist_runtime.errors import DsassistError, ModelUnsupported, NotDone
@@ -37,12 +38,12 @@ SINCE = date(2025, 1, 1)  # the catalogue's models were trained before
 _PEER = "llama.vim"
 
 _Write = Callable[[Hole, Sequence[Visit]], Answer]
-_Weigh = Callable[[Hole, Sequence[Visit]], TrueLine]
+_Weigh = Callable[[Hole, Sequence[Visit]], TrueLines]
 
 
 @dataclass(frozen=True)
 class FimBench:
-    """What to measure. `context_tokens` of our prompt at most are parts of other files."""
+    """What to measure."""
 
     repositories: tuple[Path, ...]
     model: str = "builtin"
@@ -51,7 +52,6 @@ class FimBench:
     n_holes: int = 200
     seed: int = 1
     ablation: bool = False
-    context_tokens: int = 400
     details: Path | None = None
     options: CompletionConfig = field(default_factory=CompletionConfig)
 
@@ -101,18 +101,20 @@ def _measure(
     return left_out
 
 
-def _weighed(layouts: dict[str, _Weigh], hole: Hole, seen: Sequence[Visit], left_out: list[str]) -> dict[str, TrueLine]:
-    """The true line by each layout, or by none, since they are compared hole by hole."""
+def _weighed(
+    layouts: dict[str, _Weigh], hole: Hole, seen: Sequence[Visit], left_out: list[str]
+) -> dict[str, TrueLines]:
+    """The true lines by each layout, or by none, since they are compared hole by hole."""
     try:
         return {name: weigh(hole, seen) for name, weigh in layouts.items()}
     except DsassistError as error:
-        left_out.append(f"the true line of {hole.path}:{hole.row + 1}: {error}")
+        left_out.append(f"the true lines of {hole.path}:{hole.row + 1}: {error}")
         return {}
 
 
 @contextmanager
 def _arms(bench: FimBench, model: Path) -> Iterator[tuple[dict[str, _Write], dict[str, _Weigh]]]:
-    """Who answers, by name: ours with its defaults, and the peer; and what weighs the true line, by layout."""
+    """Who answers, by name: ours with its defaults, and the peer; and what weighs the true lines, by layout."""
     with ExitStack() as stack:
         engine = stack.enter_context(private_engine(model))
         repositories = stack.enter_context(Repositories())
@@ -123,7 +125,7 @@ def _arms(bench: FimBench, model: Path) -> Iterator[tuple[dict[str, _Write], dic
                 hole,
                 seen,
                 layout.sources,
-                budget_tokens=int(layout.context * bench.context_tokens),
+                budget_tokens=int(layout.context * OTHER_FILES_SHARE * bench.options.max_prompt_tokens),
                 view_characters=int(layout.prompt * bench.options.max_prompt_tokens) * CHARACTERS_PER_TOKEN,
             )
 
@@ -131,7 +133,7 @@ def _arms(bench: FimBench, model: Path) -> Iterator[tuple[dict[str, _Write], dic
             tokens = int(layout.prompt * bench.options.max_prompt_tokens)
             return lambda hole, seen: ours.weigh(hole, snippets(hole, seen, layout), tokens)
 
-        default = Layout(OURS, ALL if bench.options.context else ())
+        default = Layout(OURS, HELPFUL if bench.options.context else ())
         arms: dict[str, _Write] = {OURS: lambda hole, seen: ours.write(hole, snippets(hole, seen, default))}
         if bench.peer is not None:
             arms[_PEER] = stack.enter_context(running_peer(bench.peer, model, bench.seed)).write
@@ -160,7 +162,8 @@ def _settings(bench: FimBench, model: Path) -> dict[str, Any]:
         "seed": bench.seed,
         "least and most": "of shares and means the 95 % interval, bootstrapped over holes; of the others the samples",
         "documents": "the file as of the commit, with the hole cut out",
-        "dsassist": f"the wide prompt, cold; at most {bench.context_tokens} tokens of other files as of the commit",
+        "dsassist": f"the wide prompt, cold; at most {bench.options.max_prompt_tokens} tokens, "
+        f"{OTHER_FILES_SHARE:.0%} of them other files as of the commit",
         "min_probability": bench.options.min_probability,
     }
     if bench.peer is not None:
