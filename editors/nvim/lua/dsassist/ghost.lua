@@ -78,7 +78,7 @@ function M.follow_clients()
     callback = function(event)
       local client = vim.lsp.get_client_by_id(event.data.client_id)
       if client and client.name == 'dsassist' then
-        display().attach(client)
+        display().attach(client, event.buf)
         watch(event.buf)
         if api.nvim_get_current_buf() == event.buf and api.nvim_get_mode().mode:sub(1, 1) == 'i' then
           moved(event.buf) -- typing had begun before the server was there
@@ -122,6 +122,9 @@ function M.accept(part)
   if not offer or (vim.fn.pumvisible() == 1 and vim.fn.complete_info({ 'selected' }).selected >= 0) then
     return false
   end
+  if vim.fn.pumvisible() == 1 then
+    vim.fn.complete(vim.fn.col('.'), {}) -- else the menu for what stood there would stay
+  end
   offers.insert(offer, pieces[part])
   if offers.in_buffer(offer.bufnr) then
     display().draw(offer.bufnr)
@@ -136,6 +139,7 @@ function M.dismiss()
   local offer = shown()
   if offer then
     take_off(offer.bufnr)
+    offers.dismissed(offer.bufnr)
   end
   return offer ~= nil
 end

@@ -55,9 +55,9 @@ local function watching(client, bufnr, by_hand, handler, done)
   end
 end
 
---- Let Neovim ask this client, and listen.
+--- Listen to what the editor asks this client.
 ---@param client vim.lsp.Client
-function M.attach(client)
+local function listen(client)
   if rawget(client, '_dsassist_listens') then
     return
   end
@@ -78,7 +78,16 @@ function M.attach(client)
     local heard = watching(self, bufnr, done ~= nil, handler, type(done) == 'function' and done or nil)
     return request(self, method, params, heard, bufnr)
   end
-  vim.lsp.inline_completion.enable(true, { client_id = client.id })
+end
+
+--- Let Neovim ask this client in a buffer, and listen.
+---@param client vim.lsp.Client
+---@param bufnr integer
+function M.attach(client, bufnr)
+  listen(client)
+  vim.lsp.inline_completion.enable(true, { client_id = client.id, bufnr = bufnr })
+  -- Without the buffer's own mark Neovim would not forget a client that has died, and ask it on.
+  vim.lsp.inline_completion.enable(true, { bufnr = bufnr })
 end
 
 ---@param bufnr integer

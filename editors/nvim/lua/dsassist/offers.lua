@@ -26,6 +26,9 @@ local namespace = api.nvim_create_namespace('dsassist.offers')
 ---@type table<integer, dsassist.Offer>
 local offers = {}
 
+---@type table<integer, string> by buffer, the text and the place at which none is wanted
+local unwanted_at = {}
+
 ---@type table<integer, any> what the client was last told of as shown, by its id
 local told = {}
 
@@ -88,10 +91,22 @@ end
 
 ---@param bufnr integer
 function M.forget(bufnr)
-  offers[bufnr] = nil
+  offers[bufnr], unwanted_at[bufnr] = nil, nil
   if api.nvim_buf_is_valid(bufnr) then
     api.nvim_buf_clear_namespace(bufnr, namespace, 0, -1)
   end
+end
+
+--- The text and the cursor of the current buffer, as a string to compare.
+---@return string
+function M.here()
+  return ('%d %s'):format(api.nvim_buf_get_changedtick(0), table.concat(api.nvim_win_get_cursor(0), ' '))
+end
+
+--- The person wants no text here: an answer under way is not to bring it back.
+---@param bufnr integer the current one
+function M.dismissed(bufnr)
+  unwanted_at[bufnr] = M.here()
 end
 
 --- The offer in a buffer, shown or not.
@@ -102,10 +117,13 @@ function M.in_buffer(bufnr)
 end
 
 --- Whether an answer that was not asked for by hand has to wait: one that was, and may have been chosen among several,
---- stays while what is typed agrees with it.
+--- stays while what is typed agrees with it, and where a text was dismissed none comes until something changes.
 ---@param bufnr integer
 ---@return boolean
 function M.holds(bufnr)
+  if api.nvim_get_current_buf() == bufnr and unwanted_at[bufnr] == M.here() then
+    return true
+  end
   local offer = offers[bufnr]
   return offer ~= nil and offer.by_hand and M.left(offer) ~= nil
 end

