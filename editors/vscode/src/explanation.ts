@@ -3,13 +3,21 @@ import * as vscode from 'vscode';
 
 const SCHEME = 'dsassist';
 
+/** A part of another file: what chose it (`imports`, `names`, `recent`, `similar`) and its first line there. */
+export interface Snippet {
+  path: string;
+  text: string;
+  source?: string;
+  line?: number;
+}
+
 /** What the server's `dsassist.explainCompletion` answers. A server of another version may leave out some of it. */
 export interface Explanation {
   path?: string;
   line?: number;
   column?: number;
   model?: string;
-  prompt?: { prefix?: string; suffix?: string; begun?: string; snippets?: { path: string; text: string }[]; is_wide?: boolean };
+  prompt?: { prefix?: string; suffix?: string; begun?: string; snippets?: Snippet[]; is_wide?: boolean };
   raw?: string;
   offer?: { text: string; probability?: number } | null;
   reason?: string;
@@ -51,11 +59,15 @@ export function explanationText(explanation: Explanation): string {
     `${explanation.path ?? ''}:${explanation.line ?? ''}:${explanation.column ?? ''}, ${explanation.model ?? ''}${took}\n`,
     shown,
     part('What the model wrote', explanation.raw),
-    ...(prompt?.snippets ?? []).map(snippet => part(`Prompt: from ${snippet.path}`, snippet.text)),
+    ...(prompt?.snippets ?? []).map(snippet => part(`Prompt: from ${origin(snippet)}`, snippet.text)),
     part(`Prompt: above the cursor${prompt?.is_wide ? ' (wide)' : ''}`, prompt?.prefix),
     part('Prompt: below the cursor', prompt?.suffix),
     part('Prompt: the lines that the model goes on with', prompt?.begun),
   ].filter(Boolean).join('\n');
+}
+
+function origin({ path, line, source }: Snippet): string {
+  return `${path}${line === undefined ? '' : `:${line}`}${source ? ` (${source})` : ''}`;
 }
 
 /** A heading and a block; its fence is longer than any in the text. */

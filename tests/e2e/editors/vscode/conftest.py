@@ -1,7 +1,7 @@
 """A real VS Code: code-server in a process of its own, shown by Chromium, which `scenarios/*.mjs` type into.
 
 `scripts/editors/vscode.sh` sets it up, once; where that cannot be, the tests are skipped with its reason.
-DSASSIST_SCREENSHOTS=1 puts the screenshots into docs/images and the extension's README.
+DSASSIST_SCREENSHOTS=1 puts the screenshots into docs/images and editors/vscode/media.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +27,24 @@ import pytest
 HERE = Path(__file__).parent
 ROOT = HERE.parents[3]
 _KEEPS_SCREENSHOTS = bool(os.environ.get("DSASSIST_SCREENSHOTS"))  # before the tests' own environment hides it
+_SCREENSHOTS = {"docs": str(ROOT / "docs" / "images"), "readme": str(ROOT / "editors" / "vscode" / "media")}
 _LIMIT_S = 300  # for what takes seconds, on a machine that does much else
+_DSASSIST = str(Path(sys.executable).with_name("dsassist"))
 
 _SETTINGS = {
-    "dsassist.path": str(Path(sys.executable).with_name("dsassist")),
+    "dsassist.path": _DSASSIST,
     # What the builtin model writes is to be the same each time, and to be seen.
     "dsassist.completion.temperature": 0,
     "dsassist.completion.min_probability": 0,
     "dsassist.completion.learn_threshold": False,
     "dsassist.completion.multiline": "never",
+    "dsassist.completion.context": False,
     "editor.wordBasedSuggestions": "off",
+    "[ruby]": {"editor.wordBasedSuggestions": "currentDocument"},  # a language to have a menu in
     "editor.minimap.enabled": False,
     "telemetry.telemetryLevel": "off",
     "workbench.startupEditor": "none",
+    "workbench.secondarySideBar.defaultVisibility": "hidden",
     "workbench.enableExperiments": False,
     "security.workspace.trust.enabled": False,
     "chat.disableAIFeatures": True,
@@ -53,53 +58,54 @@ _SETTINGS = {
 }
 
 
+class ScenarioFailed(AssertionError):
+    """What a scenario says did not come about."""
+
+
 @dataclass
 class VSCode:
-    """One code-server for all the tests; each scenario has a workspace and a browser window of its own."""
+    """One code-server and one browser for all the tests; a window is loaded anew only for another workspace."""
 
     tools: Path
     root: Path
     environment: dict[str, str]
     port: int = 0
-    process: subprocess.Popen[bytes] | None = None
-    workspaces: list[Path] = field(default_factory=list)
+    server: subprocess.Popen[bytes] | None = None
+    player: subprocess.Popen[str] | None = None
 
     @property
     def extension(self) -> Path:
         return self.tools / "extension"
 
-    def workspace(self, files: dict[str, str], settings: dict[str, Any] | None = None) -> Path:
-        """A folder with these files, and with settings of its own."""
-        folder = self.root / f"w{len(self.workspaces)}"
-        self.workspaces.append(folder)
-        for name, text in files.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(text.encode())
-        if settings:
-            (folder / ".vscode").mkdir(parents=True)
-            (folder / ".vscode" / "settings.json").write_text(json.dumps(settings))
+    def workspace(self, name: str, files: dict[str, str] | None = None, settings: dict[str, Any] | None = None) -> Path:
+        """A folder with these files and settings; what is there already stays, but for them."""
+        folder = self.root / name
+        for path, text in (files or {}).items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(text.encode())
+        (folder / ".vscode").mkdir(parents=True, exist_ok=True)
+        (folder / ".vscode" / "settings.json").write_text(json.dumps(settings or {}))
         return folder
 
     def play(self, scenario: str, workspace: Path, **more: Any) -> None:
-        """Run a scenario in the workspace; what it prints is printed."""
-        given = {
-            "port": self.port,
-            "workspace": str(workspace),
-            "profile": str(self.root / f"c{len(self.workspaces)}"),
-            "playwright": str(self.tools / "playwright" / "playwright-core"),
-            "chromium": str(self.tools / "chromium"),
-            "extension": str(self.extension),
-            "screenshots": [str(ROOT / "docs" / "images")] if _KEEPS_SCREENSHOTS else [],
-            "readme": str(ROOT / "editors" / "vscode" / "media"),
-            "failure": str(self.root / "failure.png"),
-            **more,
-        }
-        script = [str(self.tools / "node"), str(HERE / "play.mjs"), str(HERE / "scenarios" / f"{scenario}.mjs")]
-        played = subprocess.run(
-            [*script, json.dumps(given)], env=self.environment, capture_output=True, text=True, timeout=_LIMIT_S
-        )
-        sys.stdout.write(played.stdout)
-        assert played.returncode == 0, f"{played.stdout}\n{played.stderr}\n{self._logs()}"
+        """Run a scenario in the workspace; what it prints is printed. Raises `ScenarioFailed`."""
+        assert self.player is not None
+        assert self.player.stdin is not None
+        assert self.player.stdout is not None
+        self.player.stdin.write(json.dumps({"scenario": scenario, "workspace": str(workspace), **more}) + "\n")
+        self.player.stdin.flush()
+        line = self.player.stdout.readline()
+        assert line, f"the browser has ended: {(self.root / 'play.log').read_text()}"
+        answer = json.loads(line)
+        if "failure" in answer:
+            raise ScenarioFailed(f"{answer['failure']}\n{self._logs()}")
+        if answer["printed"]:
+            sys.stdout.write(f"{answer['printed']}\n")
+
+    def use_model(self, model: str) -> None:
+        """Set the model, as only the machine's settings can."""
+        of_machine = {"dsassist.path": _DSASSIST, "dsassist.model": model}
+        (self.root / "ud" / "Machine" / "settings.json").write_text(json.dumps(of_machine))
 
     def start(self) -> None:
         """Install the packaged extension, and serve."""
@@ -116,21 +122,40 @@ class VSCode:
         command += ["--reconnection-grace-time", "5"]  # windows that were closed hold a process each
         command += ["--vscode-option", "enable-smoke-test-driver"]  # or tests in the extension host are not run
         with (self.root / "code-server.log").open("wb") as log:
-            self.process = subprocess.Popen(
+            self.server = subprocess.Popen(
                 command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         self._wait_until_up()
+        self._open_browser()
 
     def stop(self) -> None:
-        """End it with all its children, and the model server that they started."""
-        if self.process is not None:
-            for number in (signal.SIGTERM, signal.SIGKILL):
-                with suppress(ProcessLookupError):
-                    os.killpg(self.process.pid, number)
-                with suppress(subprocess.TimeoutExpired):
-                    self.process.wait(5)
-        dsassist = _SETTINGS["dsassist.path"]
-        subprocess.run([dsassist, "serve", "--stop"], env=self.environment, capture_output=True, timeout=30)
+        """End both with all their children, and the model server that they started."""
+        for process in (self.player, self.server):
+            if process is not None:
+                _end(process)
+        subprocess.run([_DSASSIST, "serve", "--stop"], env=self.environment, capture_output=True, timeout=_LIMIT_S)
+
+    def _open_browser(self) -> None:
+        failures = Path(tempfile.gettempdir()) / "dsassist-vscode-failures"  # they outlive `root`
+        failures.mkdir(exist_ok=True)
+        given = {
+            "port": self.port,
+            "profile": str(self.root / "chromium"),
+            "playwright": str(self.tools / "playwright" / "playwright-core"),
+            "chromium": str(self.tools / "chromium"),
+            "screenshots": _SCREENSHOTS if _KEEPS_SCREENSHOTS else {},
+            "failures": str(failures),
+        }
+        with (self.root / "play.log").open("wb") as log:
+            self.player = subprocess.Popen(
+                [str(self.tools / "node"), str(HERE / "play.mjs"), json.dumps(given)],
+                env=self.environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                start_new_session=True,
+            )
 
     def _wait_until_up(self) -> None:
         deadline = time.monotonic() + _LIMIT_S
@@ -141,10 +166,9 @@ class VSCode:
             time.sleep(0.1)
 
     def _logs(self) -> str:
-        """The end of what the extension and VS Code itself logged of the last window."""
-        logs = sorted((self.root / "ud" / "logs").rglob("*.log"), key=lambda path: path.stat().st_mtime)
-        wanted = [path for path in logs if path.name in ("dsassist.log", "remoteexthost.log")][-2:]
-        return "\n".join(f"--- {path}\n{path.read_text(errors='replace')[-4000:]}" for path in wanted)
+        """The end of what dsassist logged; without its native module code-server keeps no log of its extensions."""
+        logs = sorted((self.root / "d" / "state").glob("*.log"))
+        return "\n".join(f"--- {path}\n{path.read_text(errors='replace')[-3000:]}" for path in logs)
 
 
 @pytest.fixture(scope="session")
@@ -156,15 +180,27 @@ def vscode() -> Iterator[VSCode]:
         (root / name).mkdir(parents=True)
     (root / "config.yaml").write_text("auth: none\n")
     (root / "ud" / "User" / "settings.json").write_text(json.dumps(_SETTINGS))
-    of_machine = {"dsassist.path": _SETTINGS["dsassist.path"]}  # a setting of the machine that the server runs on
-    (root / "ud" / "Machine" / "settings.json").write_text(json.dumps(of_machine))
     running = VSCode(tools, root, _environment(root))
+    running.use_model("builtin")
     try:
         running.start()
         yield running
     finally:
         running.stop()
         shutil.rmtree(root, ignore_errors=True)
+
+
+def _end(process: subprocess.Popen[Any]) -> None:
+    """End a process and its children, and close our ends of its pipes."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(5)
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with suppress(OSError):
+                pipe.close()
 
 
 def _tools() -> Path:

@@ -3,13 +3,14 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 
-export const WAIT_MS = 100_000; // for what takes a second, on a machine that does much else
+// For what takes a second, on a machine that does much else; how long something is watched that must not come.
+const limits = { waitMs: 120_000, claimMs: 120_000, watchMs: 1500 };
 
 /** Polls until `check()` is true, and returns its value. */
-export async function until(what, check, limitMs = WAIT_MS) {
+export async function until(what, check, limitMs = limits.waitMs) {
   const end = Date.now() + limitMs;
   let last;
-  while (Date.now() < end) {
+  do {
     try {
       last = await check();
       if (last) return last;
@@ -17,12 +18,17 @@ export async function until(what, check, limitMs = WAIT_MS) {
       last = error.message;
     }
     await new Promise(resolve => setTimeout(resolve, 50));
-  }
+  } while (Date.now() < end);
   throw new Error(`did not come about within ${limitMs / 1000} s: ${what}; at last: ${last}`);
 }
 
+/** `until` for what a scenario is there to show; where it is played to fail, this one is not waited for as long. */
+export async function claim(what, check) {
+  return until(what, check, limits.claimMs);
+}
+
 /** `check()` stays true for a while. */
-export async function stays(what, check, forMs = 1500) {
+export async function stays(what, check, forMs = limits.watchMs) {
   const end = Date.now() + forMs;
   do {
     assert.ok(await check(), what);
@@ -33,35 +39,71 @@ export async function stays(what, check, forMs = 1500) {
 export class Window {
   #given;
   #outside = new Set();
+  #workspace = '';
+  #loaded = '';
 
   constructor(page, given) {
     this.page = page;
     this.#given = given;
+    page.setDefaultTimeout(limits.waitMs);
     page.on('request', request => {
       const url = new URL(request.url());
       if (url.protocol.startsWith('http') && url.hostname !== '127.0.0.1') this.#outside.add(url.origin);
     });
+    page.on('dialog', dialog => void dialog.accept().catch(() => {})); // "leave the page?"
   }
 
-  /** Open the workspace with a file in front, its cursor at the end of a line (from 1), or of the file: "last". */
-  async open(file, line) {
-    await this.load([['openFile', this.remote(file)]]);
-    await until('the editor is open', async () => await this.page.locator('.editor-instance .view-line').count() > 0);
-    await this.goTo(line);
-  }
-
-  async load(payload) {
-    const { port, workspace, workspaceFile } = this.#given;
+  /** Show a workspace with no editor open; loaded anew only when it is another one, or after a failure. */
+  async enter({ workspace, workspaceFile, claimMs, payload }) {
+    limits.claimMs = claimMs ?? limits.waitMs;
+    limits.watchMs = claimMs ?? 1500; // where it comes, it is to be seen
+    this.#workspace = workspace;
     const opened = workspaceFile ? { workspace: workspaceFile } : { folder: workspace };
-    const query = new URLSearchParams({ ...opened, payload: JSON.stringify(payload) });
-    await this.page.goto(`http://127.0.0.1:${port}/?${query}`, { waitUntil: 'domcontentloaded', timeout: WAIT_MS });
+    const query = new URLSearchParams({ ...opened, payload: JSON.stringify((payload ?? []).map(([key, file]) => [key, this.remote(file)])) });
+    const address = `http://127.0.0.1:${this.#given.port}/?${query}`;
+    if (address === this.#loaded) {
+      await this.closeEditors();
+      return;
+    }
+    await this.page.goto(address, { waitUntil: 'domcontentloaded' });
+    this.#loaded = address;
+    if (payload) return;
+    await until('the window', () => this.page.locator('.statusbar-item[id*="dsassist"]').isVisible());
   }
 
-  async goTo(line) {
-    await this.page.locator('.editor-instance .view-lines').first().click();
-    await this.press(line === 'last' ? 'Control+End' : 'Control+Home');
-    for (let at = 1; at < line; at++) await this.press('ArrowDown');
-    await this.press('End');
+  /** Nothing is known of what is on the screen. */
+  leave() {
+    this.#loaded = '';
+  }
+
+  /** Have a file in front, with the keyboard in it, its cursor at the end of a line (from 1), or of the file: "last". */
+  async open(file, line) {
+    const name = path.basename(file);
+    await this.#ask(line === 'last' ? this.#path(file) : `${this.#path(file)}:${line}`);
+    await this.choose(name);
+    await until(`${name} is in front`, async () => await this.#front(`.tab.active[data-resource-name="${name}"]`).count() > 0
+      && await this.#front('.monaco-editor.focused').count() > 0);
+    await this.idle();
+    await this.press(line === 'last' ? 'Control+End' : 'End');
+  }
+
+  /**
+   * The page has nothing else to do.
+   *
+   * Only then VS Code makes some parts of an editor, ghost text's among them: what was typed before asks for none.
+   */
+  async idle() {
+    await this.page.evaluate(() => new Promise(resolve => { requestIdleCallback(resolve); }));
+  }
+
+  async closeEditors() {
+    await this.press('Escape');
+    await this.command('View: Close All Editors');
+    const throwAway = this.page.locator('.dialog-buttons .monaco-button', { hasText: /Don.t Save/ });
+    await until('no editor is open', async () => {
+      if (await throwAway.count()) await throwAway.first().click({ timeout: 10_000 });
+      return await this.page.locator('.editor-instance').count() === 0;
+    });
   }
 
   async press(...keys) {
@@ -72,13 +114,16 @@ export class Window {
     await this.page.keyboard.type(text, { delay: 25 });
   }
 
+  /** The last character once more, as one does who wants to be asked again. */
+  async typeAgain(text) {
+    await this.press('Backspace');
+    await this.type(text.slice(-1));
+  }
+
   /** A command by its title, out of the palette. */
   async command(title) {
-    await this.press('F1');
-    await this.page.locator('.quick-input-widget input').first().waitFor();
-    await this.type(title);
-    await until(`the command ${title}`, async () => (await this.entries()).some(entry => entry.includes(title)));
-    await this.press('Enter');
+    await this.#ask(`>${title}`);
+    await this.choose(title);
   }
 
   /** The entries of the list that is open at the top. */
@@ -86,9 +131,14 @@ export class Window {
     return this.page.locator('.quick-input-widget:visible .quick-input-list .monaco-list-row').allTextContents();
   }
 
+  /** Take the first entry of that list that has this in it. */
   async choose(part) {
-    await until(`the entry ${part}`, async () => (await this.entries()).some(entry => entry.includes(part)));
-    await this.page.locator('.quick-input-widget:visible .quick-input-list .monaco-list-row', { hasText: part }).first().click();
+    const entry = this.page.locator('.quick-input-widget:visible .quick-input-list .monaco-list-row', { hasText: part }).first();
+    await until(`the entry ${part}`, async () => {
+      if (await entry.count() === 0) return false;
+      await entry.click({ timeout: 10_000 }); // the list may be filled anew under the hand
+      return true;
+    });
   }
 
   /** The ghost text on the screen, empty where there is none. */
@@ -98,16 +148,16 @@ export class Window {
   }
 
   async ghostComes() {
-    return until('ghost text', () => this.ghost());
+    return claim('ghost text', () => this.ghost());
   }
 
   async ghostGoes() {
-    await until('no ghost text', async () => await this.ghost() === '');
+    await claim('no ghost text', async () => await this.ghost() === '');
   }
 
   /** The lines of the editor in front that are on the screen, as they are in the document. */
   async lines() {
-    const lines = await this.page.locator('.editor-instance .view-line').evaluateAll(all => all
+    const lines = await this.#front('.view-line').evaluateAll(all => all
       .sort((one, other) => parseFloat(one.style.top) - parseFloat(other.style.top))
       .map(line => {
         const copy = line.cloneNode(true);
@@ -115,6 +165,10 @@ export class Window {
         return copy.textContent;
       }));
     return lines.map(plain);
+  }
+
+  async squiggles() {
+    return this.#front('.squiggly-warning, .squiggly-error, .squiggly-info').count();
   }
 
   /** What stands in the status bar of dsassist, read as a person with a screen reader hears it. */
@@ -142,24 +196,36 @@ export class Window {
     await this.page.locator('.statusbar-item[id*="dsassist"] a').first().click();
   }
 
-  /** The messages that are on the screen. */
-  async messages() {
-    return (await this.page.locator('.notifications-toasts .notification-list-item-message').allTextContents()).map(plain);
+  /** Show the list of messages, where they stay: on the screen they go after some seconds. */
+  async openMessages() {
+    if (await this.page.locator('.notifications-center.visible').count() === 0) await this.command('Notifications: Show Notifications');
+    await until('the list of messages', async () => await this.page.locator('.notifications-center.visible').count() > 0);
   }
 
+  /** The messages in that list. */
+  async messages() {
+    return (await this.page.locator('.notifications-center .notification-list-item-message').allTextContents()).map(plain);
+  }
+
+  /** Save the file in front, and wait until all of it is written. */
   async save(file) {
-    const before = fs.statSync(this.#path(file)).mtimeMs;
+    await until(`${file} is changed`, async () => await this.#front('.tab.active.dirty').count() > 0);
     await this.press('Control+s');
-    await until(`${file} is saved`, () => fs.statSync(this.#path(file)).mtimeMs > before);
+    await until(`${file} is saved`, async () => await this.#front('.tab.active.dirty').count() === 0);
   }
 
   read(file) {
     return fs.readFileSync(this.#path(file), 'utf8');
   }
 
+  /** Write a file as another program would. */
   write(file, text) {
     fs.mkdirSync(path.dirname(this.#path(file)), { recursive: true });
     fs.writeFileSync(this.#path(file), text);
+  }
+
+  settings(changed) {
+    this.write('.vscode/settings.json', JSON.stringify(changed));
   }
 
   /** The address of a file, relative to the workspace or absolute. */
@@ -172,31 +238,39 @@ export class Window {
     return fs.readdirSync('/proc').filter(name => /^\d+$/.test(name)).map(Number).filter(pid => {
       try {
         const line = fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-        return line.includes('lsp') && fs.readlinkSync(`/proc/${pid}/cwd`) === this.#given.workspace;
+        return line.includes('lsp') && fs.readlinkSync(`/proc/${pid}/cwd`) === this.#workspace;
       } catch {
         return false; // it is gone
       }
     });
   }
 
-  /** Keep a picture for the documents, if they are wanted, without the messages that happen to be there. */
-  async shot(name) {
-    const style = '.notifications-toasts { display: none !important }';
-    const { screenshots, readme } = this.#given;
-    const files = screenshots.map(folder => path.join(folder, `vscode-${name}.png`));
-    if (screenshots.length && name === 'ghost-text') files.push(path.join(readme, `${name}.png`));
-    for (const file of files) {
-      fs.mkdirSync(path.dirname(file), { recursive: true });
-      await this.page.screenshot({ path: file, style });
-    }
+  /** Keep a picture, if they are wanted, of what is on the screen but for the messages that happen to be there. */
+  async shot(name, where = 'docs') {
+    const folder = this.#given.screenshots[where];
+    if (!folder) return;
+    fs.mkdirSync(folder, { recursive: true });
+    const file = path.join(folder, where === 'docs' ? `vscode-${name}.png` : `${name}.png`);
+    await this.page.screenshot({ path: file, style: '.notifications-toasts { display: none !important }' });
   }
 
   assertNothingWentOut() {
     assert.deepEqual([...this.#outside], [], 'the page asked other machines');
   }
 
+  /** Put a text into the input at the top. */
+  async #ask(text) {
+    await this.press('F1');
+    await this.page.locator('.quick-input-widget:visible input').first().fill(text);
+  }
+
+  /** Something in the group of editors that is in front. */
+  #front(selector) {
+    return this.page.locator(`.editor-group-container.active ${selector}`);
+  }
+
   #path(file) {
-    return path.resolve(this.#given.workspace, file);
+    return path.resolve(this.#workspace, file);
   }
 }
 

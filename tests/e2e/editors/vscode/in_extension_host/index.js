@@ -4,7 +4,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const vscode = require('vscode');
 
-async function until(what, check, limitMs = 60_000) {
+async function until(what, check, limitMs = 120_000) {
   const end = Date.now() + limitMs;
   while (Date.now() < end) {
     const value = await check();
@@ -13,6 +13,10 @@ async function until(what, check, limitMs = 60_000) {
   }
   throw new Error(`did not come about within ${limitMs / 1000} s: ${what}`);
 }
+
+const ALL = 'editor.action.inlineSuggest.commit';
+const WORD = 'dsassist.acceptWord';
+const LINE = 'dsassist.acceptLine';
 
 const tests = {
   'every contributed command is there': async ({ packageJSON }) => {
@@ -40,20 +44,114 @@ const tests = {
   },
 
   'a file that the repository excludes is not completed, whatever the defaults in VS Code': async ({ exports }) => {
-    await typeInto('excluded.py');
+    const editor = await typeInto('excluded.py');
+    const typed = editor.document.getText();
+    await vscode.commands.executeCommand('dsassist.requestCompletion');
     await until('the status says so', () => exports.status().reason.includes('completion.exclude'));
+    await vscode.commands.executeCommand('editor.action.inlineSuggest.commit');
+    assert.equal(editor.document.getText(), typed);
   },
 
-  'a completion is accepted by the command that Tab is bound to': async () => {
+  'the command that Tab is bound to takes all of it, undo takes it back, and then there is nothing to take': async () => {
     const editor = await typeInto('sample.py');
     const typed = editor.document.getText();
-    await until('accepted', async () => {
-      await vscode.commands.executeCommand('dsassist.requestCompletion');
-      await vscode.commands.executeCommand('editor.action.inlineSuggest.commit');
-      return editor.document.getText().length > typed.length;
-    });
-    assert.ok(editor.document.getText().startsWith(typed.trimEnd()));
+    await take(editor, ALL);
+    assert.ok(editor.document.getText().startsWith(typed));
     assert.ok(await editor.document.save());
+    assert.equal(onDisk(editor), editor.document.getText());
+    await undo(editor, typed);
+    await vscode.commands.executeCommand('editor.action.inlineSuggest.hide');
+    for (const command of [WORD, LINE, ALL]) await vscode.commands.executeCommand(command);
+    assert.equal(editor.document.getText(), typed);
+  },
+
+  'a word is part of a line, and what is left is taken with it': async () => {
+    const editor = await typeInto('parts.py');
+    const typed = editor.document.getText();
+    await take(editor, WORD);
+    const withWord = editor.document.getText();
+    assert.ok(withWord.startsWith(typed));
+    await vscode.commands.executeCommand(LINE);
+    await until('the line', () => editor.document.getText().length > withWord.length);
+    assert.ok(editor.document.getText().startsWith(withWord));
+  },
+
+  'what is typed along stays the beginning of what is taken': async () => {
+    const { editor, typed, whole } = await takenAndUndone('along.py');
+    await vscode.commands.executeCommand('type', { text: whole[typed.length] });
+    await take(editor, ALL);
+    assert.equal(editor.document.getText(), whole);
+  },
+
+  'what differs leaves nothing of it': async () => {
+    const { editor, typed, whole } = await takenAndUndone('differing.py');
+    await vscode.commands.executeCommand('dsassist.requestCompletion');
+    await vscode.commands.executeCommand('type', { text: 'ZQ' });
+    await vscode.commands.executeCommand(ALL);
+    assert.ok(editor.document.getText().startsWith(`${typed}ZQ`));
+    assert.ok(!editor.document.getText().includes(whole.slice(typed.length)));
+  },
+
+  'brackets that the editor closed are closed once': async () => {
+    const editor = await typeInto('brackets.py');
+    await vscode.commands.executeCommand('type', { text: 'isinstance(' });
+    const typed = editor.document.getText();
+    assert.ok(typed.endsWith('()'), typed);
+    await take(editor, ALL);
+    const text = editor.document.getText();
+    assert.equal(text.split('(').length, text.split(')').length, text);
+  },
+
+  'line ends of two characters and surrogate pairs stay what they are': async () => {
+    const editor = await typeInto('odd.py');
+    const typed = editor.document.getText();
+    await take(editor, ALL);
+    await editor.document.save();
+    assert.ok(onDisk(editor).startsWith(typed), onDisk(editor));
+    assert.ok(!/[^\r]\n/.test(onDisk(editor)));
+  },
+
+  'a file of 30,000 lines is completed at its end': async () => {
+    const editor = await typeInto('long.py');
+    const typed = editor.document.getText();
+    await take(editor, ALL);
+    assert.ok(editor.document.getText().startsWith(typed));
+  },
+
+  'a file that may not be changed is not changed, until it may be': async () => {
+    const editor = await typeInto('locked.py');
+    const typed = editor.document.getText();
+    await vscode.commands.executeCommand('workbench.action.files.setActiveEditorReadonlyInSession');
+    await vscode.commands.executeCommand('dsassist.requestCompletion');
+    await vscode.commands.executeCommand(ALL);
+    assert.equal(editor.document.getText(), typed);
+    await vscode.commands.executeCommand('workbench.action.files.setActiveEditorWriteableInSession');
+    await take(editor, ALL);
+  },
+
+  'the menu has no entry of ours, as the ghost text is there': async () => {
+    const editor = await typeInto('menu.py');
+    const list = await vscode.commands.executeCommand(
+      'vscode.executeCompletionItemProvider', editor.document.uri, editor.selection.active);
+    assert.deepEqual(list.items.filter(item => item.detail === 'dsassist'), []);
+    await take(editor, ALL);
+  },
+
+  'a finding comes when the file is saved, and its quick fix takes it away': async () => {
+    const document = await vscode.workspace.openTextDocument(path.join(folder(), 'repository', 'review.py'));
+    const editor = await vscode.window.showTextDocument(document);
+    const found = () => vscode.languages.getDiagnostics(document.uri).filter(each => each.source === 'dsassist');
+    assert.deepEqual(found(), []);
+    await editor.edit(edit => edit.insert(new vscode.Position(2, 0), '    breakpoint()\n'));
+    await document.save();
+    const [finding] = await until('a finding', () => found().length && found());
+    assert.equal(finding.range.start.line, 2);
+    const actions = await vscode.commands.executeCommand('vscode.executeCodeActionProvider', document.uri, finding.range);
+    const ignore = actions.find(action => action.title.includes('Ignore'));
+    assert.ok(await vscode.workspace.applyEdit(ignore.edit));
+    await document.save();
+    await until('no finding', () => found().length === 0);
+    assert.match(document.getText(), /dsassist: ignore/);
   },
 
   'a model that a workspace names is not taken': async () => {
@@ -67,6 +165,15 @@ const tests = {
     await until('snoozed', () => exports.status().kind === 'snoozed');
     await vscode.commands.executeCommand('dsassist.endSnooze');
     await until('not snoozed', () => exports.status().kind !== 'snoozed');
+  },
+
+  'a killed server is replaced, and completes': async ({ exports }) => {
+    const servers = () => fs.readdirSync('/proc').filter(isServerHere).map(Number);
+    const [killed] = servers();
+    process.kill(killed, 'SIGKILL');
+    await until('another server', () => servers().some(pid => pid !== killed));
+    await until('ready', () => exports.status().kind === 'ready');
+    await take(await typeInto('again.py'), ALL);
   },
 
   'ten restarts at once are one, and the server answers after it': async ({ exports }) => {
@@ -106,6 +213,36 @@ async function typeInto(name) {
   editor.selection = new vscode.Selection(end, end);
   await vscode.commands.executeCommand('type', { text: ' ' });
   return editor;
+}
+
+/** Asks for a completion, until the command has taken something of it. */
+async function take(editor, command) {
+  const before = editor.document.getText().length;
+  await until('something is taken', async () => {
+    await vscode.commands.executeCommand('dsassist.requestCompletion');
+    await vscode.commands.executeCommand(command);
+    return editor.document.getText().length > before;
+  });
+}
+
+/** What the document becomes when a completion is taken; it was taken back. */
+async function takenAndUndone(name) {
+  const editor = await typeInto(name);
+  const typed = editor.document.getText();
+  await take(editor, ALL);
+  const whole = editor.document.getText();
+  await undo(editor, typed);
+  return { editor, typed, whole };
+}
+
+/** Takes one edit back, after which the text is this. */
+async function undo(editor, text) {
+  await vscode.commands.executeCommand('undo');
+  await until('it is undone', () => editor.document.getText() === text);
+}
+
+function onDisk(editor) {
+  return fs.readFileSync(editor.document.uri.fsPath, 'utf8');
 }
 
 function isServerHere(name) {

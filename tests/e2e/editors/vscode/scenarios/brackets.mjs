@@ -1,15 +1,17 @@
 // Ghost text inside brackets that the editor closed: after Tab each is closed once.
 import assert from 'node:assert/strict';
 
-export default async function (window, { before, typed }) {
-  await window.open('sample.py', before.split('\n').length);
+export default async function (window, { file, before, typed }) {
+  await window.open(file, 'last');
   await window.statusSays('builtin');
   await window.type(typed);
-  await window.ghostComes();
+  const ghost = await window.ghostComes();
+  assert.ok((await window.lines()).at(-1).endsWith(')'), 'the editor closed the bracket');
   await window.press('Tab');
   await window.ghostGoes();
-  await window.save('sample.py');
-  const written = window.read('sample.py').slice(before.length);
-  assert.ok(written.startsWith(typed));
+  await window.save(file);
+  const written = window.read(file).slice(before.length);
+  assert.ok(written.startsWith(typed) && written.length > `${typed})`.length, written);
   assert.equal(written.split('(').length, written.split(')').length, `each bracket is closed once: ${written}`);
+  return `inside brackets: ${typed}⟦${ghost}⟧ became ${written}`;
 }

@@ -2,21 +2,17 @@
 import assert from 'node:assert/strict';
 import { until } from '../window.mjs';
 
-export default async function (window, { before, typed }) {
-  const line = before.split('\n').length;
-  await window.open('sample.py', line);
+export default async function (window, { file, typed }) {
+  await window.open(file, 'last');
   await window.statusSays('ready');
   const [killed, ...others] = window.servers();
   assert.ok(killed && others.length === 0, 'a window has one server');
   process.kill(killed, 'SIGKILL');
   await until('another server', () => window.servers().some(pid => pid !== killed));
   await window.statusSays('ready');
-  await window.goTo(line);
+  await window.open(file, 'last');
   await window.type(typed);
   await window.ghostComes();
-  assert.deepEqual((await window.messages()).filter(message => message.includes('dsassist')).filter(isAboutServer), []);
-}
-
-function isAboutServer(message) {
-  return /server|connection|restart/i.test(message);
+  await window.openMessages();
+  assert.deepEqual((await window.messages()).filter(message => /server|connection|restart/i.test(message)), []);
 }

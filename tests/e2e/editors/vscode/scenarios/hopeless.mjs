@@ -2,10 +2,13 @@
 import assert from 'node:assert/strict';
 import { stays, until } from '../window.mjs';
 
-export default async function (window) {
-  await window.open('sample.py', 1);
-  await until('the message', async () => (await window.messages()).some(message => message.includes('ended again and again')));
+export default async function (window, { program, starts }) {
+  await window.openMessages();
+  const said = async () => (await window.messages()).filter(message => message.includes('ended again and again')).length;
+  assert.equal(await said(), 0);
+  window.settings({ 'dsassist.path': program });
+  await until('the message', async () => await said() === 1);
   await window.statusSays('error');
-  assert.equal(window.read('starts').trim().split('\n').length, 5);
-  await stays('one message and no more', async () => (await window.messages()).filter(message => /dsassist/.test(message)).length === 1);
+  assert.equal(window.read(starts).trim().split('\n').length, 5);
+  await stays('one message and no more', async () => await said() === 1);
 }

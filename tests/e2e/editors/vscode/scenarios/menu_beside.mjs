@@ -1,16 +1,19 @@
-// The editor's own menu is open, and Enter takes its entry; nothing of ours comes with it.
+// The editor's own menu is open beside ghost text that goes on from its entry; Enter takes the entry, and nothing of ours with it.
 import assert from 'node:assert/strict';
-import { until } from '../window.mjs';
+import { claim, until } from '../window.mjs';
 
-export default async function (window) {
-  await window.open('sample.py', 2);
+export default async function (window, { file, before, typed, entry }) {
+  await window.open(file, 'last');
   await window.statusSays('builtin');
-  await window.type('x = tot');
-  await until('the menu', async () => (await window.page.locator('.suggest-widget.visible .monaco-list-row').allTextContents())
-    .some(row => row.includes('total_of_values')));
+  await window.type(typed);
+  const rows = window.page.locator('.suggest-widget.visible .monaco-list-row');
+  await until('the menu', async () => (await rows.allTextContents()).some(row => row.includes(entry)));
+  const ghost = await window.ghostComes();
+  assert.ok(await rows.count() > 0, 'the menu is still open');
+  assert.ok((typed + ghost).startsWith(entry) && typed + ghost !== entry, `it goes on from the entry: ${ghost}`);
   await window.press('Enter');
-  await until('the entry', async () => (await window.lines())[1] === 'x = total_of_values');
+  await claim('the entry', async () => (await window.lines()).join('\n') === before + entry);
   await window.press('Escape');
-  await window.save('sample.py');
-  assert.equal(window.read('sample.py'), 'total_of_values = 3\nx = total_of_values');
+  await window.save(file);
+  assert.equal(window.read(file), before + entry);
 }

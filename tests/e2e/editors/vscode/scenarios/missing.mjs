@@ -1,21 +1,17 @@
 // No program: one message that leads to the walkthrough; once the setting names one, completions come.
-import assert from 'node:assert/strict';
 import { until } from '../window.mjs';
 
-export default async function (window, { before, typed, program }) {
-  const line = before.split('\n').length;
-  await window.open('sample.py', line);
-  await until('the message', async () => (await window.messages()).some(message => message.includes('which is no program')));
-  assert.equal((await window.messages()).length, 1);
+export default async function (window, { file, typed, program }) {
+  await window.openMessages();
+  const ofOurs = async () => (await window.messages()).filter(message => message.includes('dsassist'));
+  await until('the one message', async () => (await ofOurs()).length === 1 && (await ofOurs())[0].includes('which is no program'));
   await window.statusSays('error', 'no program');
-  await window.page.locator('.notifications-toasts').getByText('How to Install').click();
+  await window.page.locator('.notifications-center').getByText('How to Install').click();
   await until('the walkthrough', async () => await window.page.getByText('Install dsassist').first().isVisible());
-  await window.shot('walkthrough');
 
-  window.write('.vscode/settings.json', JSON.stringify({ 'dsassist.path': program }));
+  window.settings({ 'dsassist.path': program });
   await window.statusSays('ready');
-  await window.command('View: Close Editor');
-  await window.goTo(line);
+  await window.open(file, 'last');
   await window.type(typed);
   await window.ghostComes();
 }

@@ -1,31 +1,30 @@
 // A word, then a line; the rest stays as ghost text as long as what is typed agrees with it.
 import assert from 'node:assert/strict';
-import { until } from '../window.mjs';
+import { claim, stays } from '../window.mjs';
 
-export default async function (window, { before, typed, after }) {
-  const row = before.split('\n').length - 1;
-  const line = async () => (await window.lines())[row];
-  const lastLine = before.slice(before.lastIndexOf('\n') + 1);
-  await window.open('sample.py', row + 1);
+export default async function (window, { file, before, typed }) {
+  const line = async () => (await window.lines()).at(-1);
+  await window.open(file, 'last');
   await window.statusSays('builtin');
   await window.type(typed);
-  const ghost = await window.ghostComes();
-  const start = lastLine + typed;
+  const whole = before + typed + await window.ghostComes();
 
   await window.press('Control+ArrowRight');
-  await until('a word is taken', async () => (await line()).length > start.length);
+  await claim('a word is taken', async () => (await line()).length > (before + typed).length);
   const withWord = await line();
-  assert.ok((start + ghost).startsWith(withWord) && withWord.length < (start + ghost).length, `a part, not all: ${withWord}`);
+  assert.ok(whole.startsWith(withWord) && withWord.length < whole.length, `a part, not all: ${withWord}`);
 
-  const rest = (start + ghost).slice(withWord.length);
-  await until('the rest is there', async () => await window.ghost() === rest);
+  const rest = whole.slice(withWord.length);
+  await claim('the rest is there', async () => await window.ghost() === rest);
   await window.type(rest[0]);
-  await until('what agrees leaves the rest', async () => await window.ghost() === rest.slice(1));
+  const isLeft = async () => await window.ghost() === rest.slice(1);
+  await claim('what agrees leaves the rest', isLeft);
+  await stays('what agrees leaves the rest where it is', isLeft);
   await window.press('Backspace');
-  await until('the rest is back', async () => (await window.ghost()).startsWith(rest));
+  await claim('the rest is back', async () => (await window.ghost()).startsWith(rest));
 
   await window.press('Control+Alt+ArrowRight');
-  await until('the line is taken', async () => await line() === start + ghost);
-  await window.save('sample.py');
-  assert.equal(window.read('sample.py'), before + typed + ghost + after);
+  await claim('the line is taken', async () => await line() === whole);
+  await window.save(file);
+  assert.equal(window.read(file), whole);
 }

@@ -1,8 +1,8 @@
 // The status bar names the model; its menu snoozes, by hand a completion comes all the same, and the menu ends the snooze.
 import { stays, until } from '../window.mjs';
 
-export default async function (window, { before, typed }) {
-  await window.open('sample.py', before.split('\n').length);
+export default async function (window, { file, typed }) {
+  await window.open(file, 'last');
   await window.statusSays('ready', 'builtin');
   await window.clickStatus();
   await until('the menu', async () => (await window.entries()).length > 5);
@@ -10,7 +10,7 @@ export default async function (window, { before, typed }) {
   await window.choose('Snooze');
   await window.statusSays('snoozed');
 
-  await window.goTo(before.split('\n').length);
+  await window.open(file, 'last');
   await window.type(typed);
   await stays('nothing is shown while it is snoozed', async () => await window.ghost() === '');
   await window.press('Alt+\\');
@@ -20,8 +20,7 @@ export default async function (window, { before, typed }) {
   await window.clickStatus();
   await window.choose('End the snooze');
   await window.statusSays('ready');
-  await window.goTo(before.split('\n').length);
-  await window.press('Backspace');
-  await window.type(typed.slice(-1));
+  await window.open(file, 'last');
+  await window.typeAgain(typed);
   await window.ghostComes();
 }

@@ -1,23 +1,27 @@
-// Esc takes the ghost text away, and so does typing something else; none of it is left anywhere.
+// Esc takes the ghost text away, and so does typing something else; then no key takes any of it.
 import assert from 'node:assert/strict';
-import { stays, until } from '../window.mjs';
+import { claim, stays } from '../window.mjs';
 
-export default async function (window, { before, typed }) {
-  await window.open('sample.py', before.split('\n').length);
+export default async function (window, { file, before, typed }) {
+  await window.open(file, 'last');
   await window.statusSays('builtin');
   await window.type(typed);
   const ghost = await window.ghostComes();
   await window.press('Escape');
   await window.ghostGoes();
   await stays('what was dismissed does not come back by itself', async () => await window.ghost() === '');
+  await window.press('Control+ArrowRight');
+  assert.equal((await window.lines()).at(-1), before + typed, 'the key for a word takes none');
 
-  await window.press('Backspace');
-  await window.type(typed.slice(-1));
+  await window.typeAgain(typed);
   await window.ghostComes();
   await window.type('ZQ');
-  await until('the old ghost text is gone', async () => !(await window.ghost()).includes(ghost));
+  const isGone = async () => !(await window.ghost()).includes(ghost);
+  await claim('the old ghost text is gone', isGone);
+  await stays('the old ghost text stays away', isGone);
   await window.press('Escape');
-  await window.save('sample.py');
-  assert.ok(window.read('sample.py').includes(`${typed}ZQ`));
-  assert.ok(!window.read('sample.py').includes(ghost), 'no ghost text in the file');
+  await window.ghostGoes();
+  await window.press('Tab');
+  await window.save(file);
+  assert.equal(window.read(file).trimEnd(), `${before}${typed}ZQ`, 'Tab is but a tab');
 }

@@ -1,0 +1,137 @@
+"""`python tampering.py MODE_FILE PROGRAM ARGUMENT...`: a language server that spoils what PROGRAM answers.
+
+The negative controls play scenarios against it: each must fail by what it claims. The file holds the name of what is
+done to the answers, a function below, or "sticky": findings stay. Each answer that was spoilt adds a line to the file
+of the same name that ends in ".spoilt".
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+Items = list[dict[str, Any]]
+Position = dict[str, int]
+
+
+class Spoiler:
+    """What was asked and answered, and what is made of it."""
+
+    def __init__(self, mode: Path) -> None:
+        self._mode = mode
+        self._asked: dict[int | str, dict[str, Any]] = {}  # requests, by their ids
+        self._in_use = ""
+        self._first: Items = []  # the first completion since the mode was set
+        self._findings: dict[str, Any] = {}
+
+    def asked(self, message: dict[str, Any]) -> dict[str, Any]:
+        """A message of the editor passes."""
+        if "id" in message and "method" in message:
+            self._asked[message["id"]] = message
+        return message
+
+    def answered(self, message: dict[str, Any]) -> dict[str, Any]:
+        """A message of the server passes."""
+        request = self._asked.pop(message["id"], {}) if "result" in message else {}
+        method = request.get("method")
+        mode = self._mode.read_text().strip()
+        if mode != self._in_use:
+            self._in_use, self._first = mode, []
+        result: Any = message.get("result")
+        if method == "textDocument/inlineCompletion" and mode in ITEMS:
+            result = ITEMS[mode](self._first, result, request["params"]["position"])
+            self._first = self._first or message["result"]
+        elif method == "textDocument/diagnostic" and mode == "sticky":
+            result = self._sticking(message["result"])
+        if result == message.get("result"):
+            return message
+        with self._mode.with_suffix(".spoilt").open("a") as file:
+            file.write(f"{mode}\n")
+        return message | {"result": result}
+
+    def _sticking(self, report: dict[str, Any]) -> dict[str, Any]:
+        """The latest findings that there were."""
+        if report.get("items"):
+            self._findings = report
+        return self._findings or report
+
+
+def silent(_first: Items, _now: Items, _cursor: Position) -> Items:
+    """Has nothing to say."""
+    return []
+
+
+def stubborn(first: Items, now: Items, cursor: Position) -> Items:
+    """Says the same, whatever is typed meanwhile."""
+    return [item | {"range": {"start": cursor, "end": cursor}} for item in first] or now
+
+
+def forgetful(first: Items, now: Items, _cursor: Position) -> Items:
+    """Has forgotten at once what it said first."""
+    return [] if first else now
+
+
+def blind(_first: Items, now: Items, cursor: Position) -> Items:
+    """Does not see the bracket behind the cursor, and so leaves it where it is."""
+    return [item | {"range": {"start": cursor, "end": cursor}} for item in now]
+
+
+def counting_code_points(_first: Items, now: Items, _cursor: Position) -> Items:
+    """Counts a character of two UTF-16 units as one: with one before the cursor, all is a column too far left."""
+
+    def left(position: Position) -> Position:
+        return position | {"character": position["character"] - 1}
+
+    return [item | {"range": {end: left(at) for end, at in item["range"].items()}} for item in now]
+
+
+ITEMS: dict[str, Callable[[Items, Items, Position], Items]] = {
+    each.__name__: each for each in (silent, stubborn, forgetful, blind, counting_code_points)
+}
+
+
+def read(stream: IO[bytes]) -> dict[str, Any] | None:
+    """The next message; None at the end."""
+    length = 0
+    while (line := stream.readline().strip()) or not length:
+        if not line:
+            return None
+        if line.lower().startswith(b"content-length:"):
+            length = int(line.partition(b":")[2])
+    message: dict[str, Any] = json.loads(stream.read(length))
+    return message
+
+
+def write(stream: IO[bytes], message: dict[str, Any]) -> None:
+    """Send a message."""
+    body = json.dumps(message).encode()
+    stream.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+    stream.flush()
+
+
+def main() -> int:
+    """Pass on what editor and server say to each other, until one of them ends."""
+    spoiler = Spoiler(Path(sys.argv[1]))
+    server = subprocess.Popen(sys.argv[2:], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    to_server, from_server = server.stdin, server.stdout
+    assert to_server is not None
+    assert from_server is not None
+
+    def pass_on() -> None:
+        while (message := read(sys.stdin.buffer)) is not None:
+            write(to_server, spoiler.asked(message))
+        to_server.close()
+
+    threading.Thread(target=pass_on, daemon=True).start()
+    while (message := read(from_server)) is not None:
+        write(sys.stdout.buffer, spoiler.answered(message))
+    return server.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
