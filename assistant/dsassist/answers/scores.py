@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from dsassist.answers.store import AnswerStore, answers_path
 from dsassist_runtime.api import Edit, EditScore, Engine, InfillRequest, ModelFacts, ScoreRequest, TextStream
+from dsassist_runtime.errors import ModelUnsupported
 
 if TYPE_CHECKING:
     from dsassist.engine import RemoteModel
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RememberingEngine", "remembering"]
 
+_UNSUPPORTED = "unsupported"
 _SCORER_VERSION = 1
 """Raise it where the same request is scored otherwise; the old answers are then not found any more."""
 
@@ -55,7 +57,11 @@ class RememberingEngine:
         key = self._key(request)
         if (known := self.store.get(key)) is not None:
             return _scores(known, request)
-        scores = self.engine.score(request, timeout_s)
+        try:
+            scores = self.engine.score(request, timeout_s)
+        except ModelUnsupported as error:  # it stays so, and a model need not be loaded to refuse again
+            self.store.put(key, json.dumps({_UNSUPPORTED: str(error)}))
+            raise
         numbers = {edit: number for number, edit in enumerate(request.edits)}
         self.store.put(key, json.dumps([_row(numbers[score.edit], score) for score in scores]))
         return scores
@@ -79,4 +85,7 @@ def _row(number: int, score: EditScore) -> list[object]:
 
 def _scores(known: str, request: ScoreRequest) -> tuple[EditScore, ...]:
     edits: tuple[Edit, ...] = request.edits
-    return tuple(EditScore(edits[number], *map(tuple, lists)) for number, *lists in json.loads(known))
+    answer = json.loads(known)
+    if isinstance(answer, dict):
+        raise ModelUnsupported(answer[_UNSUPPORTED])
+    return tuple(EditScore(edits[number], *map(tuple, lists)) for number, *lists in answer)

@@ -13,7 +13,7 @@ from dsassist.review.likelihood.tasks import Task
 from dsassist.review.scoring import Ask
 from dsassist.review.view import Middle, view_of
 from dsassist_runtime.api import Edit, ScoreRequest
-from dsassist_runtime.errors import ModelUnsupported
+from dsassist_runtime.errors import ModelUnsupported, RequestRefused
 
 __all__ = ["is_preferred_between"]
 
@@ -35,4 +35,6 @@ def is_preferred_between(task: Task, candidate: Candidate, ask: Ask) -> bool:
         scores = ask(request)
     except ModelUnsupported:
         return True
+    except RequestRefused:  # lines that are too long to be read twice
+        return False
     return bool(scores) and gain_nats(scores[0]) > 0

@@ -17,14 +17,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from dsassist.review.calibration.fit import LEAST_NATS
+from dsassist.review.calibration.thresholds import Thresholds
 from dsassist.review.changes import ChangedFile, Skipped
-from dsassist.review.likelihood.evidence import needed_nats
-from dsassist.review.likelihood.site import Candidate
 from dsassist.review.likelihood.tasks import Task, tasks_of
 from dsassist.review.plan import Cut
 from dsassist.review.source import Source
@@ -37,6 +35,7 @@ __all__ = ["Rest", "go_on_in_background", "is_busy", "lower_priority", "read_res
 
 _NICENESS = 10
 _LIMIT_S = 600.0
+_LEAST = Thresholds(LEAST_NATS)  # what the next run's are is not known here: it asks for no more than this
 
 _started: list[subprocess.Popen[bytes]] = []
 """Those of this process; they are not waited for."""
@@ -126,8 +125,7 @@ def score_rest(
     scored = 0
     for task in rest.tasks():
         try:
-            lines = len({candidate.line for candidate in task.candidates})
-            for _ in suspects_of(task, ask, partial(_may_be_enough, lines)):
+            for _ in suspects_of(task, ask, _LEAST):
                 pass
         except (RequestRefused, RecursionError):  # the next run leaves it out, too
             continue
@@ -135,11 +133,6 @@ def score_rest(
             break
         scored += 1
     return scored
-
-
-def _may_be_enough(lines: int, candidate: Candidate, nats: float) -> bool:
-    """Whether the next run may ask for a second opinion, too; what its thresholds are is not known here."""
-    return nats >= needed_nats(candidate.family, LEAST_NATS, lines)
 
 
 def lower_priority() -> None:

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from dsassist.review.calibration.thresholds import Thresholds
 from dsassist.review.changes import ChangedFile, Changes, PendingFile, Skipped
 from dsassist.review.findings import SEVERITIES, Finding, Review, Severity
-from dsassist.review.likelihood.site import Candidate
 from dsassist.review.likelihood.tasks import Task
 from dsassist.review.likelihood.wording import finding_of
 from dsassist.review.masking import masked_file
@@ -212,12 +211,9 @@ class _Run:
         return DEADLINE if self.is_late or self.remaining_s() <= 0 else ""
 
     def _findings_in(self, task: Task) -> Iterator[Finding]:
-        lines = len({candidate.line for candidate in task.candidates})
-
-        def is_enough(candidate: Candidate, nats: float) -> bool:
-            return nats >= self._judge.thresholds.needed_nats(candidate.family, lines)
-
-        for candidate, nats in suspects_of(task, self._ask, is_enough):
+        if not task.candidates:
+            return  # no judge is needed, and there may be none
+        for candidate, nats in suspects_of(task, self._ask, self._judge.thresholds):
             yield finding_of(task, candidate, nats, self._judge.severity)
 
     @property

@@ -339,8 +339,8 @@ class LocalEngine:
             )
         vocabulary, (context, cache) = self._model.vocabulary, self._scoring_memory
         if isinstance(request, ScoreRequest):
-            if request.suffix is not None:
-                self._infill_prompt(InfillRequest("", ""))  # refused at once where the model has no form for it
+            if request.suffix is not None:  # refused at once where the model has no form for it
+                self._infill_prompt(InfillRequest("", "", max_tokens=0))
             return Scoring(ticket, context, lambda: score_edits(context, cache, vocabulary, request, self._between))
         return Scoring(ticket, context, lambda: score_continuations(context, cache, vocabulary, request))
 

@@ -34,6 +34,7 @@ _Steps = Generator[list[BatchToken], None, None]
 # Logits of a 152k vocabulary are 0.6 MB a position: 64 positions at once are 39 MB.
 _LOGITS_BATCH = 64
 _SEQUENCES_BATCH = 16
+_MARKS = 4  # BOS and those of prefix, suffix and middle
 _LEAST_ROOM = 64  # cells for what an alternative has more than what is written, and for marks
 
 
@@ -62,8 +63,8 @@ def score_edits(
     if request.suffix is None:
         head = _head(vocabulary, request.context)
     else:
-        room = cache.n_cells - 2 * len(text) - _LEAST_ROOM
-        head = between(InfillRequest(request.context, request.suffix, max_prompt_tokens=max(room, 1)))
+        room = max(cache.n_cells - 2 * len(text) - _LEAST_ROOM - _MARKS, 1)
+        head = between(InfillRequest(request.context, request.suffix, max_tokens=0, max_prompt_tokens=room))
     if not text or not request.edits:
         return ()
     # The text in the cache, and behind its start one alternative at a time.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from dsassist.answers.scores import RememberingEngine
 from dsassist.answers.store import AnswerStore
 from dsassist_runtime.api import Edit, EditScore, ScoreRequest
+from dsassist_runtime.errors import ModelUnsupported
 from dsassist_runtime.testing import ScriptedEngine
 
 REQUEST = ScoreRequest("import os\n", "return low", (Edit(7, 10, "high"), Edit(0, 6, "yield")))
@@ -79,6 +81,14 @@ def test_scores_come_back_to_the_last_bit_and_the_model_is_asked_once(path: Path
     first = RememberingEngine(engine, AnswerStore(path), "model").score(REQUEST)
     again = RememberingEngine(engine, AnswerStore(path), "model").score(REQUEST, 0.0)
     assert again == first
+    assert len(engine.requests) == 1
+
+
+def test_that_a_model_has_no_form_for_a_question_is_kept_too(path: Path) -> None:
+    engine, request = ScriptedEngine(), replace(REQUEST, suffix="\n")
+    for _ in range(2):
+        with pytest.raises(ModelUnsupported, match="no form for what stands between"):
+            RememberingEngine(engine, AnswerStore(path), "model").score(request)
     assert len(engine.requests) == 1
 
 

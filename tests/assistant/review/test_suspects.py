@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from dsassist.review.agreement import is_preferred_between
+from dsassist.review.calibration.calibration import reached_by
+from dsassist.review.calibration.thresholds import Thresholds
 from dsassist.review.changes import ChangedFile
 from dsassist.review.likelihood.site import Candidate
 from dsassist.review.likelihood.tasks import Task, tasks_of
@@ -46,10 +48,7 @@ def task() -> Task:
 
 
 def suspects(engine: Engine, task: Task) -> list[str]:
-    def is_enough(_: Candidate, nats: float) -> bool:
-        return nats >= 4.0
-
-    return [candidate.alternative for candidate, _ in suspects_of(task, engine.score, is_enough)]
+    return [candidate.alternative for candidate, _ in suspects_of(task, engine.score, Thresholds(4.0))]
 
 
 def test_what_both_prefer_counts(task: Task, prefers: Prefers) -> None:
@@ -75,6 +74,25 @@ def test_the_next_best_of_a_line_is_tried_but_no_third(task: Task, prefers: Pref
 
     assert suspects(ScriptedEngine(score=score, between=prefers("value > high", 1.0)), task) == ["high"]
     assert suspects(ScriptedEngine(score=score, between=prefers("value < low else", 1.0)), task) == []
+
+
+def test_families_of_one_line_are_compared_by_what_they_need() -> None:
+    """`not` needs little evidence, a comparison more: what a threshold lets pass is not hidden by more nats."""
+    text = "def allowed(user, limit):\n    if user.active and user.age > limit:\n        return user\n    return None\n"
+    (task,) = tasks_of(ChangedFile("f.py", Source(text), LINES))
+    assert isinstance(task, Task)
+
+    def score(request: ScoreRequest) -> list[EditScore]:
+        gains = {"if not": 6.0, "user.age < limit": 7.0}
+        texts = {e: request.text[: e.start] + e.replacement + request.text[e.end :] for e in request.edits}
+        found = {e: next((nats for part, nats in gains.items() if part in texts[e]), -9.0) for e in request.edits}
+        return [EditScore(e, (-1.0,), (-1.0,), (-20.0,), (-20.0 + nats,)) for e, nats in found.items()]
+
+    engine = ScriptedEngine(score=score)
+    families = [c.family for c, _ in suspects_of(task, engine.score, Thresholds(5.0))]
+    assert families == ["missing-not"]
+    reached = {family for family, nats in reached_by(task, engine.score).items() if nats is not None and nats > 0}
+    assert reached == {"missing-not", "comparison"}
 
 
 def test_only_what_has_evidence_costs_a_second_question(task: Task, prefers: Prefers) -> None:

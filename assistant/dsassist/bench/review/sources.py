@@ -12,8 +12,8 @@ from typing import Protocol
 from dsassist.review.agreement import is_preferred_between
 from dsassist.review.changes import ChangedFile, Skipped
 from dsassist.review.findings import Finding
-from dsassist.review.likelihood.evidence import evidence_nats, needed_nats
-from dsassist.review.likelihood.site import Candidate, Family
+from dsassist.review.likelihood.evidence import evidence_nats, strength_of
+from dsassist.review.likelihood.site import Candidate
 from dsassist.review.likelihood.tasks import Task, tasks_of
 from dsassist.review.likelihood.wording import finding_of
 from dsassist.review.suspects import MOST_TRIES
@@ -115,7 +115,7 @@ def _findings(engine: Scorer, task: Task, candidates: tuple[Candidate, ...]) -> 
     lines: dict[int, list[tuple[float, float, Candidate]]] = {}
     for candidate, score in _scores(engine, task, candidates):
         nats = evidence_nats(score)
-        lines.setdefault(candidate.line, []).append((_strength(candidate.family, nats, n_lines), nats, candidate))
+        lines.setdefault(candidate.line, []).append((strength_of(candidate.family, nats, n_lines), nats, candidate))
     for found in lines.values():
         found.sort(key=lambda each: -each[0])
         strength, nats, candidate = next(
@@ -134,12 +134,6 @@ def _scores(engine: Scorer, task: Task, candidates: tuple[Candidate, ...]) -> It
     edits = {candidate.edit: candidate for candidate in candidates}
     for edit, score in scores_around(engine, task.context, task.function.text, tuple(edits)):
         yield edits[edit], score
-
-
-def _strength(family: Family, nats: float, lines: int) -> float:
-    """The threshold at which `needed_nats`, which grows evenly with it, is just the evidence that there is."""
-    least = needed_nats(family, 0.0, lines)
-    return (nats - least) / (needed_nats(family, 1.0, lines) - least)
 
 
 def written_by_model(engine: Engine) -> Source:

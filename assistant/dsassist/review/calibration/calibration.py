@@ -9,11 +9,12 @@ from pathlib import Path
 from dsassist.review.calibration.drawing import drawn_tasks
 from dsassist.review.calibration.fit import LEAST_NATS, Reached
 from dsassist.review.calibration.record import Record, function_key, read_record
+from dsassist.review.calibration.thresholds import Thresholds
 from dsassist.review.likelihood.evidence import needed_nats
 from dsassist.review.likelihood.site import Candidate, Family
 from dsassist.review.likelihood.tasks import Task
-from dsassist.review.scoring import Ask
-from dsassist.review.suspects import suspects_of
+from dsassist.review.scoring import Ask, nats_of, scores_of
+from dsassist.review.suspects import MOST_TRIES, Scored, by_strength, first_preferred
 from dsassist_runtime.api import EditScore, Engine, Priority, ScoreRequest
 from dsassist_runtime.errors import RequestRefused
 
@@ -21,6 +22,9 @@ __all__ = ["DEFAULT_FUNCTIONS", "Calibration", "Step", "calibration_of", "reache
 
 DEFAULT_FUNCTIONS = 430
 """Enough for 2 alarms to be allowed, and for a family of its own to be told from the others."""
+
+
+_LEAST = Thresholds(LEAST_NATS)
 
 
 @dataclass(frozen=True)
@@ -90,21 +94,24 @@ def reached_by(task: Task, ask: Ask) -> Reached:
     """The most evidence of each family against a function, less what it would need for the number of its lines.
 
     What no threshold that is fitted lets pass is taken as it is; of the rest only what both measures prefer counts.
+    Each family is taken by itself, since which one of a line is told depends on the thresholds.
     """
-    lines = len({candidate.line for candidate in task.candidates})
+    n_lines = len({candidate.line for candidate in task.candidates})
     reached: dict[Family, float | None] = dict.fromkeys(candidate.family for candidate in task.candidates)
-
-    def is_enough(candidate: Candidate, nats: float) -> bool:
-        if nats >= needed_nats(candidate.family, LEAST_NATS, lines):
-            return True
-        add(candidate, nats)
-        return False
+    enough: dict[tuple[int, Family], list[Scored]] = {}
 
     def add(candidate: Candidate, nats: float) -> None:
-        beyond = round(nats - needed_nats(candidate.family, 0.0, lines), 4)
+        beyond = round(nats - needed_nats(candidate.family, 0.0, n_lines), 4)
         before = reached[candidate.family]
         reached[candidate.family] = beyond if before is None else max(before, beyond)
 
-    for candidate, nats in suspects_of(task, ask, is_enough):
-        add(candidate, nats)
+    for candidate, score in scores_of(task, task.candidates, ask):
+        nats = nats_of(score)
+        if nats < _LEAST.needed_nats(candidate.family, n_lines):
+            add(candidate, nats)
+        else:
+            enough.setdefault((candidate.line, candidate.family), []).append((candidate, nats))
+    for _, found in sorted(enough.items()):
+        if preferred := first_preferred(task, by_strength(found, _LEAST, n_lines)[:MOST_TRIES], ask):
+            add(*preferred)
     return reached

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from dsassist.review.likelihood.evidence import needed_nats
+from dsassist.review.likelihood.evidence import needed_nats, strength_of
 from dsassist.review.likelihood.site import Family
 
 __all__ = ["Thresholds"]
@@ -25,3 +25,7 @@ class Thresholds:
     def needed_nats(self, family: Family, lines: int) -> float:
         """What a finding needs where alternatives on so many lines of its function were asked about."""
         return needed_nats(family, self.threshold_nats * self.factors.get(family, 1.0), lines)
+
+    def strength_of(self, family: Family, nats: float, lines: int) -> float:
+        """By which findings of several families are compared: the `threshold_nats` for which it is just enough."""
+        return strength_of(family, nats, lines) / self.factors.get(family, 1.0)

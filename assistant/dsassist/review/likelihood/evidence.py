@@ -15,7 +15,7 @@ import math
 from dsassist.review.likelihood.site import Family
 from dsassist_runtime.api import EditScore
 
-__all__ = ["LEAST_EVIDENCE", "MEASURED", "evidence_nats", "gain_nats", "needed_nats"]
+__all__ = ["LEAST_EVIDENCE", "MEASURED", "evidence_nats", "gain_nats", "needed_nats", "strength_of"]
 
 _FLOOR_NATS = -6.0
 
@@ -63,6 +63,12 @@ def needed_nats(family: Family, threshold_nats: float, lines: int) -> float:
     changed is found somewhere in every tenth function.
     """
     return threshold_nats * LEAST_EVIDENCE[family] + _NATS_PER_LOG_LINE * math.log(max(lines, 1))
+
+
+def strength_of(family: Family, nats: float, lines: int) -> float:
+    """The threshold for which the evidence is just enough, since `needed_nats` grows evenly with it."""
+    least = needed_nats(family, 0.0, lines)
+    return (nats - least) / (needed_nats(family, 1.0, lines) - least)
 
 
 def evidence_nats(score: EditScore) -> float:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from functools import lru_cache
 from typing import NamedTuple, Protocol
+from weakref import WeakKeyDictionary
 
 from dsassist.review.source import Source
 from dsassist.review.statement import Statement, Statements
@@ -71,9 +71,14 @@ class _File(NamedTuple):
     lines_by_text: dict[str, list[int]]
 
 
-@lru_cache(maxsize=64)
+_files: WeakKeyDictionary[Source, _File] = WeakKeyDictionary()
+"""Each lives as long as its text does: a review asks about all functions of a file, an editor about each version."""
+
+
 def _file(source: Source) -> _File:
-    lines: dict[str, list[int]] = defaultdict(list)
-    for line, text in enumerate(source.text.split("\n"), start=1):
-        lines[text.strip()].append(line)
-    return _File(Statements(source.language, source.text, source.tree), dict(lines))
+    if (found := _files.get(source)) is None:
+        lines: dict[str, list[int]] = defaultdict(list)
+        for line, text in enumerate(source.text.split("\n"), start=1):
+            lines[text.strip()].append(line)
+        found = _files[source] = _File(Statements(source.language, source.text, source.tree), dict(lines))
+    return found
