@@ -1,6 +1,6 @@
 """A real VS Code: code-server in a process of its own, shown by Chromium, which `scenarios/*.mjs` type into.
 
-`scripts/editors/vscode.sh` sets it up, once; where that cannot be, the tests are skipped with its reason.
+`scripts/editors/vscode.sh` sets it up, once; where that was not done, the tests are skipped.
 DSASSIST_SCREENSHOTS=1 puts the screenshots into docs/images and editors/vscode/media.
 """
 
@@ -204,7 +204,10 @@ def _end(process: subprocess.Popen[Any]) -> None:
 
 
 def _tools() -> Path:
-    """What the set-up made; it may take minutes the first time."""
+    """What the set-up made, with the extension built anew. It takes minutes the first time, so it is not begun here."""
+    cache = Path(os.environ.get("DSASSIST_TEST_EDITORS", Path.home() / ".cache" / "dsassist-tests"))
+    if not (cache / "vscode" / "code-server").is_dir():
+        pytest.skip("VS Code is not there (scripts/editors/vscode.sh puts it there)")
     made = subprocess.run([str(ROOT / "scripts" / "editors" / "vscode.sh")], capture_output=True, text=True)
     if made.returncode == 3:
         pytest.skip(f"no VS Code here: {made.stderr.strip().splitlines()[-1]}")
