@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["IdleCalibration", "is_wanted", "machine_is_free"]
 
 _IDLE_S = 60.0
-_END_S = 5.0
 _FREE_SHARE = 0.5  # of the cores, that other programs may use
 
 
@@ -57,13 +56,12 @@ class IdleCalibration:
         self._wait()
 
     def stop(self) -> None:
-        """The client goes; what was learnt stays."""
+        """The client goes; what was learnt stays. Nobody waits for the process, which is told to end."""
         self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
         if self._running is not None:
             self._running.cancel()
-            self._running.join(_END_S)
 
     def _wait(self) -> None:
         if self._timer is not None:
@@ -89,7 +87,7 @@ class IdleCalibration:
         self._running = BackgroundCalibration(folder, loaded, ended)
 
     def _is_busy(self, loaded: LoadedConfig) -> bool:
-        """Is anybody at work, or is the model not loaded yet? For this alone it is not loaded."""
+        """Is anybody at work, or was the model never loaded? The calibration itself asks whether it still is."""
         server = self._server
         opened = server.engines.opened(loaded)
         is_loaded = opened is not None and opened.model is not None and opened.facts is not None
@@ -97,6 +95,8 @@ class IdleCalibration:
 
     def _ended(self, what: tuple[Path, str], end: CalibrationEnd) -> None:
         self._running = None
+        if self._stopped:
+            return  # nobody reads the log any more
         if end.complete or end.error:
             self._done.add(what)
         if end.error:

@@ -18,6 +18,7 @@ from dsassist_runtime.server.served_models import ServedModels
 from dsassist_runtime.server.serving import Events
 from dsassist_runtime.server.supervisor import EngineSupervisor
 from dsassist_runtime.version import ENGINE_HEADER, __version__
+from dsassist_runtime.wire import to_wire
 
 __all__ = ["Service", "final_event"]
 
@@ -63,6 +64,7 @@ class Service:
             "pid": os.getpid(),
             "engine_pid": self.supervisor.pid,
             "model": self.supervisor.facts,
+            "settings": to_wire(self.supervisor.settings),
             "listen": self.listen,
             "idle_s": round(self.activity.idle_s, 1),
             "uptime_s": round(time.monotonic() - self.started, 1),

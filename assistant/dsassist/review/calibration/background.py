@@ -11,10 +11,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
+from typing import IO, Any
 
 from dsassist.config import LoadedConfig
 from dsassist.options import OPTIONS, value_of
+from dsassist_runtime.errors import DsassistError
 
 __all__ = ["BackgroundCalibration", "CalibrationEnd"]
 
@@ -34,16 +35,17 @@ class CalibrationEnd:
 class BackgroundCalibration:
     """Steps of the calibration of a configuration's model. Begins at once; `cancel` ends it, what is done stays.
 
-    `on_end` is called in a thread of its own, at last and in any case.
+    For this alone no model is loaded: it ends where the server does not hold just this one already, and nothing is
+    started. `on_end` is called in a thread of its own, at last and in any case.
     """
 
     def __init__(self, folder: Path, loaded: LoadedConfig, on_end: Callable[[CalibrationEnd], object]) -> None:
-        self._work = _work(folder, loaded)
+        self._folder = folder
+        self._loaded = loaded
         self._on_end = on_end
         self._cancelled = Event()
         self._process: subprocess.Popen[bytes] | None = None
-        self._thread = Thread(target=self._run, name="calibration", daemon=True)
-        self._thread.start()
+        Thread(target=self._run, name="calibration", daemon=True).start()
 
     def cancel(self) -> None:
         """Let the process end, within the question that the engine has; `on_end` follows. From any thread."""
@@ -52,21 +54,23 @@ class BackgroundCalibration:
             with suppress(ProcessLookupError):
                 process.terminate()
 
-    def join(self, timeout_s: float | None = None) -> bool:
-        """Wait for the end; whether it came."""
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive()
-
     def _run(self) -> None:
         end = CalibrationEnd(error="it could not be done")
         try:
             end = self._end()
         except OSError as error:
             end = CalibrationEnd(error=(error.strerror or str(error)).lower())
+        except DsassistError as error:
+            end = CalibrationEnd(error=str(error))
         finally:
             self._on_end(end)
 
     def _end(self) -> CalibrationEnd:
+        from dsassist.engine import engine_settings  # 0.1 s that a server's start need not wait for
+        from dsassist.review.calibration.held import is_held
+
+        if self._cancelled.is_set() or not is_held(engine_settings(self._loaded)):
+            return CalibrationEnd()
         last: dict[str, Any] = {}
         with _started() as process:
             self._process = process
@@ -74,9 +78,7 @@ class BackgroundCalibration:
                 process.terminate()
             assert process.stdin is not None
             assert process.stdout is not None
-            with suppress(BrokenPipeError):
-                process.stdin.write(self._work)
-                process.stdin.close()
+            _give(_work(self._folder, self._loaded), process.stdin)
             for line in process.stdout:
                 with suppress(ValueError):
                     last |= json.loads(line)
@@ -87,9 +89,20 @@ class BackgroundCalibration:
 
 
 def _work(folder: Path, loaded: LoadedConfig) -> bytes:
-    """What the process is to know: with other options of the engine it would have the model loaded anew."""
+    """What the process is to know: with other options of the engine the model would not be the one that is held."""
     keys = [key for key in OPTIONS if key in _TOLD or key.startswith("engine.")]
-    return json.dumps({"folder": str(folder), "options": {key: value_of(loaded.config, key) for key in keys}}).encode()
+    work = {"folder": str(folder), "options": {key: value_of(loaded.config, key) for key in keys}}
+    return json.dumps(work).encode() + b"\n"
+
+
+def _give(work: bytes, stdin: IO[bytes]) -> None:
+    """Write it and leave the pipe open: its end tells the process that ours has ended."""
+    try:
+        stdin.write(work)
+        stdin.flush()
+    except BrokenPipeError:
+        with suppress(BrokenPipeError):  # what is left in the buffer has nobody to go to
+            stdin.close()
 
 
 def _started() -> subprocess.Popen[bytes]:

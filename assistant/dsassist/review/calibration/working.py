@@ -1,9 +1,12 @@
 """Calibrates in a process of its own, for who has other things to do: `python -m dsassist.review.calibration.working`.
 
 Finding alternatives in the language server's process would hold the interpreter, and keys would wait. Standard input
-has the folder and options as JSON; for each function a line of JSON goes to standard output. The process is niced, asks
-at the priority of what may take all day, and ends by itself when nobody reads. When it is terminated the connection to
-the engine closes, which stops the question under way; what was measured before is in the record.
+has the folder and options as a line of JSON and stays open; for each function a line of JSON goes to standard output.
+The process is niced, asks at the priority of what may take all day, and ends when standard input does, as at the death
+of who started it. Then the connection to the engine closes, as it does when the process is terminated, which stops the
+question under way; what was measured before is in the record.
+
+It has no model loaded: where the server does not hold the model any more, the process ends, and is not complete.
 """
 
 from __future__ import annotations
@@ -16,13 +19,15 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from dsassist import git
 from dsassist.answers.scores import remembering
 from dsassist.config import load
-from dsassist.engine import open_engine, resolved_model
+from dsassist.engine import resolved_model, settings_of
 from dsassist.review.calibration.calibration import calibration_of
+from dsassist.review.calibration.held import HeldEngine, ModelNotHeld
 from dsassist.review.calibration.record import record_path
 from dsassist_runtime.errors import DsassistError
 from dsassist_runtime.places import make_private, runtime_dir
@@ -38,12 +43,23 @@ def main() -> int:
     """Take steps until all functions are measured or the time is up, and tell which of both."""
     os.nice(_NICENESS)
     try:
-        _tell(complete=_work(json.load(sys.stdin)))
+        work = json.loads(sys.stdin.readline())
+        Thread(target=_end_with_standard_input, name="parent", daemon=True).start()
+        _tell(complete=_work(work))
+    except ModelNotHeld:
+        _tell(complete=False)
     except BrokenPipeError:
         os._exit(0)  # the server is gone; the interpreter would complain of the pipe at its exit
     except DsassistError as error:
         _tell(error=str(error))
     return 0
+
+
+def _end_with_standard_input() -> None:
+    # Not `sys.stdin`, whose lock the interpreter needs at its exit.
+    while os.read(0, 4096):
+        pass
+    os._exit(0)
 
 
 def _work(work: dict[str, Any]) -> bool:
@@ -57,7 +73,8 @@ def _work(work: dict[str, Any]) -> bool:
     with _alone(record_path(model.path)) as is_alone:
         if not is_alone:
             return False
-        with closing(remembering(open_engine(loaded), model)) as engine:
+        settings = settings_of(model.path, loaded.config.engine)
+        with closing(remembering(HeldEngine(settings), model)) as engine:
             calibration = calibration_of(root, model.path, engine, exclude=loaded.config.review.exclude)
             while (step := calibration.next_step()) is not None:
                 _tell(done=step.done, wanted=step.wanted)

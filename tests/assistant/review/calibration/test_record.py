@@ -55,6 +55,16 @@ def test_a_damaged_record_is_begun_anew(model: Path, damage: str) -> None:
     assert list(read_record(model).functions) == ["two"]
 
 
+def test_what_was_measured_by_one_measure_is_kept(model: Path) -> None:
+    """A finished calibration of version 1 went at the first function that was added."""
+    read_record(model).add("one", {})
+    record_path(model).write_text('{"version": 1, "functions": {"one": {"name": 3.0}, "two": {"name": null}}}')
+    record = read_record(model)
+    assert record.functions == {"one": {"name": 3.0}, "two": {"name": None}}
+    record.add("three", {"name": 2.0})
+    assert read_record(model).functions == {"one": {"name": 3.0}, "two": {"name": None}, "three": {"name": 2.0}}
+
+
 def test_a_family_that_is_not_known_any_more_is_left_out(model: Path) -> None:
     read_record(model).add("one", {"name": 1.0})
     record_path(model).write_text('{"version": 2, "functions": {"one": {"name": 1.0, "spelling": 3.0}}}')
