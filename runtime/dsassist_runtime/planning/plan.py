@@ -1,0 +1,194 @@
+"""The plan: what of a model lies in VRAM, in RAM and on disk, and how fast it would write text.
+
+Pure: from what the model contains, what may be used, and how fast memory and disk are. VRAM takes the dense part and
+the KV cache first, layer by layer from the last one as `n_gpu_layers` does, then the experts of whole layers, as
+`tensor_buft_overrides` does. RAM takes the rest; of the experts that it has no room for, a cache.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from dsassist_runtime.errors import NotDone
+from dsassist_runtime.models.catalogue import in_words
+from dsassist_runtime.planning.contents import Contents, Layer
+from dsassist_runtime.planning.hit_rate import Routing, hit_rate
+
+__all__ = ["Bound", "Expected", "Held", "Limits", "Plan", "PlanImpossible", "Speeds", "make_plan"]
+
+Bound = Literal["memory bandwidth", "disk"]
+
+
+class PlanImpossible(NotDone):
+    """The model cannot be held within the limits."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the model may take, and the context that it shall have."""
+
+    ram_bytes: int
+    vram_bytes: int
+    n_ctx: int
+
+
+@dataclass(frozen=True)
+class Speeds:
+    """Bytes/s that memory and disk are read with."""
+
+    memory_bytes_s: float
+    disk_bytes_s: float
+
+
+@dataclass(frozen=True)
+class Held:
+    """What lies in one kind of memory."""
+
+    dense_bytes: int = 0
+    expert_bytes: int = 0
+    kv_bytes: int = 0
+    buffer_bytes: int = 0
+
+    @property
+    def n_bytes(self) -> int:
+        """All of it."""
+        return self.dense_bytes + self.expert_bytes + self.kv_bytes + self.buffer_bytes
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The speed of one text at a time, what limits it, and the share of expert reads that the cache answers."""
+
+    routing: Routing
+    tokens_s: float
+    bound: Bound
+    hit_rate: float
+    missed_bytes_per_token: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where everything lies. Of routed experts `disk_bytes` are those that neither memory holds at one time."""
+
+    limits: Limits
+    vram: Held
+    ram: Held
+    disk_bytes: int
+    copied_bytes: int  # in VRAM and in RAM: the table of tokens, where it is the output's as well
+    n_gpu_layers: int
+    expert_layers_in_vram: tuple[int, ...]
+    read_bytes_per_token: int  # from memory, once missed experts are there
+    token_expert_bytes: int  # what a token uses of the experts outside of VRAM
+    least_ram_bytes: int  # below this the model cannot be held
+    sensible_ram_bytes: int  # below this the cache is hit by nothing
+    expected: tuple[Expected, ...]  # the slowest assumption first; one where no expert is on disk
+
+    @property
+    def is_streamed(self) -> bool:
+        """Must experts be read while text is written?"""
+        return self.expected[0].hit_rate < 1.0
+
+
+def make_plan(contents: Contents, limits: Limits, speeds: Speeds) -> Plan:
+    """Place everything; `PlanImpossible` with the numbers when it cannot be held."""
+    on_gpu = _fill_vram(contents, limits)
+    off_gpu = [layer for layer in contents.layers if layer.index not in on_gpu.expert_layers]
+    fixed = Held(
+        dense_bytes=contents.dense_bytes - on_gpu.held.dense_bytes + on_gpu.copied_bytes,
+        kv_bytes=contents.kv_bytes(limits.n_ctx) - on_gpu.held.kv_bytes,
+        buffer_bytes=contents.compute_bytes(limits.n_ctx),
+    )
+    expert_bytes = sum(layer.expert_bytes for layer in off_gpu)
+    token_bytes = sum(contents.n_used * layer.one_expert_bytes for layer in off_gpu)
+    largest_layer = max((layer.expert_bytes for layer in off_gpu), default=0)
+    least = fixed.n_bytes + largest_layer
+    if limits.ram_bytes < least:
+        raise _impossible(contents, limits, fixed, largest_layer)
+    cached = min(expert_bytes, limits.ram_bytes - fixed.n_bytes)
+    read = _read_per_token(contents, limits.n_ctx)
+    routings: tuple[Routing, ...] = ("even", "local") if cached < expert_bytes else ("even",)
+    return Plan(
+        limits,
+        vram=on_gpu.held,
+        ram=Held(fixed.dense_bytes, cached, fixed.kv_bytes, fixed.buffer_bytes),
+        disk_bytes=expert_bytes - cached + contents.unused_bytes,
+        copied_bytes=on_gpu.copied_bytes,
+        n_gpu_layers=on_gpu.n_gpu_layers,
+        expert_layers_in_vram=on_gpu.expert_layers,
+        read_bytes_per_token=read,
+        token_expert_bytes=token_bytes,
+        least_ram_bytes=least,
+        sensible_ram_bytes=fixed.n_bytes + min(expert_bytes, token_bytes + largest_layer),
+        expected=tuple(
+            _expected(routing, hit_rate(cached, token_bytes, expert_bytes, routing), read, token_bytes, speeds)
+            for routing in routings
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class _OnGpu:
+    held: Held = Held()
+    copied_bytes: int = 0
+    n_gpu_layers: int = 0
+    expert_layers: tuple[int, ...] = ()
+
+
+def _fill_vram(contents: Contents, limits: Limits) -> _OnGpu:
+    """What fits, in order; the first part that does not ends it, so that more VRAM never holds less of anything."""
+    buffers, copied = contents.compute_bytes(limits.n_ctx), contents.input_bytes if contents.is_tied else 0
+    dense = contents.output_bytes + copied
+    left = limits.vram_bytes - buffers - dense
+    if left < 0:
+        return _OnGpu()
+    kv, n_gpu_layers = 0, 1  # llama.cpp counts the output as a layer
+    for layer in reversed(contents.layers):
+        needed = layer.dense_bytes + layer.kv_bytes(limits.n_ctx)
+        if needed > left:
+            return _OnGpu(Held(dense, 0, kv, buffers), copied, n_gpu_layers)
+        left -= needed
+        dense, kv, n_gpu_layers = dense + layer.dense_bytes, kv + layer.kv_bytes(limits.n_ctx), n_gpu_layers + 1
+    experts = _last_that_fit(contents.layers, left)
+    held = Held(dense, sum(layer.expert_bytes for layer in experts), kv, buffers)
+    return _OnGpu(held, copied, n_gpu_layers, tuple(sorted(layer.index for layer in experts)))
+
+
+def _last_that_fit(layers: tuple[Layer, ...], n_bytes: int) -> list[Layer]:
+    found = []
+    for layer in reversed([layer for layer in layers if layer.n_experts]):
+        n_bytes -= layer.expert_bytes
+        if n_bytes < 0:
+            break
+        found.append(layer)
+    return found
+
+
+def _read_per_token(contents: Contents, n_ctx: int) -> int:
+    """The dense part but for the table of tokens, the experts that a token uses, and the KV of half a context."""
+    table = 0 if contents.is_tied else contents.input_bytes
+    experts = sum(contents.n_used * layer.one_expert_bytes for layer in contents.layers)
+    return contents.dense_bytes - table + experts + contents.kv_bytes_per_token * n_ctx // 2
+
+
+def _expected(routing: Routing, hits: float, read_bytes: int, token_bytes: int, speeds: Speeds) -> Expected:
+    """Reading and computing one after the other, computing as fast as memory is read."""
+    missed = (1.0 - hits) * token_bytes
+    memory_s, disk_s = read_bytes / speeds.memory_bytes_s, missed / speeds.disk_bytes_s
+    bound: Bound = "disk" if disk_s > memory_s else "memory bandwidth"
+    return Expected(routing, 1.0 / (memory_s + disk_s), bound, hits, round(missed))
+
+
+def _impossible(contents: Contents, limits: Limits, fixed: Held, largest_layer: int) -> PlanImpossible:
+    parts = [f"{in_words(fixed.dense_bytes)} of weights that each token needs"]
+    if largest_layer:
+        parts.append(f"{in_words(largest_layer)} for the experts of one layer")
+    parts.append(f"{in_words(fixed.kv_bytes)} of KV cache for {limits.n_ctx} tokens")
+    parts.append(f"{in_words(fixed.buffer_bytes)} of buffers")
+    vram = f" beside {in_words(limits.vram_bytes)} of VRAM" if limits.vram_bytes else ""
+    dense = "" if contents.n_experts else "; a dense model has no experts that could stay on disk"
+    return PlanImpossible(
+        f"{contents.name} needs {in_words(fixed.n_bytes + largest_layer)} of RAM{vram} at least "
+        f"({', '.join(parts)}), and there are {in_words(limits.ram_bytes)}{dense}; "
+        "take a shorter context, more memory, or a smaller model"
+    )
