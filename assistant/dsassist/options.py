@@ -113,7 +113,9 @@ class CompletionConfig:
         maximum=1.0,
     )
     learn_threshold: bool = declare(True, "Tune min_probability by what you accept, once there is enough of it")
-    context: bool = declare(True, "Show the model parts of other files: what is imported, named or edited lately")
+    context: bool = declare(
+        True, "Show the model parts of other files: what was edited lately, is similar or is imported"
+    )
     exclude: tuple[str, ...] = declare((), "Globs of files that are not completed, from the repository's root")
     languages: tuple[str, ...] = declare(
         (ALL_LANGUAGES,), 'Languages that are completed, as editors name them; "*": all', known=KNOWN_LANGUAGES

@@ -10,13 +10,13 @@ from dsassist_lsp.acceptance import ACCEPT_COMMAND
 if TYPE_CHECKING:
     from dsassist_lsp.server import Server
 
-__all__ = ["register"]
+__all__ = ["Commands", "register"]
 
 _DEFAULT_MINUTES = 30.0
 _MOST_MINUTES = 7 * 24 * 60.0
 
 
-def register(server: Server) -> None:
+def register(server: Server) -> Commands:
     """Have the server answer them, and say so at `initialize`."""
     commands = Commands(server)
     server.command("dsassist.snooze")(lambda *arguments: commands.snooze(*arguments))
@@ -24,6 +24,7 @@ def register(server: Server) -> None:
     server.command("dsassist.status")(lambda *_: commands.status())
     server.command("dsassist.explainCompletion")(lambda *_: commands.explain_completion())
     server.command(ACCEPT_COMMAND)(lambda *arguments: commands.accept_completion(*arguments))
+    return commands
 
 
 class Commands:
@@ -51,7 +52,7 @@ class Commands:
         """Show completions and findings again."""
         self._end_timer()
         self._server.control.snooze(0)
-        self._server.status.rest()
+        self._server.show_rest()
         self._server.reviews.review_again()
         return self.status()
 
@@ -67,6 +68,10 @@ class Commands:
     def accept_completion(self, offer: object = None, *_: object) -> None:
         """An item was inserted as a whole."""
         self._server.counting.acceptance.did_accept(offer)
+
+    def stop(self) -> None:
+        """The end of the snoozing is not to be told any more."""
+        self._end_timer()
 
     def _end_timer(self) -> None:
         if self._snooze_end is not None:

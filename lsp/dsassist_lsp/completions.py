@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary
 
-from dsassist.completion.completer import PromptName, infill_request
+from dsassist.completion.completer import PromptName, fitting_prompt_tokens, infill_request
 from dsassist.completion.draft import Draft
 from dsassist.completion.place import Place
 from dsassist.completion.plan import Budget, Prompt, budget_of
@@ -102,8 +102,7 @@ class Completions:
 
     def expect(self, asked: Asked) -> None:
         """A request may come for this place: once nobody types, have a wide prompt for it read."""
-        session = self._sessions.get(asked.document) or self._session(asked)
-        session.place = asked.place
+        self._session(asked).place = asked.place
         self._read_ahead_soon(asked)
 
     def changed(self, document: str, place: Place | None) -> None:
@@ -160,7 +159,8 @@ class Completions:
     def _budget(self, loaded: LoadedConfig) -> Budget:
         opened = self._engines.opened(loaded)
         speed = opened.speed.prefill_tokens_per_s if opened is not None else 0.0
-        return budget_of(speed, loaded.config.completion.max_prompt_tokens)
+        n_ctx = opened.facts.n_ctx if opened is not None and opened.facts is not None else 0
+        return budget_of(speed, fitting_prompt_tokens(loaded.config.completion, n_ctx))
 
     # Idle time
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 from dsassist.completion.draft import Draft
@@ -22,12 +23,21 @@ __all__ = ["Counting"]
 _SOURCES: dict[str, Source] = {"engine": "engine", "typed": "typed through", "prepared": "prepared"}
 
 
+@dataclass
+class _Counted:
+    """What the ledger has of a request: its id there, and what of it may change when more of the text is shown."""
+
+    request: int
+    wasted: int
+    reason: str
+
+
 class Counting:
     """Called in the event loop's thread; the disk is another thread's."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._requests: WeakKeyDictionary[Draft, int] = WeakKeyDictionary()  # the texts that may be shown yet
+        self._requests: WeakKeyDictionary[Draft, _Counted] = WeakKeyDictionary()  # the texts that may be shown yet
         self.acceptance = Acceptance(ledger)
 
     def threshold(self, document: str, place: Place, loaded: LoadedConfig, model: str) -> float:
@@ -73,8 +83,9 @@ class Counting:
     def written(self, asked: Asked, draft: Draft, model: str) -> None:
         """Count what a text cost, once nothing more of it is written."""
         if draft.end is not None:
-            cost = _cost(asked, model, draft.end, _wasted(draft), _reason(draft), "completion")
-            self._requests[draft] = self._ledger.request(cost)
+            wasted, reason = _wasted(draft), _reason(draft)
+            request = self._ledger.request(_cost(asked, model, draft.end, wasted, reason, "completion"))
+            self._requests[draft] = _Counted(request, wasted, reason)
 
     def further(self, asked: Asked, model: str, end: GenerationEnd, unseen: float) -> None:
         """Count what another text cost that was asked for by hand; `unseen` is the share that is not offered."""
@@ -86,8 +97,12 @@ class Counting:
 
     def _see(self, draft: Draft) -> None:
         """More of a text that is written may be on the screen than when it was counted."""
-        if (request := self._requests.get(draft)) is not None:
-            self._ledger.request_seen(request, _wasted(draft), _reason(draft))
+        if (counted := self._requests.get(draft)) is None:
+            return
+        wasted, reason = _wasted(draft), _reason(draft)
+        if (wasted, reason) != (counted.wasted, counted.reason):
+            counted.wasted, counted.reason = wasted, reason
+            self._ledger.request_seen(counted.request, wasted, reason)
 
 
 def _cost(asked: Asked, model: str, end: GenerationEnd, wasted: int, reason: str, purpose: Purpose) -> RequestCost:

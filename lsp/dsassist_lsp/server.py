@@ -53,6 +53,7 @@ class Server(LanguageServer):
 
     protocol: AnsweringProtocol
     actions: actions.Actions
+    commands: commands.Commands
     reviews: reviews.Reviews
 
     def __init__(self, opener: EngineOpener = open_configured_engine) -> None:
@@ -115,6 +116,13 @@ class Server(LanguageServer):
     def show_refusal(self, reason: str) -> None:
         """Nothing is shown here, and why."""
         self.status.set(kind="snoozed" if reason == "snoozed" else "off", message=reason, reason=reason)
+
+    def show_rest(self) -> None:
+        """Tell what holds where nothing else is to be told."""
+        if self.configuration(self.main_folder()).config.completion.enabled:
+            self.status.rest()
+        else:
+            self.show_refusal(COMPLETION_IS_OFF)
 
     def hint_missing_grammar(self, place: Place) -> None:
         """Say, once, that what is shown in this language is not checked."""
@@ -251,7 +259,7 @@ def create_server(opener: EngineOpener = open_configured_engine) -> Server:
     server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())(inline_completion)
     menu = types.CompletionOptions(trigger_characters=_TRIGGER_CHARACTERS)
     server.feature(types.TEXT_DOCUMENT_COMPLETION, menu)(completion)
-    commands.register(server)
+    server.commands = commands.register(server)
     server.actions = actions.register(server)
     server.reviews = reviews.register(server)
     return server
@@ -372,6 +380,7 @@ def shutdown(ls: Server, *_params: object) -> None:
     """Note that the client says goodbye; pygls cancels the requests in flight."""
     ls.exit_code = 0
     ls.completions.stop_all()
+    ls.commands.stop()
     ls.reviews.stop()
     ls.calibration.stop()
     ls.counting.acceptance.close()

@@ -221,6 +221,7 @@ class PromptRead:
     prompt_tokens: int
     cached_tokens: int
     logprobs: tuple[TokenLogprob, ...] = ()  # of the prompt behind its first token, where they were asked for
+    prompt_ms: float = 0.0  # that it took, without the time before it began
 
 
 @dataclass(frozen=True)

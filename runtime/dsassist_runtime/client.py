@@ -225,7 +225,7 @@ class HttpTextStream:
         if self._end is None:  # before the thread that reads wakes up and looks
             prompt = self._prompt
             figures = GenerationEnd("cancelled", prompt.prompt_tokens, prompt.cached_tokens, self._n_written, 0.0, 0.0)
-            self._end = self._with_client_times(figures)
+            self._end = self._with_client_times(replace(figures, prompt_ms=prompt.prompt_ms))
         self._events.close()
 
     def __enter__(self) -> TextStream:

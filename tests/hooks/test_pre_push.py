@@ -17,24 +17,21 @@ REVIEW = """
 import json
 import os
 from dsassist.command import Command
+from dsassist.commands.review import COMMAND as OURS
+from dsassist.options import flags_from
 from dsassist_runtime.errors import NotDone
 
 
-def add_arguments(parser):
-    for name in ("--range", "--deadline", "--fail-level"):
-        parser.add_argument(name)
-    parser.add_argument("--instruct", action="store_true")
-
-
 def run(args):
+    level = flags_from(args).get("review.fail_level")
     with open(os.environ["REVIEWS"], "a") as file:
-        file.write(json.dumps([args.range, args.deadline, args.fail_level, args.instruct]) + "\\n")
+        file.write(json.dumps([args.range, f"{args.deadline:g}", level, args.instruct]) + "\\n")
     if os.environ["ENDS"] == "model":
         raise NotDone("the model is not here")
     return int(os.environ["ENDS"])
 
 
-COMMAND = Command("review", add_arguments, run)
+COMMAND = Command("review", OURS.add_arguments, run)
 """
 
 
@@ -235,6 +232,17 @@ def test_the_instruct_model_is_asked_where_the_configuration_says_so(
     assert reviews.read_text().endswith(f'"120", null, {asked}]\n')
     monkeypatch.setenv("DSASSIST_HOOK_PUSH_INSTRUCT", "true")
     assert push(monkeypatch, line) == 0
+    assert reviews.read_text().endswith('"120", null, true]\n')
+
+
+def test_what_is_given_by_hand_of_the_instruct_model_wins(
+    reviews: Path, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DSASSIST_HOOK_PUSH_INSTRUCT", "true")
+    assert push(monkeypatch, line, "--no-instruct") == 0
+    assert reviews.read_text().endswith('"120", null, false]\n')
+    monkeypatch.setenv("DSASSIST_HOOK_PUSH_INSTRUCT", "false")
+    assert push(monkeypatch, line, "--instruct") == 0
     assert reviews.read_text().endswith('"120", null, true]\n')
 
 

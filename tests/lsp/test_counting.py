@@ -53,6 +53,21 @@ def test_what_is_seen_later_is_not_wasted(serve: Serve) -> None:
     wait_for(lambda: rows("wasted_tokens", condition="purpose = 'completion'") < [(before,)], 30)
 
 
+def test_a_further_answer_from_a_text_of_which_no_more_is_shown_changes_nothing(serve: Serve) -> None:
+    client = serve(ScriptedEngine(["1\n"]))
+    client.open("x = ")
+    assert client.inline(0, 4)
+    wait_for(lambda: rows("wasted_tokens", condition="purpose = 'completion'"), 30)
+    with opened(ledger_dir(), create=False) as connection:
+        assert connection is not None
+        connection.execute("UPDATE requests SET wasted_tokens = 77")
+    assert client.inline(0, 4), "answered from what is written"
+    type_in(client, "y", 0, 2)
+    assert client.inline(0, 5), "asked anew, and counted after what came before"
+    wait_for(lambda: len(rows("at", condition="purpose = 'completion'")) == 2, 30)
+    assert rows("wasted_tokens", condition="purpose = 'completion'")[0] == (77,)
+
+
 def test_prompts_that_are_read_in_idle_time_are_counted_as_evaluated(serve: Serve) -> None:
     client = serve(ScriptedEngine(["1\n"]))
     client.open("x = ")

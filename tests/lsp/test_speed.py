@@ -20,7 +20,7 @@ def test_the_next_session_begins_with_the_speed_that_this_one_measured(
     loaded = load(tmp_path)
     first = open_configured_engine(loaded, lambda _share: None)
     assert first.speed.prefill_tokens_per_s == guessed_speed(builtin_model.stat().st_size)
-    first.speed.saw(GenerationEnd("stop", 500, 0, 0, 10_000.0, 10_000.0))
+    first.speed.saw(GenerationEnd("stop", 500, 0, 0, 10_000.0, 10_000.0, prompt_ms=10_000.0))
     wait_for(speeds_path().is_file)
     assert open_configured_engine(loaded, lambda _share: None).speed.prefill_tokens_per_s == 50.0
 

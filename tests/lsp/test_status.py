@@ -131,3 +131,21 @@ def test_hidden_code_actions_are_told_with_the_reason_and_taken_back_with_anothe
             ),
             30,
         )
+
+
+def test_who_ends_the_snoozing_sees_that_completion_is_switched_off(serve: Serve) -> None:
+    """It said for ever that the model was starting."""
+    client = serve(ScriptedEngine(["1"]), options={"completion": {"enabled": False}})
+    wait_until_now(client, kind="off")
+    assert execute(client, "dsassist.snooze", 5)["kind"] == "snoozed"
+    ended = execute(client, "dsassist.unsnooze")
+    assert (ended["kind"], ended["message"]) == ("off", "completion is switched off (completion.enabled)")
+
+
+def test_the_end_of_the_snoozing_is_not_told_after_a_shutdown(serve: Serve) -> None:
+    client = serve(ScriptedEngine(["1"]))
+    wait_until_now(client, kind="ready", model="scripted")
+    execute(client, "dsassist.snooze", 0.02)
+    client.ask("shutdown")
+    with pytest.raises(AssertionError, match="did not come to pass"):
+        wait_for(lambda: statuses(client)[-1]["kind"] != "snoozed", 2.0)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from dsassist_runtime.api import InfillRequest
+from dsassist_runtime.api import InfillRequest, ModelFacts
 from dsassist_runtime.testing import ScriptedEngine
 from lsp.client import URI, LanguageClient, Serve, wait_for
 
@@ -70,3 +71,40 @@ def test_nothing_is_read_where_nothing_is_completed_or_a_request_comes_with_each
 
     wait_for(read)
     assert [request.begun for request in read()] == ["\nz = "]
+
+
+def test_the_document_that_is_typed_in_is_not_forgotten_for_a_new_one(serve: Serve) -> None:
+    """Where nothing is completed while one types, the first document stayed the oldest, and its prompt went first."""
+    engine = ScriptedEngine(["q\n"])
+    client = serve(engine, options=MANUAL)
+    client.open(TEXT)
+    type_text(client, "y = ", 2, 300)
+    wait_for(lambda: engine.streams and engine.streams[0].end is not None)
+    others = [f"file:///project/other_{n}.py" for n in range(33)]
+    for n, uri in enumerate(others):
+        client.open(TEXT, uri=uri)
+        type_text(client, "z = ", 2, 300, uri)
+        type_text(client, "y", 3 + n, 300)
+    assert by_hand(client, 300, 4 + len(others))
+    warm, *_, first = (each for each in engine.requests if isinstance(each, InfillRequest))
+    assert first.max_tokens
+    assert (first.prefix, first.suffix) == (warm.prefix, warm.suffix)
+
+
+class SmallContext(ScriptedEngine):
+    """A model that holds 1,024 tokens, as the builtin one."""
+
+    def facts(self) -> ModelFacts:
+        return replace(super().facts(), n_ctx=1024)
+
+
+def test_no_more_is_read_ahead_than_the_model_holds_beside_a_text(serve: Serve) -> None:
+    engine = SmallContext(["q\n"])
+    client = serve(engine, options=MANUAL)
+    wait_for(lambda: client.shown() or any(params.get("kind") == "ready" for _, params in client.notifications), 30)
+    client.open(TEXT)
+    type_text(client, "y = ", 2, 300)
+    wait_for(lambda: engine.streams and engine.streams[0].end is not None)
+    [warm] = engine.requests
+    assert isinstance(warm, InfillRequest)
+    assert 600 < warm.max_prompt_tokens < 1024 - 200

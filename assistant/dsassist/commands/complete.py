@@ -60,14 +60,16 @@ def run(args: argparse.Namespace, engine_of: Callable[[LoadedConfig], Engine] | 
         notice(note)
     options = loaded.config.completion
     at = Place(text, offset, str(path))
+    engine = (engine_of or open_engine)(loaded)
+    n_ctx = 0 if model.kind == "remote" else engine.facts().n_ctx  # an address is asked nothing before the consent
     request = infill_request(
-        whole_prompt(at, options),
+        whole_prompt(at, options, n_ctx),
         options,
         PromptName(path.name, path.absolute().parent.name),
         sampling=Sampling(temperature=options.temperature, seed=args.seed),
         trace_experts=args.show_experts,
     )
-    writer, end = write_completion((engine_of or open_engine)(loaded), at, request, options)
+    writer, end = write_completion(engine, at, request, options)
     offer = writer.offer()
     if args.json:
         _print_json(offer, writer.reason, end, model.name)

@@ -72,7 +72,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", metavar="FILE", help="write the report to a file, not to stdout")
     parser.add_argument(
         "--instruct",
-        action="store_true",
+        action=argparse.BooleanOptionalAction,
+        default=False,
         help="also ask an instruct model about each function, in words; it is tried on unchanged functions first",
     )
     _add_handling_arguments(parser)

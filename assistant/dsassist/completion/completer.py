@@ -17,7 +17,17 @@ from dsassist.options import CompletionConfig
 from dsassist.secrets import without_secrets, without_secrets_of_parts
 from dsassist_runtime.api import ContextFile, Engine, GenerationEnd, InfillRequest, Sampling
 
-__all__ = ["PromptName", "as_asked", "infill_request", "new_writer", "whole_prompt", "write"]
+__all__ = [
+    "PromptName",
+    "as_asked",
+    "fitting_prompt_tokens",
+    "infill_request",
+    "new_writer",
+    "whole_prompt",
+    "write",
+]
+
+_MARKS = 4  # of a prompt: its beginning and those of its parts
 
 
 @dataclass(frozen=True)
@@ -28,10 +38,22 @@ class PromptName:
     repository: str = ""
 
 
-def whole_prompt(place: Place, options: CompletionConfig) -> Prompt:
+def fitting_prompt_tokens(options: CompletionConfig, n_ctx: int) -> int:
+    """`completion.max_prompt_tokens`, or what a context of `n_ctx` tokens (0: unknown) has room for beside the text.
+
+    The engine would cut what does not fit, of a prompt that is read ahead less than of the same one when a text is
+    asked for, and nothing of what was read would be of use. An eighth is left for what is typed: the engine makes room
+    for it in steps of that size.
+    """
+    if not n_ctx:
+        return options.max_prompt_tokens
+    return max(1, min(options.max_prompt_tokens, (n_ctx - options.max_tokens - _MARKS) * 7 // 8))
+
+
+def whole_prompt(place: Place, options: CompletionConfig, n_ctx: int = 0) -> Prompt:
     """The prompt for a cursor in a document of which nothing is evaluated yet, as wide as it may be."""
     before, after = place.around
-    return prompt_at(before, after, options.max_prompt_tokens)
+    return prompt_at(before, after, fitting_prompt_tokens(options, n_ctx))
 
 
 def infill_request(prompt: Prompt, options: CompletionConfig, name: PromptName, **more: Any) -> InfillRequest:

@@ -95,15 +95,11 @@ class Drafts:
     """The latest drafts of one document, the newest first."""
 
     def __init__(self) -> None:
-        self._kept: deque[Draft] = deque()
+        self._kept: deque[Draft] = deque(maxlen=_MOST_DRAFTS)
 
-    def add(self, draft: Draft) -> Draft | None:
-        """A new text is begun; the one that is forgotten for it."""
+    def add(self, draft: Draft) -> None:
+        """A new text is begun; where there are many, the oldest is forgotten."""
         self._kept.appendleft(draft)
-        return self._kept.pop() if len(self._kept) > _MOST_DRAFTS else None
-
-    def __iter__(self) -> Iterator[Draft]:
-        return iter(self._kept)
 
     def at(self, before: str, after: str, fits: Callable[[str], bool] = lambda _left: True) -> tuple[Draft, int] | None:
         """The draft of which most is left at a place, and how many of its characters are typed already.

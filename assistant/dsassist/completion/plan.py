@@ -19,7 +19,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from dsassist.completion.window import CHARACTERS_PER_TOKEN, above, below, without_closers
+from dsassist.completion.window import CHARACTERS_PER_TOKEN, above, below, without_closers, word_end, word_start
 from dsassist_runtime.api import ContextFile
 
 __all__ = ["OTHER_FILES_SHARE", "Budget", "Prompt", "Prompts", "budget_of"]
@@ -165,7 +165,10 @@ def _anchor(before: str) -> int:
     line = len(before) - max(0, line_break)
     if line <= _LONG_LINE:
         return max(0, line_break)
-    return len(before) - 1 - (line - 1) % _LONG_LINE_STEP
+    near = before[-_LONGEST_BEGUN:]
+    at = len(near) - 1 - (line - 1) % _LONG_LINE_STEP
+    start = word_start(near, at)  # what is behind the anchor is not cut, but would be of half a key if the prefix is
+    return len(before) - len(near) + (start if len(near) - start <= _LONG_LINE else word_end(near, at))
 
 
 def _new_tokens(begun: str, evaluated: str) -> int:

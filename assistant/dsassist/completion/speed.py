@@ -45,13 +45,14 @@ class Speed:
     def saw(self, end: GenerationEnd) -> None:
         """A prompt was read."""
         n_tokens = end.prompt_tokens - end.cached_tokens
-        read_ms = end.prompt_ms or end.ttft_ms  # a text that was stopped tells only when it began
+        # A server at an address tells only when the text began, and that has more in it than the reading.
+        read_ms = end.prompt_ms or end.ttft_ms
         if n_tokens < _FEW_TOKENS or read_ms <= 0:
             return
         weight = _MEMORY if self.is_measured else 1.0
         self.prefill_tokens_per_s += weight * (1000 * n_tokens / read_ms - self.prefill_tokens_per_s)
         self.is_measured = True
-        if abs(self.prefill_tokens_per_s - self._kept) > _WORTH_KEEPING * self._kept:
+        if end.prompt_ms > 0 and abs(self.prefill_tokens_per_s - self._kept) > _WORTH_KEEPING * self._kept:
             self._kept = self.prefill_tokens_per_s
             self.keep(self._kept)
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["CHARACTERS_PER_TOKEN", "above", "below", "without_closers"]
+__all__ = ["CHARACTERS_PER_TOKEN", "above", "below", "without_closers", "word_end", "word_start"]
 
 CHARACTERS_PER_TOKEN = 3  # fewer than code has (3.3 to 4): a prompt then rather has fewer tokens than was meant
 _CHARACTERS_PER_LINE = 40  # or so
 _CLOSING = ")]}>\"'`,;: \t"
 
 # What keys and tokens are made of. Half a key would not be known as one (`secrets`), so no cut goes through one.
-_WORD = r"[\w+/=~.-]"
-_BEGINNING_WORD = re.compile(rf"{_WORD}{{1,255}}(?!{_WORD})")
-_ENDING_WORD = re.compile(rf"(?<!{_WORD}){_WORD}{{1,255}}\Z")
+_WORD = re.compile(r"[\w+/=~.-]*")
 
 
 def above(text: str, limit: int) -> str:
@@ -26,7 +24,7 @@ def above(text: str, limit: int) -> str:
         return text
     start = text.find("\n", len(text) - limit) + 1
     if start == 0:  # one line longer than the limit
-        return _without_beginning_word(text[-limit:])
+        return text[word_end(text, len(text) - limit) :]
     step = max(1, limit // _CHARACTERS_PER_LINE // 4)
     for _ in range(-text.count("\n", 0, start) % step):
         following = text.find("\n", start) + 1
@@ -42,17 +40,23 @@ def below(text: str, limit: int) -> str:
         return text
     if (end := text.rfind("\n", 0, limit) + 1) > 0:
         return text[:end]
-    return _without_ending_word(text[:limit])
+    return text[: word_start(text, limit)]
 
 
-def _without_beginning_word(text: str) -> str:
-    word = _BEGINNING_WORD.match(text)
-    return text[word.end() :] or text if word is not None else text
+def word_end(text: str, at: int) -> int:
+    """Where the word ends that reaches across `at`, which may be a key of any length; `at` where none does."""
+    return at + _length_of_word(text[at:]) if _length_of_word(text[at - 1 : at]) else at
 
 
-def _without_ending_word(text: str) -> str:
-    word = _ENDING_WORD.search(text, max(0, len(text) - 256))
-    return text[: word.start()] or text if word is not None else text
+def word_start(text: str, at: int) -> int:
+    """Where the word begins that reaches across `at`; `at` where none does."""
+    return at - _length_of_word(text[:at][::-1]) if _length_of_word(text[at : at + 1]) else at
+
+
+def _length_of_word(text: str) -> int:
+    found = _WORD.match(text)
+    assert found is not None, "no word is one of length 0"
+    return found.end()
 
 
 def without_closers(after: str) -> str:

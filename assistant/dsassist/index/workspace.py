@@ -11,7 +11,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
@@ -124,7 +124,10 @@ class WorkspaceIndex:
         self._reading, self._writing = RLock(), RLock()
         self._frequencies: dict[str, int] = {}
         self._closed = False
-        self._open()
+        self._connections: tuple[sqlite3.Connection, ...] = ()
+        self._trouble = ""  # that was told last
+        if self._open():
+            self._on_emptied()
 
     def __enter__(self) -> WorkspaceIndex:
         return self
@@ -137,8 +140,8 @@ class WorkspaceIndex:
         with self._writing, self._reading:
             if not self._closed:
                 self._closed = True
-                self._reader.close()
-                self._writer.close()
+                for connection in self._connections:
+                    connection.close()
 
     # ---- keeping up ----
 
@@ -158,7 +161,7 @@ class WorkspaceIndex:
             except sqlite3.DatabaseError as error:
                 if not is_damage(error):
                     raise IndexUnavailable(f"the index of {self.root} cannot be written: {error}") from error
-                self._begin_anew(error)
+                self._open_anew(error)
                 return self._refresh(started, on_progress or (lambda _done, _total: None), is_cancelled)
 
     def _refresh(self, started: float, on_progress: Progress, is_cancelled: Callable[[], bool]) -> Refreshed:
@@ -220,7 +223,7 @@ class WorkspaceIndex:
                     store(self._writer, entry)
         except sqlite3.DatabaseError as error:
             if is_damage(error):
-                self._begin_anew(error)
+                self._mend(error)
             else:
                 _log.info("%s is not taken into the index: %s", relative, error)
             return False
@@ -358,49 +361,77 @@ class WorkspaceIndex:
     # ---- the database ----
 
     def follow(self) -> None:
-        """Take the file that lies at the index's place by now, where another process has put a new one there."""
+        """Take the file that lies at the index's place by now, where another process has put a new one there.
+
+        Where that cannot be opened the index goes on with the one that it has.
+        """
         with suppress(OSError):
             if self._file_at_path() != self._file:
-                with self._writing, self._reading:
-                    if not self._closed:
-                        self._reopen()
+                self._mend()
 
-    def _open(self) -> None:
+    def _open(self) -> bool:
+        """Open what lies at the index's place, and let go of what was open; True where damage has emptied it."""
+        is_emptied = False
         try:
-            self._connect()
-            self._reader.execute("SELECT count(*) FROM chunk_words WHERE chunk_words MATCH '\"\"'").fetchone()
-        except sqlite3.DatabaseError as error:
-            if not is_damage(error):
-                raise IndexUnavailable(f"no index of the workspace: {self.path}: {error}") from error
-            self._put_aside(error)
-            self._connect()
-            self._on_emptied()
-
-    def _connect(self) -> None:
-        self._reader, self._writer = open_database(self.path), open_database(self.path)
-        self._file = self._file_at_path()
-
-    def _reopen(self) -> None:
-        self._reader.close()
-        self._writer.close()
-        self._connect()
+            reader, writer, file = self._connected()
+        except sqlite3.DatabaseError as damage:
+            self._put_aside(damage)
+            is_emptied = True
+            reader, writer, file = self._connected()
+        for connection in self._connections:
+            connection.close()
+        self._reader, self._writer = self._connections = reader, writer
+        self._file = file
         self._frequencies.clear()
+        return is_emptied
+
+    def _connected(self) -> tuple[sqlite3.Connection, sqlite3.Connection, tuple[int, int]]:
+        """One that reads, one that writes, and their file; `IndexUnavailable`, and `DatabaseError` for damage alone."""
+        with ExitStack() as stack:
+            try:
+                reader = stack.enter_context(closing(open_database(self.path)))
+                writer = stack.enter_context(closing(open_database(self.path)))
+                reader.execute("SELECT count(*) FROM chunk_words WHERE chunk_words MATCH '\"\"'").fetchone()
+                file = self._file_at_path()
+            except (sqlite3.DatabaseError, OSError) as error:
+                if isinstance(error, sqlite3.DatabaseError) and is_damage(error):
+                    raise
+                raise IndexUnavailable(f"no index of the workspace: {self.path}: {error}") from error
+            stack.pop_all()
+        return reader, writer, file
 
     def _file_at_path(self) -> tuple[int, int]:
         found = self.path.stat()
         return found.st_dev, found.st_ino
 
-    def _begin_anew(self, error: sqlite3.DatabaseError) -> None:
+    def _mend(self, damage: sqlite3.DatabaseError | None = None) -> None:
+        """Open anew, for who goes on without an answer where that cannot be: it is told once."""
+        try:
+            self._open_anew(damage)
+            self._trouble = ""
+        except (IndexUnavailable, sqlite3.DatabaseError, OSError) as error:
+            if self._trouble != str(error):
+                self._trouble = str(error)
+                self._on_trouble(f"The index of {self.root} cannot be opened again: {error}")
+
+    def _open_anew(self, damage: sqlite3.DatabaseError | None) -> None:
+        """Take what lies at the index's place by now; begin anew where that is the file in which damage was met."""
         with self._writing, self._reading:
             if self._closed:
                 return
-            with suppress(FileNotFoundError):
-                if self._file_at_path() != self._file:  # another process was first: what lies there now is a good one
-                    self._reopen()
-                    return
-            self._put_aside(error)
-            self._reopen()
-        self._on_emptied()
+            is_emptied = damage is not None and self._is_in_place()
+            if damage is not None and is_emptied:
+                self._put_aside(damage)
+            is_emptied = self._open() or is_emptied
+        if is_emptied:
+            self._on_emptied()
+
+    def _is_in_place(self) -> bool:
+        """Does the file that is open lie at the index's place, or nothing? Else another process was first."""
+        try:
+            return self._file_at_path() == self._file
+        except FileNotFoundError:
+            return True
 
     def _put_aside(self, error: sqlite3.DatabaseError) -> None:
         with suppress(FileNotFoundError):  # another process was first
@@ -419,7 +450,7 @@ class WorkspaceIndex:
             except sqlite3.DatabaseError as error:
                 damage = error
         if is_damage(damage):
-            self._begin_anew(damage)
+            self._mend(damage)
         else:
             _log.info("The index of %s gives no answer: %s", self.root, damage)
         return nothing

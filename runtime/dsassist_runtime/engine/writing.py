@@ -359,7 +359,8 @@ class Writing:
     def _tell_prompt(self) -> None:
         if not self._is_told:
             self._is_told = True
-            self.ticket.emit(PromptRead(self._n_asked, self._cached or 0, tuple(self._echoed)))
+            prompt_ms = self._prompt_ms(self._parts.now())
+            self.ticket.emit(PromptRead(self._n_asked, self._cached or 0, tuple(self._echoed), prompt_ms))
 
     def _fork(self, index: int) -> None:
         """The first token of every text, all from the same logits."""
@@ -448,11 +449,16 @@ class Writing:
             choice.release(keep=keep)
             choice.sampler.close()
 
+    def _prompt_ms(self, now: float) -> float:
+        """What reading the prompt took, or has taken so far, from when it began."""
+        started = max(self.ticket.arrived, self._started_at or now)
+        return 1000 * max(0.0, (self._read_at or now) - started)
+
     def _figures(self, reason: FinishReason) -> GenerationEnd:
         now = self._parts.now()
         arrived = self.ticket.arrived
         started = max(arrived, self._started_at or now)
-        read = max(started, self._read_at or now)
+        prompt_ms = self._prompt_ms(now)
         first = self._choices[0]
         return GenerationEnd(
             finish_reason=reason,
@@ -463,8 +469,8 @@ class Writing:
             total_ms=1000 * (now - arrived),
             stop_text=first.assembler.stop_text,
             queue_ms=1000 * (started - arrived),
-            prompt_ms=1000 * (read - started),
-            predict_ms=1000 * (now - read),
+            prompt_ms=prompt_ms,
+            predict_ms=1000 * (now - started) - prompt_ms,
             drafted_tokens=self._drafted,
             accepted_tokens=self._accepted,
             adopted=self.newer is not None,

@@ -25,7 +25,7 @@ def hole(expected: str, typed: str = "", right: str = "") -> Hole:
 
 def request(typed: str = "") -> InfillRequest:
     prefix, line_break, line = (BEFORE + typed).rpartition("\n")
-    return InfillRequest(prefix, AFTER, begun=line_break + line)
+    return InfillRequest(prefix, AFTER, begun=line_break + line, max_prompt_tokens=900)
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +77,4 @@ def test_only_tokens_behind_the_cursor_count() -> None:
     assert isinstance(asked, InfillRequest)
     assert asked.sampling.grammar == grammar_of(text)
     assert (asked.prefix, asked.begun, asked.suffix) == (BEFORE.rpartition("\n")[0], "", AFTER)
+    assert asked.max_prompt_tokens == 900, "the prompt is cut as the completion's is"

@@ -74,6 +74,15 @@ def read(request: InfillRequest) -> str:
     return "\n".join([request.prefix, request.begun, request.suffix, request.path, request.repository, *files])
 
 
+def test_nothing_of_a_key_is_read_that_is_longer_than_the_prompt() -> None:
+    random_ = random.Random(5)
+    token = "eyJ" + "".join(random_.choices(string.ascii_letters + string.digits + "-_", k=847))
+    for before, tokens in ((f'TOKEN = "{token}"; x = ', 225), (f'TOKEN = "{token[:380]}"\nx = ', 96)):
+        asked = as_asked(prompt_at(before, f'\nOTHER = "{token}"\n', tokens))
+        read_of_it = asked.prefix + asked.begun + asked.suffix
+        assert not any(token[at : at + 8] in read_of_it for at in range(len(token) - 8))
+
+
 def test_secrets_are_replaced_above_below_and_in_the_line_that_is_typed() -> None:
     request = request_at(place(f'a = "{KEY}"\nb = 1\nx = f("{KEY}", |\nc = "{KEY}"\n'))
     assert read(request).count("...") == 3

@@ -116,7 +116,7 @@ def test_the_budget_follows_the_speed_and_keeps_to_the_option(speed: float) -> N
 
 
 def test_a_line_of_200_000_characters_is_cut_within_itself() -> None:
-    before = "x = '" + "ab" * 100_000
+    before = "x = '" + "ab, " * 50_000
     prompts = Prompts()
     first = prompts.at(before, "'\n", BUDGET)
     prompts.evaluated(first)
@@ -126,13 +126,27 @@ def test_a_line_of_200_000_characters_is_cut_within_itself() -> None:
     assert (after_key.prefix, after_key.begun) == (first.prefix, first.begun + "c")
 
 
+@pytest.mark.parametrize("length", [380, 850, 2_000, 200_000])
+@pytest.mark.parametrize("behind", ["", '"', '"; x = ', '"\nx = '])
+def test_of_a_word_of_any_length_all_is_read_or_nothing(length: int, behind: str) -> None:
+    """Of one with more than 255 characters the end was read, which nothing tells to be a key's."""
+    word = "aB3" * (length // 3)
+    before, after = f'TOKEN = "{word}{behind}', f'\n"{word}"\n'
+    for tokens in (96, 225, 1536):
+        prompt = prompt_at(before, after, tokens)
+        assert before.endswith(prompt.prefix + prompt.begun)
+        for part in (prompt.prefix + prompt.begun, prompt.suffix):
+            assert part.count("aB3") in (0, length // 3)
+
+
 @settings(deadline=None)
 @given(st.text("ab\n ()", max_size=300), st.text("ab\n ()", max_size=200), st.integers(8, 200))
 def test_a_prompt_is_what_stands_around_the_cursor(before: str, after: str, tokens: int) -> None:
     prompt = prompt_at(before, after, tokens)
     assert before.endswith(prompt.prefix + prompt.begun)
     assert without_closers(after).startswith(prompt.suffix)
-    assert prompt.at(before, after) == prompt or (not prompt.suffix and after)
+    is_cut_to_nothing = (not prompt.suffix and after) or (not prompt.prefix and prompt.begun != before)
+    assert prompt.at(before, after) == prompt or is_cut_to_nothing
 
 
 @settings(deadline=None)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from asked import Asked, finish
-from dsassist.completion.completer import PromptName, infill_request
-from dsassist.completion.plan import Budget, Prompts
+from dsassist.completion.completer import PromptName, fitting_prompt_tokens, infill_request
+from dsassist.completion.plan import Budget, Prompts, budget_of
 from dsassist.options import CompletionConfig
 from dsassist_runtime.api import ContextFile, EngineSettings, PromptRead
 from dsassist_runtime.engine.local import LocalEngine
@@ -72,3 +72,22 @@ def test_a_keystroke_has_its_own_tokens_read_though_the_prompt_was_cut(engine: L
         evaluated.append(read.prompt_tokens - read.cached_tokens)
     assert evaluated[0] > BUDGET.first // 2
     assert max(evaluated[1:]) <= 8
+
+
+@pytest.mark.parametrize("text", [CHINESE, DIGITS, CODE], ids=["chinese", "digits", "code"])
+def test_what_is_read_ahead_in_a_small_context_is_what_is_asked_for_then(builtin_model: Path, text: str) -> None:
+    """More was asked for than the builtin model holds, and cut by what a text may have: 0 tokens, then 200."""
+    options, name = CompletionConfig(), PromptName("a.py", "shop")
+    files = [ContextFile(f"{n}.py", text[: 90 * n]) for n in (3, 2)]
+    with closing(LocalEngine(EngineSettings(builtin_model, n_threads=1))) as engine:
+        budget = budget_of(1e6, fitting_prompt_tokens(options, engine.facts().n_ctx))
+        prompt = Prompts().wide(text, "\n" + text, budget, files)
+        ahead = Asked(engine, infill_request(prompt, options, name, max_tokens=0, priority="idle"))
+        finish(engine)
+        typed = prompt.at(text + "    total = ", "\n" + text)
+        assert typed is not None
+        asked = Asked(engine, infill_request(typed, options, name))
+        finish(engine)
+    first, then = (next(each for each in one.events if isinstance(each, PromptRead)) for one in (ahead, asked))
+    assert first.prompt_tokens > budget.wide // 2
+    assert then.cached_tokens >= first.prompt_tokens - 1

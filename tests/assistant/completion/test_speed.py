@@ -16,7 +16,7 @@ BYTES_05B, BYTES_15B, BYTES_16B_MOE = 491_400_064, 1_117_320_768, 10_400_000_000
 
 def read(n_tokens: int, speed: float, cached: int = 0) -> GenerationEnd:
     ms = 1000 * n_tokens / speed
-    return GenerationEnd("stop", n_tokens + cached, cached, 0, ms, ms)
+    return GenerationEnd("stop", n_tokens + cached, cached, 0, 9 * ms, 9 * ms, prompt_ms=ms)
 
 
 def test_a_guess_follows_the_size_of_the_model() -> None:
@@ -53,6 +53,15 @@ def test_what_was_measured_before_is_kept_when_it_changes() -> None:
     guess: list[float] = []
     Speed(100.0, keep=guess.append).saw(read(200, 100.0))
     assert guess == [100.0]
+
+
+def test_what_is_known_by_the_wait_for_the_text_alone_is_not_kept() -> None:
+    """A model that was loaded meanwhile looked slow, and the next session began with that."""
+    kept: list[float] = []
+    speed = Speed(100.0, keep=kept.append)
+    speed.saw(GenerationEnd("cancelled", 200, 0, 3, 20_000.0, 20_000.0))
+    assert speed.prefill_tokens_per_s < 100.0
+    assert kept == []
 
 
 def test_a_speed_is_kept_for_each_model_and_way_to_hold_it(tmp_path: Path) -> None:

@@ -237,6 +237,50 @@ def test_a_new_file_in_the_indexs_place_is_taken_when_the_old_one_is_sound(root:
         assert index.definitions({"Shop"}, {"python"})
 
 
+def replace_database(index: WorkspaceIndex, content: bytes) -> None:
+    """Put another file at the index's place, as a process does that begins anew."""
+    for ending in ("", "-wal", "-shm"):
+        index.path.with_name(index.path.name + ending).unlink(missing_ok=True)
+    index.path.write_bytes(content)
+
+
+def test_a_damaged_file_in_the_indexs_place_is_put_aside_and_begun_anew(root: Path) -> None:
+    """The connections were closed first: every later question had no answer, and none was built again."""
+    told: list[str] = []
+    emptied: list[str] = []
+    with WorkspaceIndex(root, told.append, lambda: emptied.append("")) as index:
+        index.refresh()
+        replace_database(index, b"this is no database, and long enough to be one" * 100)
+        index.follow()
+        assert emptied == [""]
+        assert "was damaged" in told[0]
+        index.refresh()
+        assert index.definitions({"Shop"}, {"python"})
+    with WorkspaceIndex(root) as index:
+        assert index.definitions({"Shop"}, {"python"})
+
+
+def test_where_the_new_file_cannot_be_opened_the_old_one_answers_and_it_is_told_once(root: Path) -> None:
+    told: list[str] = []
+    with WorkspaceIndex(root, told.append) as index:
+        index.refresh()
+        replace_database(index, b"")
+        with sqlite3.connect(index.path) as busy:
+            busy.execute("BEGIN EXCLUSIVE")
+            for _ in range(2):
+                index.follow()
+                assert index.definitions({"Shop"}, {"python"})
+            busy.rollback()
+        busy.close()
+        assert len(told) == 1
+        assert "cannot be opened again" in told[0]
+        index.follow()
+        assert not index.definitions({"Shop"}, {"python"}), "the new one is empty"
+        index.refresh()
+        assert index.definitions({"Shop"}, {"python"})
+    assert len(told) == 1
+
+
 def test_a_read_only_workspace_has_an_index(root: Path) -> None:
     for path in (root / "pkg", root):
         path.chmod(0o555)

@@ -73,6 +73,7 @@ def weigh_true_lines(engine: Engine, hole: Hole, request: InfillRequest) -> True
         extra=request.extra,
         path=request.path,
         repository=request.repository,
+        max_prompt_tokens=request.max_prompt_tokens,
     )
     text = request.begun + hole.expected
     tokens = given_text(engine.infill, asked, text, engine.facts().n_vocab, n_alternatives=1)
