@@ -109,6 +109,7 @@ def test_closing_a_stream_leaves_the_engine_free_at_once(client: Client, endless
     assert stream.end.finish_reason == "cancelled"
     assert 0 < stream.end.completion_tokens < 900
     assert stream.end.prompt_tokens > 0
+    assert 0 < stream.end.prompt_ms <= stream.end.ttft_ms, "in which the model was loaded as well"
 
 
 def test_a_stream_can_be_closed_from_another_thread(client: Client, endless: InfillRequest) -> None:

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import mmap
+import os
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dsassist_runtime.errors import NotDone
+from dsassist_runtime.offload.experts import ExpertTensor, find_experts
+from dsassist_runtime.offload.reading import BLOCK
+from dsassist_runtime.offload.region import PAGE, Layout, Region, lock_pages
+
+
+def tensor(name: str, offset: int, slice_bytes: int, n_experts: int) -> ExpertTensor:
+    return ExpertTensor(name, 0, "up", 0, offset, (1, 1, n_experts), 0, slice_bytes)
+
+
+made = st.tuples(st.integers(0, 1 << 20), st.integers(1, 40_000), st.integers(1, 9))
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(made, min_size=1, max_size=5))
+def test_slices_share_no_page_and_lie_in_their_page_as_in_the_file(sizes: list[tuple[int, int, int]]) -> None:
+    tensors = [tensor(str(i), *size) for i, size in enumerate(sizes)]
+    layout = Layout(tensors)
+    end = 0
+    for own in tensors:
+        for expert in range(own.n_experts):
+            start, stop = layout.pages(own, expert)
+            at = layout.at(own, expert)
+            assert end <= start <= at
+            assert at + own.slice_bytes <= stop <= layout.n_bytes
+            assert at % PAGE == own.slice(expert).offset % PAGE
+            assert start % BLOCK == stop % BLOCK == 0
+            assert stop - start < own.slice_bytes + 2 * PAGE
+            assert at == layout.at(own, 0) + expert * layout.stride(own)
+            end = stop
+
+
+def test_evicted_slice_is_gone_and_its_neighbours_are_not(synthetic: Path) -> None:
+    experts = find_experts(synthetic)
+    layout = Layout(experts.tensors)
+    with closing(Region(layout)) as region:
+        for own in experts.tensors:
+            for expert in range(own.n_experts):
+                at = layout.at(own, expert)
+                region.room[at : at + own.slice_bytes] = bytes([expert + 1]) * own.slice_bytes
+        for own in experts.tensors:
+            region.evict(own, 3)
+        for own in experts.tensors:
+            for expert in range(own.n_experts):
+                at = layout.at(own, expert)
+                expected = 0 if expert == 3 else expert + 1
+                assert bytes(region.room[at : at + own.slice_bytes]) == bytes([expected]) * own.slice_bytes
+
+
+def test_region_takes_memory_for_what_is_written_only() -> None:
+    own = tensor("large", 992, 1 << 20, 1 << 14)  # 16 GB
+    with closing(Region(Layout([own]))) as region:
+        before = _resident_bytes()
+        for expert in range(8):
+            at = region.layout.at(own, expert)
+            region.room[at : at + own.slice_bytes] = bytes(own.slice_bytes)
+        assert _resident_bytes() - before > 7 << 20
+        for expert in range(8):
+            region.evict(own, expert)
+        assert _resident_bytes() - before < 1 << 20
+
+
+def test_more_addresses_than_a_machine_has_are_an_error() -> None:
+    with pytest.raises(NotDone, match=r"does not give [\d.]+ GB of addresses for the experts"):
+        Region(Layout([tensor("absurd", 0, 1 << 40, 1 << 10)]))
+
+
+def test_locked_pages_are_counted() -> None:
+    with closing(mmap.mmap(-1, 8 * PAGE)) as memory:
+        start = _address(memory)
+        found = lock_pages(
+            [(start + 100, start + PAGE), (start + PAGE, start + PAGE + 1), (start + 4 * PAGE, start + 5 * PAGE)]
+        )
+    assert found.n_bytes == 3 * PAGE
+    assert not found.reason
+
+
+def test_pages_that_cannot_be_locked_are_said() -> None:
+    with closing(mmap.mmap(-1, 2 * PAGE)) as memory:
+        start = _address(memory)
+    found = lock_pages([(start, start + PAGE)])  # it is nobody's memory any more
+    assert found.n_bytes == 0
+    assert found.reason.startswith("0 of 0 MB are not (cannot allocate memory")
+
+
+_WITHOUT_RIGHTS = """
+import ctypes, mmap, os, resource
+from dsassist_runtime.offload.region import lock_pages
+memory = mmap.mmap(-1, 8 << 20)
+start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+resource.setrlimit(resource.RLIMIT_MEMLOCK, (2 << 20, 2 << 20))
+if os.getuid() == 0:
+    os.setuid(65534)
+print(lock_pages([(start, start + (1 << 20)), (start + (2 << 20), start + (8 << 20))]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+def test_limit_on_locked_memory_is_named_and_what_fits_is_locked() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _WITHOUT_RIGHTS],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "n_bytes=1048576" in done.stdout
+    assert "6 of 7 MB are not (" in done.stdout
+    assert "`ulimit -l` allows 2 MB" in done.stdout
+
+
+def _resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
+
+
+def _address(memory: mmap.mmap) -> int:
+    import ctypes
+
+    return ctypes.addressof(ctypes.c_char.from_buffer(memory))
