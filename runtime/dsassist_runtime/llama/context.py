@@ -74,11 +74,13 @@ class Context:
         n_outputs_max: int = 0,
         abort: AbortFlag,
         eval_callback: Any = None,
+        op_offload: bool = True,
     ) -> None:
         """`n_ctx` tokens in all sequences together, at most `n_outputs_max` logits in a batch (0: of every token).
 
         The room for logits is taken at once: 64 positions of a 152k vocabulary are 39 MB, 512 would be 311 MB.
-        `eval_callback`, a `ggml_backend_sched_eval_callback`, observes the graph (see `routing`).
+        `eval_callback`, a `ggml_backend_sched_eval_callback`, observes the graph (see `routing`). With `op_offload` a
+        GPU takes large batches over, also where the weights lie in the machine's memory.
         """
         self._library = load_library()
         self._logits_type = ctypes.c_float * model.vocabulary.n_tokens
@@ -92,6 +94,7 @@ class Context:
         params.kv_unified = True  # copies of a prefix between sequences are metadata only
         params.abort_callback = self._library.ggml_abort_callback(abort.callback)
         params.abort_callback_data = abort.address
+        params.op_offload = op_offload
         if eval_callback is not None:
             params.cb_eval = eval_callback
         self._abort = abort

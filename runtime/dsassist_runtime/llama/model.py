@@ -154,12 +154,25 @@ class Vocabulary:
 class Model:
     """The weights. `close` frees them; contexts must be closed before."""
 
-    def __init__(self, path: Path, n_gpu_layers: int = 0, on_progress: Callable[[float], None] | None = None) -> None:
-        """Load a GGUF whose header was found good; `ModelUnsupported` or `ModelInvalid` when llama.cpp refuses it."""
+    def __init__(
+        self,
+        path: Path,
+        n_gpu_layers: int = 0,
+        on_progress: Callable[[float], None] | None = None,
+        *,
+        in_place: bool = False,
+    ) -> None:
+        """Load a GGUF whose header was found good; `ModelUnsupported` or `ModelInvalid` when llama.cpp refuses it.
+
+        `in_place` keeps the weights where the file is mapped; otherwise llama.cpp copies those into memory of its own
+        that it can compute with quicker in another order or, with a GPU, from pinned memory.
+        """
         self._library = load_library()
         self.path = path
         params = self._library.llama_model_default_params()
         params.n_gpu_layers = n_gpu_layers
+        params.use_extra_bufts = not in_place
+        params.no_host = in_place
 
         def progress(share: float, _data: Any) -> bool:
             if on_progress is not None:

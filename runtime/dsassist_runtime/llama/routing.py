@@ -12,13 +12,13 @@ from typing import Any
 from dsassist_runtime.api import LayerRouting
 from dsassist_runtime.llama.library import load_library
 
-__all__ = ["RoutingObserver"]
+__all__ = ["GgmlTensor", "RoutingObserver"]
 
 _NODE = b"ffn_moe_topk-"
 _NAME_OFFSET = 256
 
 
-class _Tensor(ctypes.Structure):
+class GgmlTensor(ctypes.Structure):
     """`ggml_tensor` of the pinned release, which llama-cpp-python does not bind (336 bytes)."""
 
     _fields_ = [
@@ -47,8 +47,8 @@ class RoutingObserver:
     """
 
     def __init__(self, n_experts: int) -> None:
-        assert ctypes.sizeof(_Tensor) == 336, ctypes.sizeof(_Tensor)
-        assert _Tensor.name.offset == _NAME_OFFSET, _Tensor.name.offset
+        assert ctypes.sizeof(GgmlTensor) == 336, ctypes.sizeof(GgmlTensor)
+        assert GgmlTensor.name.offset == _NAME_OFFSET, GgmlTensor.name.offset
         self._n_experts = n_experts
         self._counts: dict[int, list[int]] = {}
         self.callback = load_library().ggml_backend_sched_eval_callback(self._observe)
@@ -60,7 +60,7 @@ class RoutingObserver:
     def _observe(self, address: int, ask: bool, _data: Any) -> bool:
         if ask:
             return ctypes.string_at(address + _NAME_OFFSET, len(_NODE)) == _NODE
-        tensor = _Tensor.from_address(address)
+        tensor = GgmlTensor.from_address(address)
         counts = self._counts.setdefault(int(tensor.name[len(_NODE) :]), [0] * self._n_experts)
         for row in range(tensor.ne[1]):  # a strided view of the full argsort: rows lie nb[1] bytes apart
             for expert in (ctypes.c_int32 * tensor.ne[0]).from_address(tensor.data + row * tensor.nb[1]):

@@ -88,7 +88,7 @@ def test_review_never_evicts_what_is_protected(
     for (layer, experts), protect in before:
         cache.acquire(layer, experts, protect=protect)
     protected_bytes = cache.figures().protected_bytes
-    protected = set()
+    protected: set[Key] = set()
     for key in reversed(cache.held()):  # the protected ones go last
         if sum(own[one] for one in protected) < protected_bytes:
             protected.add(key)

@@ -24,7 +24,7 @@ from dsassist_runtime.offload.experts import find_experts
 from dsassist_runtime.offload.reading import Preadv
 from dsassist_runtime.offload.region import PAGE, Layout
 from dsassist_runtime.offload.streamed_model import expert_bytes
-from gguf_files import gguf_bytes, small_model, write
+from gguf_files import Field, gguf_bytes, small_model, write
 
 TEXT = "def area(width, height):\n    for x in range(width):\n        yield x * height\n\n\nclass Shape:\n    pass\n"
 SIZES: dict[str, Any] = {"n_ctx": 512, "n_batch": 64, "n_threads": 1, "n_seq_max": 2}
@@ -104,9 +104,9 @@ def test_file_system_without_direct_io_serves_as_well(synthetic: Path, evaluate:
     with resident(synthetic) as (model, context):
         tokens = prompt(model)
         expected = evaluate(context, tokens, batch=64, n_written=4)
-    with streamed(synthetic, preadv=refused) as (model, context):
+    with streamed(synthetic, preadv=refused) as (streaming, context):
         assert np.array_equal(evaluate(context, tokens, batch=64, n_written=4), expected)
-        assert any("no direct I/O on this file system" in remark for remark in model.remarks())
+        assert any("no direct I/O on this file system" in remark for remark in streaming.remarks())
 
 
 def test_merged_gate_and_up_are_streamed_as_well(fused: Path, synthetic: Path, evaluate: Callable[..., Any]) -> None:
@@ -404,8 +404,8 @@ def test_dense_model_is_refused(tmp_path: Path) -> None:
 
 def test_file_that_llama_cpp_refuses_is_an_error_and_leaves_nothing_behind(tmp_path: Path) -> None:
     before = threading.active_count()
-    tensors = {"blk.0.ffn_up_exps.weight": (0, (8, 4, 4), 512)}
-    bad = gguf_bytes({"general.architecture": "some", "some.expert_used_count": 1}, tensors)
+    metadata: dict[str, Field] = {"general.architecture": "some", "some.expert_used_count": 1}
+    bad = gguf_bytes(metadata, {"blk.0.ffn_up_exps.weight": (0, (8, 4, 4), 512)})
     with pytest.raises(ModelUnsupported, match="does not know the architecture some"):
         open_streamed(write(tmp_path / "bad.gguf", bad), 1 << 30)
     assert threading.active_count() == before
@@ -433,3 +433,4 @@ def test_dense_weights_are_locked_where_that_is_asked_for(synthetic: Path) -> No
             assert dense <= model.locked.n_bytes < dense + 2 * 4096 * len(experts.headers[0].tensors)
     with closing(open_streamed(synthetic, whole(synthetic), lock=False)) as model:
         assert model.locked.n_bytes == 0
+        assert "page them out" not in "".join(model.remarks())
