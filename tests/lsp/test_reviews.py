@@ -129,7 +129,8 @@ def span(line: int, start: int, end: int) -> dict[str, Any]:
 
 
 def scores_asked(engine: ScriptedEngine) -> list[ScoreRequest]:
-    return [request for request in engine.requests if isinstance(request, ScoreRequest)]
+    """The questions about whole functions, without second opinions on what was found."""
+    return [each for each in engine.requests if isinstance(each, ScoreRequest) and each.suffix is None]
 
 
 def under_review(client: LanguageClient) -> list[str]:
