@@ -11,7 +11,7 @@ from dsassist_runtime.api import FimOrder
 from dsassist_runtime.ggml_types import FILE_TYPES, TENSOR_TYPES
 from dsassist_runtime.gguf import FimTokens, GgufHeader, fim_orders, fim_tokens, read_header
 
-__all__ = ["ModelDescription", "describe"]
+__all__ = ["ModelDescription", "describe", "is_mla"]
 
 _DEFAULT_CTX = 8192  # what the engine takes of a longer context unless it is told otherwise
 _KV_BYTES = 2  # the cache is F16
@@ -87,8 +87,8 @@ def describe(path: Path, n_ctx: int = 0) -> ModelDescription:
     )
 
 
-def _is_mla(header: GgufHeader) -> bool:
-    """Mirrors `llama_hparams::is_mla`: the cache then holds keys alone."""
+def is_mla(header: GgufHeader) -> bool:
+    """Does the cache hold latent keys alone (`llama_hparams::is_mla`)?"""
     return all(header.integer(f"{{arch}}.attention.{what}_length_mla") > 0 for what in ("key", "value"))
 
 
@@ -112,7 +112,7 @@ def _kv_bytes_per_token(header: GgufHeader) -> int | None:
     n_head = header.integer("{arch}.attention.head_count")
     width = header.integer("{arch}.embedding_length") // n_head if n_head else 0
     key = header.integer("{arch}.attention.key_length", width)
-    value = 0 if _is_mla(header) else header.integer("{arch}.attention.value_length", width)
+    value = 0 if is_mla(header) else header.integer("{arch}.attention.value_length", width)
     return sum(heads) * (key + value) * _KV_BYTES or None
 
 
@@ -136,7 +136,7 @@ def _quantisation(header: GgufHeader) -> str:
 def _notes(header: GgufHeader, kv: int | None) -> tuple[str, ...]:
     notes = []
     rank, rope = header.integer("{arch}.attention.kv_lora_rank"), header.integer("{arch}.rope.dimension_count")
-    if rank and kv and not _is_mla(header):
+    if rank and kv and not is_mla(header):
         small = (rank + rope) * _KV_BYTES * header.integer("{arch}.block_count")
         notes.append(
             f"converted before llama.cpp knew MLA: its cache takes {kv:,} bytes a token, "

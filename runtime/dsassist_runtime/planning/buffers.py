@@ -11,9 +11,9 @@ import math
 from typing import NamedTuple
 
 from dsassist_runtime.gguf import GgufHeader
+from dsassist_runtime.models.description import is_mla
 from dsassist_runtime.planning.engine_use import N_BATCH, N_OUTPUTS
 from dsassist_runtime.planning.keys import largest
-from dsassist_runtime.planning.kv_cache import is_mla
 
 __all__ = ["Buffers", "buffers"]
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from dsassist_runtime.errors import ModelInvalid, ModelUnsupported
 from dsassist_runtime.gguf import GgufHeader, Tensor
+from dsassist_runtime.models.description import is_mla
 from dsassist_runtime.planning import kv_cache
 from dsassist_runtime.planning.buffers import buffers
 from dsassist_runtime.planning.engine_use import N_CONTEXTS, N_SEQUENCES, n_cells
@@ -191,7 +192,7 @@ def _n_expert_ff(blocks: Iterable[dict[str, Tensor]]) -> int:
 
 def _warnings(header: GgufHeader, blocks: dict[int, dict[str, Tensor]], cell_bytes: int) -> Iterable[str]:
     small = kv_cache.bytes_with_mla(header) * len(blocks)
-    if small and cell_bytes > small and not kv_cache.is_mla(header):
+    if small and cell_bytes > small and not is_mla(header):
         yield (
             f"converted before llama.cpp knew MLA: its KV cache takes {cell_bytes:,} bytes a token, "
             f"{cell_bytes / small:.1f} times as much as the {small:,} in a newer conversion of the same model"

@@ -9,17 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 
 from dsassist_runtime.gguf import GgufHeader
+from dsassist_runtime.models.description import is_mla
 from dsassist_runtime.planning.engine_use import KV_ELEMENT_BYTES
 from dsassist_runtime.planning.keys import largest, of_layer
 
-__all__ = ["bytes_per_cell", "bytes_with_mla", "has_state", "is_mla", "state_bytes"]
+__all__ = ["bytes_per_cell", "bytes_with_mla", "has_state", "state_bytes"]
 
 _STATE_ELEMENT_BYTES = 4  # F32
-
-
-def is_mla(header: GgufHeader) -> bool:
-    """Does the cache hold latent keys alone (`llama_hparams::is_mla`)?"""
-    return all(header.integer(f"{{arch}}.attention.{what}_length_mla") > 0 for what in ("key", "value"))
 
 
 def bytes_per_cell(header: GgufHeader, tensors: Mapping[int, Set[str]]) -> dict[int, int]:
