@@ -10,7 +10,7 @@ from dsassist.review.likelihood.tasks import Task
 from dsassist_runtime.api import Edit, EditScore, ScoreRequest
 from dsassist_runtime.errors import RequestRefused
 
-__all__ = ["Ask", "nats_of", "scores_of"]
+__all__ = ["Ask", "in_tenths", "nats_of", "scores_of"]
 
 _LIMIT_CHARACTERS = 4000
 """Longer functions are read in pieces: on two cores 4,000 characters may take a large model half a minute."""
@@ -44,8 +44,13 @@ def scores_of(
 
 
 def nats_of(score: EditScore) -> float:
-    """The evidence as it is shown and compared, rounded to 0.1: finer differences are the arithmetic's noise."""
-    return round(evidence_nats(score), 1)
+    """The evidence as it is shown and compared."""
+    return in_tenths(evidence_nats(score))
+
+
+def in_tenths(nats: float) -> float:
+    """Rounded to 0.1: finer differences are the arithmetic's noise."""
+    return round(nats, 1)
 
 
 def _pieces(text: str, candidates: Sequence[Candidate], limit: int) -> Iterator[tuple[int, int, tuple[Candidate, ...]]]:

@@ -1,4 +1,4 @@
-"""Which alternatives count: those that both measures prefer to what is written."""
+"""Which alternatives count: those for which both measures give enough evidence."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from dsassist.review.agreement import is_preferred_between
+from dsassist.review.agreement import agreed_nats
 from dsassist.review.calibration.calibration import reached_by
 from dsassist.review.calibration.thresholds import Thresholds
 from dsassist.review.changes import ChangedFile
+from dsassist.review.likelihood.evidence import needed_nats
 from dsassist.review.likelihood.site import Candidate
 from dsassist.review.likelihood.tasks import Task, tasks_of
 from dsassist.review.source import Source
@@ -51,9 +52,19 @@ def suspects(engine: Engine, task: Task) -> list[str]:
     return [candidate.alternative for candidate, _ in suspects_of(task, engine.score, Thresholds(4.0))]
 
 
-def test_what_both_prefer_counts(task: Task, prefers: Prefers) -> None:
-    engine = ScriptedEngine(score=prefers("value > high", 8.0), between=prefers("value > high", 0.5))
-    assert suspects(engine, task) == ["high"]
+def test_the_lesser_of_both_is_the_evidence(task: Task, prefers: Prefers) -> None:
+    for first, second in ((8.0, 6.5), (6.5, 8.0)):
+        engine = ScriptedEngine(score=prefers("value > high", first), between=prefers("value > high", second))
+        assert [nats for _, nats in suspects_of(task, engine.score, Thresholds(4.0))] == [6.5]
+        reached = reached_by(task, engine.score)["name"]
+        n_lines = len({candidate.line for candidate in task.candidates})
+        assert reached == pytest.approx(6.5 - needed_nats("name", 0.0, n_lines), abs=1e-3)
+
+
+def test_what_only_one_measure_has_enough_evidence_for_does_not_count(task: Task, prefers: Prefers) -> None:
+    for first, second in ((8.0, 3.0), (3.0, 8.0)):
+        engine = ScriptedEngine(score=prefers("value > high", first), between=prefers("value > high", second))
+        assert suspects(engine, task) == []
 
 
 def test_what_is_less_likely_with_both_sides_in_view_does_not_count(task: Task, prefers: Prefers) -> None:
@@ -72,8 +83,8 @@ def test_the_next_best_of_a_line_is_tried_but_no_third(task: Task, prefers: Pref
         found = {e: next((nats for part, nats in gains.items() if part in texts[e]), -9.0) for e in request.edits}
         return [EditScore(e, (-1.0,), (-1.0,), (-20.0,), (-20.0 + nats,)) for e, nats in found.items()]
 
-    assert suspects(ScriptedEngine(score=score, between=prefers("value > high", 1.0)), task) == ["high"]
-    assert suspects(ScriptedEngine(score=score, between=prefers("value < low else", 1.0)), task) == []
+    assert suspects(ScriptedEngine(score=score, between=prefers("value > high", 7.0)), task) == ["high"]
+    assert suspects(ScriptedEngine(score=score, between=prefers("value < low else", 9.0)), task) == []
 
 
 def test_families_of_one_line_are_compared_by_what_they_need() -> None:
@@ -137,4 +148,4 @@ def test_a_real_model_prefers_a_name_that_is_there_to_one_that_is_not(builtin_en
         assert isinstance(task, Task)
         start = task.function.text.rindex(written)
         candidate = Candidate(Edit(start, start + 5, other), "name", written, other, 7, 1, 7, 2)
-        assert is_preferred_between(task, candidate, builtin_engine.score) is is_preferred
+        assert (agreed_nats(task, candidate, 99.0, builtin_engine.score) > 0) is is_preferred

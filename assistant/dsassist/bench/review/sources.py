@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from dsassist.review.agreement import is_preferred_between
+from dsassist.review.agreement import agreed_nats
 from dsassist.review.changes import ChangedFile, Skipped
 from dsassist.review.findings import Finding
 from dsassist.review.likelihood.evidence import evidence_nats, strength_of
@@ -118,16 +118,19 @@ def _findings(engine: Scorer, task: Task, candidates: tuple[Candidate, ...]) -> 
         lines.setdefault(candidate.line, []).append((strength_of(candidate.family, nats, n_lines), nats, candidate))
     for found in lines.values():
         found.sort(key=lambda each: -each[0])
-        strength, nats, candidate = next(
-            (each for each in found[:MOST_TRIES] if _is_seen(engine, task, each[2], each[0])),
-            (min(found[0][0], _NO_THRESHOLD), *found[0][1:]),
-        )
+        agreed = [
+            _agreed(engine, task, candidate, nats, n_lines) if strength > _NO_THRESHOLD else (strength, nats, candidate)
+            for strength, nats, candidate in found[:MOST_TRIES]
+        ]
+        strength, nats, candidate = max(agreed, key=lambda each: each[0])
         yield Scored(finding_of(task, candidate, nats, "warning"), strength)
 
 
-def _is_seen(engine: Scorer, task: Task, candidate: Candidate, strength: float) -> bool:
-    """Whether an alternative needs no second opinion, as no threshold lets it pass, or has one."""
-    return strength <= _NO_THRESHOLD or is_preferred_between(task, candidate, engine.score)
+def _agreed(
+    engine: Scorer, task: Task, candidate: Candidate, nats: float, n_lines: int
+) -> tuple[float, float, Candidate]:
+    agreed = agreed_nats(task, candidate, nats, engine.score)
+    return strength_of(candidate.family, agreed, n_lines), agreed, candidate
 
 
 def _scores(engine: Scorer, task: Task, candidates: tuple[Candidate, ...]) -> Iterator[tuple[Candidate, EditScore]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dsassist.review.agreement import agreed_nats
 from dsassist.review.calibration.drawing import drawn_tasks
 from dsassist.review.calibration.fit import LEAST_NATS, Reached
 from dsassist.review.calibration.record import Record, function_key, read_record
@@ -14,7 +15,7 @@ from dsassist.review.likelihood.evidence import needed_nats
 from dsassist.review.likelihood.site import Candidate, Family
 from dsassist.review.likelihood.tasks import Task
 from dsassist.review.scoring import Ask, nats_of, scores_of
-from dsassist.review.suspects import MOST_TRIES, Scored, by_strength, first_preferred
+from dsassist.review.suspects import MOST_TRIES, Scored, by_strength
 from dsassist_runtime.api import EditScore, Engine, Priority, ScoreRequest
 from dsassist_runtime.errors import RequestRefused
 
@@ -93,7 +94,7 @@ def calibration_of(
 def reached_by(task: Task, ask: Ask) -> Reached:
     """The most evidence of each family against a function, less what it would need for the number of its lines.
 
-    What no threshold that is fitted lets pass is taken as it is; of the rest only what both measures prefer counts.
+    What no threshold that is fitted lets pass is taken as it is; of the rest what both measures give.
     Each family is taken by itself, since which one of a line is told depends on the thresholds.
     """
     n_lines = len({candidate.line for candidate in task.candidates})
@@ -112,6 +113,9 @@ def reached_by(task: Task, ask: Ask) -> Reached:
         else:
             enough.setdefault((candidate.line, candidate.family), []).append((candidate, nats))
     for _, found in sorted(enough.items()):
-        if preferred := first_preferred(task, by_strength(found, _LEAST, n_lines)[:MOST_TRIES], ask):
-            add(*preferred)
+        for candidate, nats in by_strength(found, _LEAST, n_lines)[:MOST_TRIES]:
+            agreed = agreed_nats(task, candidate, nats, ask)
+            add(candidate, agreed)
+            if agreed == nats:  # what follows has less by the first measure
+                break
     return reached

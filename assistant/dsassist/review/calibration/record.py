@@ -22,11 +22,8 @@ from dsassist_runtime.places import make_private, state_dir
 
 __all__ = ["Record", "function_key", "read_record", "record_path"]
 
-_VERSION = 2
+_VERSION = 3
 """Raise it where the same function would reach other numbers: families, evidence, what the model reads."""
-
-_READ_VERSIONS = (1, _VERSION)
-"""1 had one measure: its numbers are never lower than those of 2, so a threshold from both keeps the budget."""
 
 _END_BYTES = 64 * 1024
 _MOST_FUNCTIONS = 2000
@@ -85,7 +82,7 @@ def function_key(task: Task) -> str:
 def _read(path: Path) -> dict[str, Reached]:
     try:
         read = json.loads(path.read_bytes())
-        if read["version"] in _READ_VERSIONS:
+        if read["version"] == _VERSION:
             return {str(key): _reached(row) for key, row in read["functions"].items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -41,9 +42,9 @@ def test_a_copy_of_the_model_is_the_same_model_and_another_file_at_its_path_is_n
         "[]",
         "{}",
         '{"version": 0, "functions": {"one": {}}}',
-        '{"version": 1, "functions": []}',
-        '{"version": 2, "functions": {"one": {}, "two": []}}',
-        '{"version": 2, "functions": {"one": {"name": "high"}}}',
+        '{"version": 3, "functions": []}',
+        '{"version": 3, "functions": {"one": {}, "two": []}}',
+        '{"version": 3, "functions": {"one": {"name": "high"}}}',
     ],
 )
 def test_a_damaged_record_is_begun_anew(model: Path, damage: str) -> None:
@@ -55,19 +56,18 @@ def test_a_damaged_record_is_begun_anew(model: Path, damage: str) -> None:
     assert list(read_record(model).functions) == ["two"]
 
 
-def test_what_was_measured_by_one_measure_is_kept(model: Path) -> None:
-    """A finished calibration of version 1 went at the first function that was added."""
+@pytest.mark.parametrize("version", [1, 2, 4])
+def test_what_another_version_measured_is_measured_anew(model: Path, version: int) -> None:
+    """Those numbers are higher than what the same functions reach today, and so would be the threshold."""
     read_record(model).add("one", {})
-    record_path(model).write_text('{"version": 1, "functions": {"one": {"name": 3.0}, "two": {"name": null}}}')
-    record = read_record(model)
-    assert record.functions == {"one": {"name": 3.0}, "two": {"name": None}}
-    record.add("three", {"name": 2.0})
-    assert read_record(model).functions == {"one": {"name": 3.0}, "two": {"name": None}, "three": {"name": 2.0}}
+    functions = {"one": {"name": 3.0}, "two": {"name": None}}
+    record_path(model).write_text(json.dumps({"version": version, "functions": functions}))
+    assert read_record(model).functions == {}
 
 
 def test_a_family_that_is_not_known_any_more_is_left_out(model: Path) -> None:
     read_record(model).add("one", {"name": 1.0})
-    record_path(model).write_text('{"version": 2, "functions": {"one": {"name": 1.0, "spelling": 3.0}}}')
+    record_path(model).write_text('{"version": 3, "functions": {"one": {"name": 1.0, "spelling": 3.0}}}')
     assert read_record(model).functions == {"one": {"name": 1.0}}
 
 
