@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from importlib.metadata import EntryPoint, entry_points
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from dsassist import output
 from dsassist.command import Command
+from dsassist.installed import entry_point
 from dsassist_runtime.errors import DsassistError, NotDone
 from dsassist_runtime.version import __version__
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["Parser", "UsageError", "dispatch"]
 
@@ -34,7 +37,7 @@ def dispatch(argv: list[str]) -> int:
     if split == len(argv):
         parser.print_help(sys.stderr)
         return UsageError.exit_code
-    command = _load(_find(argv[split]))
+    command = _own(argv[split]) or _load(_find(argv[split]))
     return command.run(_parse_command(command, argv[split], argv[split + 1 :]))
 
 
@@ -68,7 +71,18 @@ def _places_last(argv: list[str]) -> list[str]:
     return [*(argument for argument in argv if argument not in places), "--", *places]
 
 
+def _own(name: str) -> Command | None:
+    """A command of our own; None for another package's, for none, and for one that cannot be loaded."""
+    try:
+        found = entry_point("dsassist", _GROUP, name)
+    except Exception:  # whatever a module does when it is imported
+        return None
+    return found if isinstance(found, Command) else None
+
+
 def _find(name: str) -> EntryPoint:
+    from importlib.metadata import entry_points
+
     found = entry_points(group=_GROUP, name=name)
     if found:
         return next(iter(found))
@@ -120,6 +134,8 @@ def _apply_color(args: argparse.Namespace) -> None:
 
 def _command_list() -> str:
     """A line for each command; one that cannot be loaded says so, and the others are still listed."""
+    from importlib.metadata import entry_points
+
     lines = ["commands:"]
     commands = sorted(entry_points(group=_GROUP), key=lambda each: each.name)
     width = max((len(found.name) for found in commands), default=0)

@@ -167,7 +167,11 @@ def object_ids(names: Sequence[str], cwd: Path) -> dict[str, tuple[str, str]]:
     """The id and the type of each named object, by one process; names that stand for none are left out."""
     found = {}
     asked = [name for name in names if name and "\n" not in name]
-    printed = run_git(["cat-file", "--batch-check"], cwd, stdin="".join(f"{name}\n" for name in asked).encode())
+    printed = run_git(
+        ["cat-file", "--batch-check"],
+        cwd,
+        stdin="".join(f"{name}\n" for name in asked).encode("utf-8", "surrogateescape"),
+    )
     for name, line in zip(asked, printed.splitlines(), strict=True):
         # Only an object has three fields that end in its size: a name may hold blanks, and be `missing` or `ambiguous`.
         fields = line.decode("utf-8", "replace").split(" ")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from dsassist.answers.store import AnswerStore, answers_path
+from dsassist.installed import version
 from dsassist_runtime.api import Edit, EditScore, Engine, InfillRequest, ModelFacts, ScoreRequest, TextStream
 from dsassist_runtime.errors import ModelUnsupported
 
@@ -43,6 +43,11 @@ class RememberingEngine:
     engine: Engine
     store: AnswerStore
     model: str
+
+    @property
+    def scorer(self) -> str:
+        """Names the model with all else that its scores depend on."""
+        return f"{_SCORER_VERSION}:{self.model}"
 
     def facts(self) -> ModelFacts:
         """The engine's."""

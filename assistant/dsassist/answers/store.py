@@ -10,8 +10,8 @@ import logging
 import sqlite3
 import time
 import zlib
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import RLock
 from typing import TypeVar
@@ -62,7 +62,11 @@ class AnswerStore:
 
     def put(self, key: bytes, answer: str) -> None:
         """Keep an answer."""
-        self._try(lambda connection: self._keep(connection, key, answer))
+        self.put_all({key: answer})
+
+    def put_all(self, answers: Mapping[bytes, str]) -> None:
+        """Keep some answers at once; all of them or none."""
+        self._try(lambda connection: self._keep(connection, answers))
 
     def close(self) -> None:
         """Give the file back; the next use opens it anew."""
@@ -71,10 +75,12 @@ class AnswerStore:
                 self._connection.close()
             self._connection = None
 
-    def _keep(self, connection: sqlite3.Connection, key: bytes, answer: str) -> None:
-        packed = zlib.compress(answer.encode(), 1)
-        row = (key, time.time(), len(packed), packed)
-        connection.execute("INSERT OR REPLACE INTO answers (key, used, size, answer) VALUES (?, ?, ?, ?)", row)
+    def _keep(self, connection: sqlite3.Connection, answers: Mapping[bytes, str]) -> None:
+        now = time.time()
+        packed = {key: zlib.compress(answer.encode(), 1) for key, answer in answers.items()}
+        rows = [(key, now, len(data), data) for key, data in packed.items()]
+        with _transaction(connection):
+            connection.executemany("INSERT OR REPLACE INTO answers (key, used, size, answer) VALUES (?, ?, ?, ?)", rows)
         total = connection.execute("SELECT sum(size) FROM answers").fetchone()[0]
         if total <= self._limit:
             return
@@ -125,12 +131,18 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA synchronous = OFF")  # a crash may cost answers, which can be had again
     if connection.execute("PRAGMA user_version").fetchone()[0] == _VERSION:
         return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with _transaction(connection):
         if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:  # else another process was first
             connection.execute("DROP TABLE IF EXISTS answers")
             connection.execute(_SCHEMA)
             connection.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")

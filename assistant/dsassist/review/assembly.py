@@ -9,7 +9,8 @@ from itertools import chain
 from typing import Any
 
 from dsassist import output
-from dsassist.answers.scores import remembering
+from dsassist.answers.scores import RememberingEngine, remembering
+from dsassist.answers.store import AnswerStore, answers_path
 from dsassist.config import LoadedConfig
 from dsassist.engine import model_note, open_engine, resolved_model
 from dsassist.review import reviewer
@@ -17,6 +18,8 @@ from dsassist.review.calibration.current import thresholds_for
 from dsassist.review.changes import ChangedFile, Changes, Skipped
 from dsassist.review.dismissals import raised, read_dismissals
 from dsassist.review.findings import Finding, Review
+from dsassist.review.late_engine import LateEngine
+from dsassist.review.memory import Memory
 from dsassist.review.plan import Cut
 from dsassist_runtime.api import Engine
 from dsassist_runtime.errors import DsassistError
@@ -49,13 +52,18 @@ def run_review(
         if (note := model_note(model)) is not None:
             output.notice(note)
         names.append(model.title if model.kind == "file" else model.name)
-        engine = engine_of(loaded) if engine_of is not None else remembering(open_engine(loaded), model)
+        engine = (
+            engine_of(loaded) if engine_of is not None else remembering(LateEngine(partial(open_engine, loaded)), model)
+        )
         opened.enter_context(closing(engine))
         # The test model's findings are no reason to stop a commit.
         thresholds = raised(thresholds_for(loaded, model), read_dismissals())
-        return reviewer.Judge(engine, thresholds, "warning" if note is None else "info")
+        # How much the model takes at once decides what is asked.
+        name = f"{engine.scorer} {loaded.config.engine.n_ctx}" if isinstance(engine, RememberingEngine) else ""
+        return reviewer.Judge(engine, thresholds, "warning" if note is None else "info", name)
 
     options = loaded.config.review
+    memory = None if engine_of is not None else Memory(AnswerStore(answers_path()))
     with ExitStack() as opened:
         last: list[_Source] = []
         if options.written:
@@ -72,11 +80,12 @@ def run_review(
             deadline_s=options.deadline_s,
             max_findings=options.max_findings if max_findings is None else max_findings,
             started_s=started_s,
-            **_unfinished(changes),
+            **_unfinished(changes, memory),
             path_from_root=path_from_root,
             baseline=baseline,
             go_on=partial(_go_on, loaded, changes) if engine_of is None else lambda _cut: False,
             find_last=_in_turn(last) if last else None,
+            memory=memory,
         )
     return review, "".join(names)
 
@@ -86,15 +95,32 @@ def _in_turn(sources: Sequence[_Source]) -> _Source:
     return lambda files, remaining_s: chain.from_iterable(source(files, remaining_s) for source in sources)
 
 
-def _unfinished(changes: Changes) -> dict[str, Any]:
-    """How to look for what the change left undone; of whole files there is no state before, so nothing is undone."""
-    if changes.root is None or changes.tree.kind == "working-tree":
-        return {}
-    from dsassist.review.unfinished import GitTree, find_unfinished
+def _unfinished(changes: Changes, memory: Memory | None) -> dict[str, Any]:
+    """How to look for what the change left undone, where the files around it are known.
 
-    tree = GitTree(changes.root, changes.tree)
-    find_more = partial(find_unfinished, tree=tree, moved=changes.moved)
-    return {"find_more": find_more, "text_of": lambda path: tree.texts([path]).get(path)}
+    Of whole files there is no state before, so nothing is undone.
+    """
+    tree = changes.around if changes.tree.kind == "working-tree" else changes.tree
+    if changes.root is None or tree is None:
+        return {}
+    root, state = changes.root, changes.state
+
+    def find_more(files: Sequence[ChangedFile]) -> Sequence[Finding]:
+        if memory is not None and state and memory.is_finished(files, changes.moved, state):
+            return ()
+        from dsassist.review.unfinished import GitTree, find_unfinished
+
+        found = tuple(find_unfinished(files, GitTree(root, tree), changes.moved))
+        if memory is not None and state and not found:
+            memory.note_finished(files, changes.moved, state)
+        return found
+
+    def text_of(path: str) -> str | None:
+        from dsassist.review.unfinished import GitTree
+
+        return GitTree(root, tree).texts([path]).get(path)
+
+    return {"find_more": find_more, "text_of": text_of}
 
 
 def _go_on(loaded: LoadedConfig, changes: Changes, cut: Sequence[Cut]) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from dsassist.review.calibration.thresholds import Thresholds
-from dsassist.review.changes import Skipped
 from dsassist.review.rules import rule_of
 
 if TYPE_CHECKING:
+    from dsassist.review.calibration.thresholds import Thresholds
+    from dsassist.review.changes import Skipped
     from dsassist.review.source import Source
 
 __all__ = ["SEVERITIES", "Finding", "Related", "Replacement", "Review", "Severity", "finding_at"]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from dsassist.review.changes import ChangedFile, Skipped
-from dsassist.review.likelihood.tasks import Task, tasks_of
 from dsassist.review.risk import OldLines, Risk, risk_of
+
+if TYPE_CHECKING:
+    from dsassist.review.likelihood.tasks import Task
 
 __all__ = ["DEADLINE", "Cut", "Plan"]
 
@@ -29,21 +33,29 @@ class Cut:
 class Plan:
     """The functions of files, by numbers in the order of the text; `order` has the riskiest first.
 
-    A file whose turn comes when no time remains is named whole.
+    A file whose turn comes when no time remains is named whole. Of files whose review is `known`, by their numbers,
+    only what is left out has a place here.
     """
 
-    def __init__(self, files: Sequence[ChangedFile], remaining_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        files: Sequence[ChangedFile],
+        remaining_s: Callable[[], float],
+        known: Mapping[int, Sequence[Skipped]] = MappingProxyType({}),
+    ) -> None:
         self._files = files
         self._remaining_s = remaining_s
         self._entries: list[tuple[int, Task | Skipped]] = []
         self._reasons: dict[int, str] = {}
         for number, file in enumerate(files):
-            if remaining_s() <= 0:
+            if number in known:
+                self._entries += [(number, each) for each in known[number]]
+            elif remaining_s() <= 0:
                 self.leave_out(len(self._entries), DEADLINE)
                 self._entries.append((number, Skipped(file.path, DEADLINE)))
             else:
                 self._entries += [(number, each) for each in _listed(file)]
-        self.tasks = {number: each for number, (_, each) in enumerate(self._entries) if isinstance(each, Task)}
+        self.tasks = {number: each for number, (_, each) in enumerate(self._entries) if not isinstance(each, Skipped)}
         self.order = list(self.tasks)
 
     def put_in_order(self, gone: Iterable[ChangedFile], deadline_s: float) -> None:
@@ -96,6 +108,18 @@ class Plan:
             elif number in self._reasons:
                 yield Skipped(each.name, self._reasons[number])
 
+    def done(self) -> dict[int, list[Task | Skipped]]:
+        """What there was to do in each file in which nothing is left to do, by the files' numbers."""
+        of_file: dict[int, list[Task | Skipped]] = {number: [] for number in range(len(self._files))}
+        for file, each in self._entries:
+            of_file[file].append(each)
+        left = {self._entries[number][0] for number in self._reasons}
+        return {file: entries for file, entries in of_file.items() if file not in left}
+
+    def file_of(self, number: int) -> int:
+        """The number of a function's file."""
+        return self._entries[number][0]
+
     def complete(self) -> frozenset[str]:
         """The paths of which each line was reviewed."""
         partly = {
@@ -132,6 +156,8 @@ class Plan:
 
 
 def _listed(file: ChangedFile) -> list[Task | Skipped]:
+    from dsassist.review.likelihood.tasks import tasks_of  # of files that are known already, nothing is asked
+
     try:
         return list(tasks_of(file))
     except RecursionError:

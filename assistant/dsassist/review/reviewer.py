@@ -3,26 +3,31 @@
 The passes always run to their end, with no model and no time left, too. The likelihood reviewer asks the engine for
 scores and judges them; it never asks for text. It is anytime: the riskiest function comes first, it stops at the
 deadline, also within a function, and each function that was not reached is listed.
+
+What looks through a file is imported where it is first needed: of files that the memory knows, nothing does.
 """
 
 from __future__ import annotations
 
 import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from dsassist.review.calibration.thresholds import Thresholds
 from dsassist.review.changes import ChangedFile, Changes, PendingFile, Skipped
 from dsassist.review.findings import SEVERITIES, Finding, Review, Severity
-from dsassist.review.likelihood.tasks import Task
-from dsassist.review.likelihood.wording import finding_of
 from dsassist.review.masking import masked_file
-from dsassist.review.passes import run_passes
+from dsassist.review.memory import Memory, Outcome
 from dsassist.review.plan import DEADLINE, Cut, Plan
 from dsassist.review.screening import Screening, Text
-from dsassist.review.suspects import suspects_of
 from dsassist_runtime.api import EditScore, Engine, ScoreRequest
 from dsassist_runtime.errors import DeadlineExceeded, NotDone, RequestRefused
+
+if TYPE_CHECKING:
+    from dsassist.review.likelihood.tasks import Task
+    from dsassist.secrets import SecretSpan
 
 __all__ = ["Judge", "review"]
 
@@ -37,11 +42,15 @@ _ENGINE_FAILED = "engine failed"
 
 @dataclass(frozen=True)
 class Judge:
-    """The engine that gives scores, the evidence that a finding needs, and the severity of what is found by it."""
+    """The engine that gives scores, the evidence that a finding needs, and the severity of what is found by it.
+
+    `name` stands for all that the scores depend on, so that findings can be kept by it; empty where nothing does.
+    """
 
     engine: Engine
     thresholds: Thresholds
     severity: Severity = "warning"
+    name: str = ""
 
 
 def review(
@@ -58,6 +67,7 @@ def review(
     baseline: Collection[str] = (),
     go_on: Callable[[Sequence[Cut]], bool] = lambda _cut: False,
     find_last: Callable[[Sequence[ChangedFile], Callable[[], float]], Iterable[Finding | Skipped]] | None = None,
+    memory: Memory | None = None,
 ) -> Review:
     """Review all files; raises what the engine raised when no function was reviewed and nothing was found.
 
@@ -66,16 +76,18 @@ def review(
     gone among them, and may find something in others, whose texts `text_of` gives. Findings whose fingerprints are in
     `baseline` are not reported; fingerprints are made of paths from the repository's root. `go_on` gets what the
     deadline cut, in its order, and tells whether somebody else goes on with it. `find_last` looks at all files when all
-    else is done, in the seconds that are left.
+    else is done, in the seconds that are left. `memory` has what earlier reviews found, and gets what this one finds.
     """
     entered = clock()
     start = entered if started_s is None else started_s
     end = start + deadline_s
-    run = _Run(open_judge, deadline_s, lambda: end - clock())
+    run = _Run(open_judge, deadline_s, lambda: end - clock(), memory)
     run.read_files(changes.pending)
     run.look_at_all(find_more, changes.deleted)
     end -= min(clock() - entered, _KEPT_BACK_SHARE * deadline_s)
+    run.recall()
     run.review_functions()
+    run.remember()
     run.end(go_on)
     if find_last is not None and run.failure is None:
         run.look_last(find_last(run.files, run.remaining_s))
@@ -84,8 +96,8 @@ def review(
     return Review(
         findings=_reported(findings, max_findings),
         found=len(findings),
-        functions=len(run.done),
-        files=len({task.path for task in run.done}),
+        functions=sum(run.done.values()),
+        files=sum(count > 0 for count in run.done.values()),
         files_read=len(run.files),
         skipped=(*changes.skipped, *run.skipped, *run.plan.not_done()),
         failure="" if run.failure is None else str(run.failure),
@@ -100,11 +112,16 @@ def review(
 
 @dataclass
 class _Run:
-    """A review under way: what has been done so far. `files`, `gone` and `texts` hold no secrets."""
+    """A review under way: what has been done so far. `files`, `gone` and `texts` hold no secrets.
+
+    By the numbers of files: `known` is what earlier reviews found, `done` how many functions are reviewed, `found_in`
+    what this review found by the model.
+    """
 
     open_judge: Callable[[], Judge]
     deadline_s: float
     remaining_s: Callable[[], float]
+    memory: Memory | None = None
     judge: Judge | None = None
     files: list[ChangedFile] = field(default_factory=list)
     gone: list[ChangedFile] = field(default_factory=list)
@@ -112,7 +129,9 @@ class _Run:
     findings: list[Finding] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     plan: Plan = field(init=False)
-    done: list[Task] = field(default_factory=list)
+    known: dict[int, Outcome] = field(default_factory=dict)
+    done: Counter[int] = field(default_factory=Counter)
+    found_in: defaultdict[int, list[Finding]] = field(default_factory=lambda: defaultdict(list))
     failure: NotDone | None = None
     is_late: bool = False
 
@@ -124,13 +143,25 @@ class _Run:
                 if isinstance(file, Skipped):
                     self.skipped.append(file)
                     continue
-                masked, secrets = masked_file(file)
-                self.findings += run_passes(file, masked, secrets)
+                masked, secrets, found = self._passed(file)
+                self.findings += found
             except RecursionError:
                 self.skipped.append(Skipped(each.path, _TOO_DEEP))
                 continue
             self.files.append(masked)
             self.texts[file.path] = Text(masked, tuple(secrets))
+
+    def _passed(self, file: ChangedFile) -> tuple[ChangedFile, list[SecretSpan], list[Finding]]:
+        """A file without its secrets, where they stood, and what the passes find in it."""
+        if self.memory is not None and self.memory.is_clean(file):
+            return file, [], []
+        from dsassist.review.passes import run_passes
+
+        masked, secrets = masked_file(file)
+        found = run_passes(file, masked, secrets)
+        if self.memory is not None and masked is file and not found:
+            self.memory.note_clean(file)
+        return masked, secrets, found
 
     def look_at_all(
         self, find_more: Callable[[Sequence[ChangedFile]], Iterable[Finding]] | None, deleted: Sequence[PendingFile]
@@ -145,9 +176,42 @@ class _Run:
         except RecursionError:
             self.skipped.append(Skipped("what the change left undone", _TOO_DEEP))
 
+    def recall(self) -> None:
+        """Take from the memory what is known of whole files."""
+        try:
+            for number, file in enumerate(self.files if self.memory is not None else ()):
+                if self.remaining_s() > 0 and (outcome := self._recalled(file)) is not None:
+                    self.known[number] = outcome
+                    self.done[number] = outcome.functions
+                    self.findings += outcome.findings
+        except NotDone:  # there is no judge; the first function that needs one tells
+            return
+
+    def _recalled(self, file: ChangedFile) -> Outcome | None:
+        assert self.memory is not None, "it is asked only where there is one"
+        listing = self.memory.listing(file)
+        if listing is None or not listing.is_asked:
+            return listing
+        self.judge = self.judge or self.open_judge()
+        found = self.memory.findings(file, self.judge)
+        return None if found is None else replace(listing, findings=found)
+
+    def remember(self) -> None:
+        """Note what was found in files that are wholly reviewed."""
+        if self.memory is None:
+            return
+        for number, entries in self.plan.done().items():
+            if number not in self.known:
+                tasks = [each for each in entries if not isinstance(each, Skipped)]
+                skipped = tuple(each for each in entries if isinstance(each, Skipped))
+                is_asked = any(task.candidates for task in tasks)
+                outcome = Outcome(len(tasks), skipped, is_asked, tuple(self.found_in[number]))
+                self.memory.note_outcome(self.files[number], outcome, self.judge)
+        self.memory.save()
+
     def review_functions(self) -> None:
         """Review all functions, the riskiest first."""
-        self.plan = Plan(self.files, self.remaining_s)
+        self.plan = Plan(self.files, self.remaining_s, {number: each.skipped for number, each in self.known.items()})
         self.plan.put_in_order(self.gone, self.deadline_s)
         for number in self.plan.order:
             self.review_function(number)
@@ -178,7 +242,9 @@ class _Run:
                 self.failure = error
                 self.plan.leave_out(number, _ENGINE_FAILED)
         else:
-            self.done.append(task)
+            file = self.plan.file_of(number)
+            self.done[file] += 1
+            self.found_in[file] += found
             self.findings += found
 
     def end(self, go_on: Callable[[Sequence[Cut]], bool]) -> None:
@@ -186,7 +252,7 @@ class _Run:
         reasons, cut = self.plan.reasons, self.plan.cut()
         if goes_on := bool(cut) and go_on(cut):
             self.plan.explain_cut(_GOES_ON)
-        if self.done or not reasons:
+        if any(self.done.values()) or not reasons:
             return
         if self.failure is None:
             hint = "; give it more time with --deadline" if cut else ""
@@ -213,6 +279,9 @@ class _Run:
     def _findings_in(self, task: Task) -> Iterator[Finding]:
         if not task.candidates:
             return  # no judge is needed, and there may be none
+        from dsassist.review.likelihood.wording import finding_of
+        from dsassist.review.suspects import suspects_of
+
         for candidate, nats in suspects_of(task, self._ask, self._judge.thresholds):
             yield finding_of(task, candidate, nats, self._judge.severity)
 

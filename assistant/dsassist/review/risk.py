@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from dsassist.review.changes import ChangedFile
-from dsassist.review.likelihood.site import Family
-from dsassist.review.likelihood.tasks import Task
 from dsassist.review.passes.paths import is_test_path
+
+if TYPE_CHECKING:
+    from dsassist.review.likelihood.site import Family
+    from dsassist.review.likelihood.tasks import Task
 
 __all__ = ["OldLines", "Risk", "risk_of"]
 

@@ -5,6 +5,7 @@ Only git's lists are read here, no content, so that a hook that has nothing to l
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ class Selection:
 
     A merge has only the entries that differ from each of its parents: what one of them brings was reviewed with it.
     `entries` compares with the first parent; `other_entries` has the same paths compared with each other parent.
+    `state` names the content of `tree`.
     """
 
     cwd: Path
@@ -30,6 +32,7 @@ class Selection:
     base: str | None
     entries: tuple[git.ChangedEntry, ...]
     other_entries: tuple[dict[bytes, git.ChangedEntry], ...] = ()
+    state: str = ""
 
     @property
     def is_staged(self) -> bool:
@@ -108,12 +111,21 @@ def _selection(
     cwd: Path,
     tree: git.Treeish,
     base: str | None,
-    entries: Iterable[git.ChangedEntry],
+    entries: Sequence[git.ChangedEntry],
     others: Iterable[Iterable[git.ChangedEntry]],
 ) -> Selection:
     by_path = tuple({entry.path: entry for entry in each} for each in others)
     own = tuple(entry for entry in entries if all(entry.path in each for each in by_path))
-    return Selection(cwd, tree, base, own, by_path)
+    return Selection(cwd, tree, base, own, by_path, tree.id or _state_of_index(base, entries))
+
+
+def _state_of_index(base: str | None, entries: Iterable[git.ChangedEntry]) -> str:
+    """The index has no id without being written as a tree; what it was made of stands for it.
+
+    What was only announced (`git add -N`) is not told by it.
+    """
+    told = (f"{entry.status} {entry.new_mode} {entry.new_id} {entry.path!r} {entry.old_path!r}" for entry in entries)
+    return hashlib.sha256("\n".join([base or "", *told]).encode("ascii")).hexdigest()
 
 
 def _commit_id(name: str, cwd: Path) -> str:

@@ -15,8 +15,9 @@ from dsassist.bench.history import names_of
 from dsassist.bench.intervals import mean
 from dsassist.bench.report import Figure, Report
 from dsassist.bench.review.held_back_cases import KINDS, HeldBack, HeldBackKind, held_back
-from dsassist.bench.review.held_back_history import Repository, Sides, changed_file
+from dsassist.bench.review.held_back_history import Repository, Sides, changed_file, gone_file
 from dsassist.bench.review.progress import Progress
+from dsassist.review.changes import ChangedFile
 from dsassist.review.findings import Finding
 from dsassist.review.unfinished import Tree, find_unfinished
 from dsassist_runtime.errors import NotDone
@@ -99,18 +100,19 @@ def _measure(commit: _Commit, seed: int, results: _Results, details: TextIO | No
     if not any(each.old is not None for each in sides):
         return
     tree = commit.repository.tree(commit.name)
-    alarms = _findings(sides, tree)
+    gone = [gone_file(path, text) for path, text in commit.repository.gone(commit.name).items()]
+    alarms = _findings(sides, gone, tree)
     results.alarms.append(bool(alarms))
     _write(details, commit, "whole", alarms)
     for case in held_back(sides, Random(f"{seed}:{commit.name}")):  # noqa: S311  (a choice, not a secret)
-        findings = _findings(case.sides, tree)
+        findings = _findings(case.sides, gone, tree)
         is_found = any(_names(finding, case) for finding in findings)
         results.found[case.kind].append(is_found)
         _write(details, commit, case.kind, findings, case, is_found)
 
 
-def _findings(sides: Sequence[Sides], tree: Tree) -> list[Finding]:
-    return list(find_unfinished([changed_file(each) for each in sides], tree))
+def _findings(sides: Sequence[Sides], gone: Sequence[ChangedFile], tree: Tree) -> list[Finding]:
+    return list(find_unfinished([*(changed_file(each) for each in sides), *gone], tree))
 
 
 def _names(finding: Finding, case: HeldBack) -> bool:

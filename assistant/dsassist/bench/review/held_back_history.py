@@ -18,7 +18,7 @@ from dsassist.review.source import Source
 from dsassist.review.unfinished.tree import words_of
 from dsassist.syntax.languages import language_of
 
-__all__ = ["CommitTree", "Repository", "Sides", "changed_file"]
+__all__ = ["CommitTree", "Repository", "Sides", "changed_file", "gone_file"]
 
 _FILE_MODES = ("100644", "100755")
 _MOST_FILES = 60
@@ -46,7 +46,7 @@ class Repository:
 
     def sides(self, commit: str) -> list[Sides]:
         """The source files that a commit changed; none where they are too many to be one change."""
-        entries = list(self._entries(commit))
+        entries = [(path, old_path, old, new) for path, old_path, old, new in self._entries(commit) if new]
         if not 0 < len(entries) <= _MOST_FILES:
             return []
         texts = self.texts({blob for _, _, old, new in entries for blob in (old, new) if blob})
@@ -55,6 +55,12 @@ class Repository:
             for path, old_path, old, new in entries
             if (new_text := texts[new]) is not None and (not old or texts[old] is not None)
         ]
+
+    def gone(self, commit: str) -> dict[str, str]:
+        """The source files that a commit took away, with their texts before."""
+        entries = {path: old for path, _, old, new in self._entries(commit) if not new}
+        texts = self.texts({*entries.values()} - {""})
+        return {path: text for path, old in entries.items() if (text := texts.get(old)) is not None}
 
     def tree(self, commit: str) -> CommitTree:
         """All source files of a commit."""
@@ -76,7 +82,7 @@ class Repository:
         return self._words[blob]
 
     def _entries(self, commit: str) -> Iterator[tuple[str, str | None, str, str]]:
-        """Path, path before if it was another, old and new blob of each source file that the commit leaves."""
+        """Path, path before if it was another, old and new blob of each source file; "" for none."""
         options = ["--no-commit-id", "--root", "-r", "-z", "--raw", "--no-abbrev", "-M", "--no-relative"]
         fields = iter(run_git(["diff-tree", *options, commit], self.history.root).split(b"\0")[:-1])
         for field in fields:
@@ -85,9 +91,9 @@ class Repository:
             if status[0] in "RC":
                 path = next(fields)
             shown = os.fsdecode(path)
-            if mode in _FILE_MODES and language_of(shown):
+            if (mode in _FILE_MODES or status == "D") and language_of(shown):
                 was = os.fsdecode(old_path) if status[0] == "R" else None
-                yield shown, was, old if old_mode in _FILE_MODES else "", new
+                yield shown, was, old if old_mode in _FILE_MODES else "", new if mode in _FILE_MODES else ""
 
 
 class CommitTree:
@@ -124,6 +130,12 @@ def changed_file(sides: Sides) -> ChangedFile:
     language = language_of(sides.path)
     source = Source(sides.new, language or "python")
     return ChangedFile(sides.path, source, lines, sides.old, language, sides.old_path)
+
+
+def gone_file(path: str, text: str) -> ChangedFile:
+    """What a review is given of a file that is gone."""
+    language = language_of(path)
+    return ChangedFile(path, Source("", language or "python"), frozenset(), text, language)
 
 
 def _decoded(content: bytes | None) -> str | None:

@@ -12,13 +12,15 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast, get_args
+from typing import TYPE_CHECKING, cast, get_args
 
 from dsassist.review.calibration.fit import Reached
 from dsassist.review.likelihood.site import Family
-from dsassist.review.likelihood.tasks import Task
 from dsassist_runtime.errors import NotDone
 from dsassist_runtime.places import make_private, state_dir
+
+if TYPE_CHECKING:
+    from dsassist.review.likelihood.tasks import Task
 
 __all__ = ["Record", "function_key", "read_record", "record_path"]
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from dsassist.review.likelihood.evidence import needed_nats, strength_of
-from dsassist.review.likelihood.site import Family
+
+if TYPE_CHECKING:
+    from dsassist.review.likelihood.site import Family
 
 __all__ = ["Thresholds"]
 

@@ -72,6 +72,7 @@ def changes_of(selection: Selection, exclude: Sequence[str] = ()) -> Changes:
         selection.tree,
         selection.base,
         dict(_moved(selection, exclude)),
+        selection.state,
     )
 
 

@@ -6,9 +6,10 @@ to the blob before it, or to the file in the working tree, where it may also hav
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ __all__ = ["ChangedContent", "changes_of_diff", "contents_of_diff", "read_diff"]
 
 _LIMIT_BYTES = 64 * 1024 * 1024
 _SYMLINK, _SUBMODULE = "120000", "160000"
+_SHA256_DIGITS = 64
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,26 @@ def changes_of_diff(contents: Sequence[ChangedContent], cwd: Path, exclude: Sequ
         else:
             read = partial(changed_file, each.path, each.new, each.old, old_path=each.old_path)
             pending.append(PendingFile(each.path, read))
-    return Changes(tuple(pending), tuple(skipped), tuple(deleted), root)
+    around = git.INDEX if all(_is_of_index(contents, cwd)) else None
+    return Changes(tuple(pending), tuple(skipped), tuple(deleted), root, around=around)
+
+
+def _is_of_index(contents: Iterable[ChangedContent], cwd: Path) -> Iterator[bool]:
+    """Of each file that is read whether git's index has one of its two sides, so that it has the files around too."""
+    read = [each for each in contents if not each.reason]
+    names = [f":0:{each.path}" for each in read]
+    found = git.object_ids(names, cwd)
+    for each, name in zip(read, names, strict=True):
+        in_index = found[name][0] if name in found else None
+        yield in_index in [_blob_id(side, in_index or "") for side in (each.old, each.new)]
+
+
+def _blob_id(content: bytes | None, like: str) -> str | None:
+    """The id that git gives a content, by the hash that another id was made with."""
+    if content is None:
+        return None
+    digest = hashlib.sha256 if len(like) == _SHA256_DIGITS else partial(hashlib.sha1, usedforsecurity=False)
+    return digest(b"blob %d\0%b" % (len(content), content)).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,8 @@ class Changes:
     `deleted` are files that are gone: without lines, their text in `old`. `moved` has the new names of files that have
     another name and nothing else, by their old ones. `tree` is the state of all files that the new side belongs to,
     `base` the commit or tree before, None where there was none or it has no name; both are of the repository at `root`,
-    which is None where whole files are looked at.
+    which is None where whole files are looked at. `state` names the content of `tree`; it is empty where nothing does.
+    `around` has the other files where `tree` is none of git's, None where they are not known.
     """
 
     pending: tuple[PendingFile, ...]
@@ -66,3 +67,5 @@ class Changes:
     tree: Treeish = WORKING_TREE
     base: str | None = None
     moved: Mapping[str, str] = field(default_factory=dict)
+    state: str = ""
+    around: Treeish | None = None

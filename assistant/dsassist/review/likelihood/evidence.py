@@ -11,9 +11,11 @@ edit only adds or only removes, the shared tokens decide, and the site may only 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from dsassist.review.likelihood.site import Family
-from dsassist_runtime.api import EditScore
+if TYPE_CHECKING:
+    from dsassist.review.likelihood.site import Family
+    from dsassist_runtime.api import EditScore
 
 __all__ = ["LEAST_EVIDENCE", "MEASURED", "evidence_nats", "gain_nats", "needed_nats", "strength_of"]
 

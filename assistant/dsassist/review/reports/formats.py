@@ -1,29 +1,35 @@
-"""The formats by the names that `--format` takes."""
+"""The formats by the names that `--format` takes; each is imported when it is asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
+from typing import cast
 
-from dsassist.review.reports.as_json import as_json
-from dsassist.review.reports.github import github
-from dsassist.review.reports.gitlab import gitlab
-from dsassist.review.reports.markdown import markdown
-from dsassist.review.reports.rdjsonl import rdjsonl
 from dsassist.review.reports.report import Report
-from dsassist.review.reports.sarif import sarif
-from dsassist.review.reports.text import text
 
 __all__ = ["FORMATS", "Format"]
 
 Format = Callable[[Report], str]
 
+
+def _format(module: str) -> Format:
+    """The function of a module of this package that bears its name."""
+
+    def report_as(report: Report) -> str:
+        written = import_module(f"dsassist.review.reports.{module}")
+        return cast(Format, getattr(written, module))(report)
+
+    return report_as
+
+
 FORMATS: dict[str, Format] = {
-    "text": text,
-    "json": as_json,
-    "sarif": sarif,
-    "rdjsonl": rdjsonl,
-    "github": github,
-    "gitlab": gitlab,
-    "markdown": markdown,
+    "text": _format("text"),
+    "json": _format("as_json"),
+    "sarif": _format("sarif"),
+    "rdjsonl": _format("rdjsonl"),
+    "github": _format("github"),
+    "gitlab": _format("gitlab"),
+    "markdown": _format("markdown"),
 }
 """Each gives the whole report without a line end; the command has a list of the names, which a test holds equal."""

@@ -6,6 +6,9 @@ import io
 import logging
 import pathlib
 import re
+import socket
+import sqlite3
+import subprocess
 import threading
 
 __all__ = ["LIBRARY_METHODS"]
@@ -19,6 +22,10 @@ _TYPES: tuple[type, ...] = (
         logging.Logger,
         threading.Thread,
         threading.Event,
+        socket.socket,
+        sqlite3.Connection,
+        sqlite3.Cursor,
+        subprocess.Popen,
         re.Pattern,
         re.Match,
     ),

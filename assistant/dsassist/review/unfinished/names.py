@@ -14,6 +14,7 @@ from dsassist.review.unfinished.edits import tokens_of
 from dsassist.review.unfinished.library import LIBRARY_METHODS
 from dsassist.review.unfinished.links import is_guarded
 from dsassist.review.unfinished.python_file import Definition, Occurrence, PythonFile
+from dsassist.review.unfinished.signature import call_of
 
 __all__ = ["find_stale_names"]
 
@@ -138,7 +139,9 @@ def _uses_at_home(name: str, file: PythonFile) -> Iterator[Occurrence]:
     if hasattr(builtins, name) or any(each.role in _BINDING for each in occurrences):
         return
     for each in occurrences:
-        if each.role == "load" or (each.role == "string" and _is_exported(file, each)):
+        # A module's own `__getattr__` gives others what it exports, not the module itself.
+        is_exported = each.role == "string" and "__getattr__" not in file.module_names and _is_exported(file, each)
+        if each.role == "load" or is_exported:
             yield each
 
 
@@ -208,8 +211,14 @@ def _uses_of_member(
                 found.append((file, each))
     is_evident = _is_evident(gone, len(found), changes)
     for file, each in found:
-        if (is_evident and not changes.is_written(file, each.line)) or _is_of_class(gone, file, each):
+        is_meant = is_evident and not changes.is_written(file, each.line) and _may_be(gone, each)
+        if is_meant or _is_of_class(gone, file, each):
             yield file, each
+
+
+def _may_be(gone: _Gone, use: Occurrence) -> bool:
+    """May a use be of what is gone, by its form? What is called was a function, as a rule."""
+    return gone.definition.kind == "function" or call_of(use) is None
 
 
 def _is_class_level(file: PythonFile, use: Occurrence) -> bool:

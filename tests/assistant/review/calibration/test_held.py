@@ -22,6 +22,8 @@ from dsassist_runtime.api import Edit, EngineSettings, ScoreRequest
 from dsassist_runtime.client import Client, server_health, stop_server
 from dsassist_runtime.errors import NotDone
 
+pytestmark = pytest.mark.slow  # whole servers
+
 REQUEST = ScoreRequest("", "return value + 1\n", (Edit(7, 12, "other"),))
 
 

@@ -92,6 +92,18 @@ def test_a_diff_on_standard_input_is_reviewed(
     assert capsys.readouterr().out.startswith("clamp.py:4:28: warning: ")
 
 
+def test_a_diff_on_standard_input_tells_what_it_left_undone_in_other_files(
+    clamp: Repository, review: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    clamp.write("sizes.py", "LEAST_SIZE = 1\n")
+    clamp.write("main.py", "from sizes import LEAST_SIZE\n")
+    clamp.git("add", ".")
+    clamp.git("commit", "--quiet", "-m", "sizes")
+    clamp.write("sizes.py", "SMALLEST_SIZE = 1\n")
+    assert review("-", stdin=diff(clamp, "diff")) == 1
+    assert capsys.readouterr().out.startswith("main.py:1:19: warning: `LEAST_SIZE` is now called `SMALLEST_SIZE`")
+
+
 def test_what_is_staged_may_be_narrowed_to_paths(
     clamp: Repository, review: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:

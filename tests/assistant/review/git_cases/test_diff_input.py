@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dsassist.git import WORKING_TREE
+from dsassist.git import INDEX, WORKING_TREE
 from dsassist.review.changes import changes_of_diff, contents_of_diff
 from dsassist.review.changes.patch import PatchError
 from dsassist_runtime.errors import DsassistError
@@ -55,6 +55,17 @@ def test_a_diff_of_git_gives_the_lines_and_the_whole_text(
     old, new = (EDITED, numbered(30)) if "-R" in options else (numbered(30), EDITED)
     assert (seen.text("a.py"), seen.files["a.py"].old) == (new, old)
     assert (seen.changes.tree, seen.changes.root) == (WORKING_TREE, repository.root.resolve())
+
+
+def test_the_files_around_are_known_where_the_index_has_a_side_of_each_file(repository: Repository) -> None:
+    repository.write("a.py", EDITED)
+    data = diff(repository, "diff")
+    assert reviewed(repository, data).changes.around == INDEX
+    repository.git("add", "a.py")
+    assert reviewed(repository, data).changes.around == INDEX
+    repository.write("a.py", numbered(30, line_8="line_8 = 'another'", line_20="line_20 = 'twenty'"))
+    repository.git("add", "a.py")
+    assert reviewed(repository, data).changes.around is None
 
 
 def test_the_blob_counts_though_the_file_has_gone_on(repository: Repository) -> None:

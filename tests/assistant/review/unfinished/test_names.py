@@ -56,6 +56,37 @@ def test_an_attribute_that_was_renamed_in_most_places_is_found_in_the_last(found
     assert places(found(before, after)) == [("DSA201", "show.py", 2)]
 
 
+def test_a_method_of_the_same_name_is_not_the_attribute_that_is_gone(found: Found) -> None:
+    """A field `public_key` was taken away, and `key.public_key()` of a library was told of."""
+    kept = (
+        "class Answer:\n    public_key: str\n\n"
+        "    def show(self):\n        print(self.public_key, self.public_key.strip())\n"
+    )
+    other = "def pem(key, answer):\n    return key.public_key(), answer.public_key\n"
+    before = {"answer.py": kept, "pem.py": other}
+    after = {"answer.py": kept.replace("public_key", "shared_text")}
+    assert [(each.path, each.column) for each in found(before, after)] == [("pem.py", 37)]
+
+
+def test_a_method_that_objects_of_the_library_have_is_not_known_by_its_name(found: Found) -> None:
+    """`Client.connect` was renamed, and `engine.connect()` of a database was told of."""
+    kept = "class Client:\n    def connect(self):\n        return self\n\n\nONE = Client().connect().connect()\n"
+    other = "def rows(engine):\n    return engine.connect()\n"
+    before = {"client.py": kept, "rows.py": other}
+    after = {"client.py": kept.replace("connect", "create_from_url")}
+    assert found(before, after) == []
+
+
+@pytest.mark.parametrize(("getter", "expected"), [("__getattr__", []), ("get", [("DSA201", "hooks.py", 8)])])
+def test_what_a_module_gives_by_its_getattr_may_be_exported(
+    found: Found, getter: str, expected: list[tuple[str, str, int]]
+) -> None:
+    """An import gave way to `__getattr__`, so that a warning comes only on use, and `__all__` was told of."""
+    before = {"events.py": "Before = 1\n", "hooks.py": "from events import Before\n\n__all__ = ['Before']\n"}
+    after = f"import events\n\n\ndef {getter}(name):\n    return getattr(events, name)\n\n\n__all__ = ['Before']\n"
+    assert places(found(before, {"hooks.py": after})) == expected
+
+
 def test_a_renamed_class_is_found_in_an_annotation(found: Found) -> None:
     shape = "class Shape:\n    side = 1\n\n    def area(self):\n        return self.side**2\n"
     before = {"shape.py": shape, "draw.py": "from shape import Shape\n\n\ndef draw(shape: Shape) -> None: ...\n"}
