@@ -167,6 +167,13 @@ class Server(LanguageServer):
         text_document = self.client_capabilities.text_document
         return text_document is not None and text_document.inline_completion is not None
 
+    def reads_markdown(self) -> bool:
+        """Whether what stands beside an entry of this client's menu may be Markdown."""
+        text_document = self.client_capabilities.text_document
+        completion = text_document.completion if text_document is not None else None
+        item = completion.completion_item if completion is not None else None
+        return types.MarkupKind.Markdown in ((item.documentation_format if item is not None else None) or ())
+
     def folder_of(self, uri: str) -> Path:
         """The workspace's folder that holds a document (the innermost), else the document's own."""
         path = to_fs_path(uri)
@@ -293,7 +300,8 @@ async def completion(ls: Server, params: types.CompletionParams) -> list[types.C
     found = await ls.suggestion(uri, params.position, by_hand=by_hand, has_one=True)
     if found is None:
         return []
-    return [menu_item(found.offers[0], found.cursor, found.document, accept_command(found.ids[0]))]
+    command = accept_command(found.ids[0])
+    return [menu_item(found.offers[0], found.cursor, found.document, command, with_markdown=ls.reads_markdown())]
 
 
 def did_show_completion(ls: Server, params: Any) -> None:

@@ -67,6 +67,41 @@ def test_a_menu_entry_of_several_lines_is_labelled_by_its_first_and_inserted_who
     assert item["label"].startswith("if check_0() and")
     assert len(item["label"]) == 60
     assert item["label"].endswith("and …")
+    assert item["documentation"] == text.strip("\n").replace("    if", "if").replace("        return", "    return")
+
+
+MARKDOWN = {"textDocument": {"completion": {"completionItem": {"documentationFormat": ["markdown", "plaintext"]}}}}
+
+
+def test_what_a_label_has_no_room_for_stands_beside_it_as_code(serve: Serve) -> None:
+    client = serve(ScriptedEngine(["th open(path) as file:\n        return 1"]), capabilities=MARKDOWN)
+    client.open("def read(path):\n    wi")
+    [item] = client.menu(1, 6)
+    code = "```python\nwith open(path) as file:\n    return 1\n```"
+    assert item["documentation"] == {"kind": "markdown", "value": code}
+
+
+def test_code_that_holds_a_fence_has_a_longer_one_around_it(serve: Serve) -> None:
+    client = serve(ScriptedEngine(['urn f(\n        "```",\n    )']), capabilities=MARKDOWN)
+    client.open("def read(path):\n    ret")
+    [item] = client.menu(1, 7)
+    assert item["documentation"]["value"] == '````python\nreturn f(\n    "```",\n)\n````'
+
+
+def test_an_entry_whose_label_is_its_text_has_nothing_beside_it(serve: Serve) -> None:
+    client = serve(ScriptedEngine(["urn a + b"]), capabilities=MARKDOWN)
+    client.open("def add(a, b):\n    ret")
+    [item] = client.menu(1, 7)
+    assert "documentation" not in item
+
+
+def test_no_editor_can_take_an_entry_for_a_snippet(serve: Serve) -> None:
+    """Helix went by the kind: it dropped `${name}`, and indented each line by the cursor's once more."""
+    client = serve(ScriptedEngine(['"${name}"']))
+    client.open("x = ")
+    [item] = client.menu(0, 4)
+    assert (item["kind"], item["insertTextFormat"]) == (12, 1)  # Value, PlainText
+    assert item["textEdit"]["newText"] == '"${name}"'
 
 
 def test_a_client_with_ghost_text_gets_no_second_copy_in_the_menu(serve: Serve) -> None:
