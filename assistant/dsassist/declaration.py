@@ -10,6 +10,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
+from dsassist.sizes import AUTOMATIC, limit_bytes
+
 __all__ = ["Option", "OptionValue", "declare"]
 
 OptionValue = bool | int | float | str | tuple[str, ...]
@@ -27,11 +29,13 @@ def declare(
     minimum: float | None = None,
     maximum: float | None = None,
     flag: str | None = None,
+    is_size: bool = False,
     repository_may_set: bool = True,
 ) -> Any:
     """A dataclass field that carries an option's declaration; `Any`, as `dataclasses.field` is typed by its default.
 
-    Entries of a list that are not `known`, in lower case, are taken all the same, and told.
+    Entries of a list that are not `known`, in lower case, are taken all the same, and told. A text that `is_size` is
+    one of `dsassist.sizes`, or "auto".
     """
     metadata = {
         "description": description,
@@ -40,6 +44,7 @@ def declare(
         "minimum": minimum,
         "maximum": maximum,
         "flag": flag,
+        "is_size": is_size,
         "repository_may_set": repository_may_set,
     }
     return field(default=default, metadata=metadata)
@@ -57,6 +62,7 @@ class Option:
     minimum: float | None
     maximum: float | None
     flag: str
+    is_size: bool
     repository_may_set: bool
 
     @property
@@ -69,6 +75,8 @@ class Option:
         """What it takes, in words that follow "allowed is"."""
         if self.choices:
             return " or ".join(f'"{choice}"' for choice in self.choices)
+        if self.is_size:
+            return f'a size such as "6G" or "512M", or "{AUTOMATIC}"'
         if isinstance(self.default, bool):
             return "true or false"
         if isinstance(self.default, int):
@@ -81,6 +89,8 @@ class Option:
         """The value in the option's own type; ValueError, with `allowed` as its text, for any other."""
         checked = _CHECKS[type(self.default)](value)
         if checked is None or (self.choices and checked not in self.choices) or not self._in_range(checked):
+            raise ValueError(self.allowed)
+        if self.is_size and not _is_limit(str(checked)):
             raise ValueError(self.allowed)
         return checked
 
@@ -98,6 +108,14 @@ class Option:
         if self.minimum is None or self.maximum is None or isinstance(value, (str, tuple)):
             return True
         return self.minimum <= value <= self.maximum
+
+
+def _is_limit(text: str) -> bool:
+    try:
+        limit_bytes(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _check_bool(value: object) -> bool | None:

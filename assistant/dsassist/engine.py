@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal
 
 from dsassist.config import LoadedConfig, is_address
 from dsassist.options import EngineConfig
+from dsassist.sizes import limit_bytes
 from dsassist_runtime.api import Engine, EngineSettings
-from dsassist_runtime.client import Client
 from dsassist_runtime.errors import DsassistError
 from dsassist_runtime.models.store import BUILTIN_NOTE, ResolvedModel, resolve
 
@@ -66,7 +66,16 @@ def engine_settings(loaded: LoadedConfig) -> EngineSettings:
 def settings_of(path: Path, engine: EngineConfig) -> EngineSettings:
     """How the server is to hold the model at `path`; `ModelMissing` and the like for the draft model."""
     draft = resolve(engine.draft_model).path if engine.draft_model else None
-    return EngineSettings(path, engine.n_ctx, engine.n_threads, engine.n_gpu_layers, draft)
+    return EngineSettings(
+        path,
+        engine.n_ctx,
+        engine.n_threads,
+        engine.n_gpu_layers,
+        draft,
+        plan=engine.plan,
+        ram_bytes=limit_bytes(engine.ram),
+        vram_bytes=limit_bytes(engine.vram),
+    )
 
 
 def open_engine(loaded: LoadedConfig, on_loading: Callable[[float], None] | None = None) -> Engine:
@@ -76,6 +85,8 @@ def open_engine(loaded: LoadedConfig, on_loading: Callable[[float], None] | None
     """
     if is_address(loaded.config.model):
         return open_remote_engine(loaded)
+    from dsassist_runtime.client import Client
+
     return Client(
         engine_settings(loaded),
         idle_timeout_s=loaded.config.engine.idle_timeout_s,

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from dsassist.declaration import Option, OptionValue, declare
 from dsassist.language_ids import ALL_LANGUAGES, KNOWN_LANGUAGES
+from dsassist.sizes import AUTOMATIC
 
 __all__ = [
     "OPTIONS",
@@ -47,8 +48,30 @@ class EngineConfig:
     n_threads: int = declare(
         0, "Threads for decoding; 0 means the physical cores", minimum=0, maximum=1024, repository_may_set=False
     )
+    plan: Literal["auto", "off"] = declare(
+        "auto",
+        "Whether the server plans what of the model lies in VRAM, in RAM and on disk; off is plain llama.cpp",
+        choices=("auto", "off"),
+        repository_may_set=False,
+    )
+    ram: str = declare(
+        AUTOMATIC,
+        "Memory that the model may take; auto is what is free, less 1.5 GB, or half of it where little is free",
+        is_size=True,
+        repository_may_set=False,
+    )
+    vram: str = declare(
+        AUTOMATIC,
+        "Memory of GPUs that the model may take; auto is what is free, less 1 GiB on each",
+        is_size=True,
+        repository_may_set=False,
+    )
     n_gpu_layers: int = declare(
-        0, "Layers of the model that go to the GPU", minimum=0, maximum=10_000, repository_may_set=False
+        0,
+        "Layers of the model that go to the GPU, in place of a plan; 0 leaves it to the plan",
+        minimum=0,
+        maximum=10_000,
+        repository_may_set=False,
     )
     draft_model: str = declare(
         "",
@@ -230,6 +253,8 @@ def add_option_argument(parser: argparse.ArgumentParser, key: str, flag: str | N
         settings |= {"action": "append", "metavar": "GLOB"}
     elif option.choices:
         settings["choices"] = option.choices
+    elif option.is_size:
+        settings |= {"type": _argument_type(option), "metavar": "SIZE"}
     else:
         settings |= {"type": _argument_type(option), "metavar": option.key.rpartition(".")[2].upper()}
     parser.add_argument(flag or option.flag, help=_help_text(option), **settings)

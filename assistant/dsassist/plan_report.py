@@ -186,12 +186,5 @@ def _placement_notes(report: PlanReport) -> Iterator[str]:
         yield "the VRAM is too small for the output and llama.cpp's buffers, so nothing goes there"
     if plan.n_gpu_layers:
         yield "the speed of VRAM is not measured, and counted as that of RAM: a GPU will be faster"
-    if plan.is_streamed and plan.limits.ram_bytes < plan.sensible_ram_bytes:
-        yield (
-            f"the cache does not hold the experts of one token ({in_words(plan.token_expert_bytes)}), so nothing is "
-            f"ever found in it; {in_words(plan.sensible_ram_bytes)} of RAM are the least that makes sense"
-        )
     if report.machine.memory.busy or report.machine.disk.busy:
         yield "other programs ran while memory or disk were measured; `--measure` on a quiet machine tells more"
-    if plan.is_streamed or plan.n_gpu_layers:
-        yield "the server does not apply the plan yet: it maps the whole file, and takes engine.n_gpu_layers as it is"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dsassist.output import visible
-from dsassist_runtime.api import PRIORITIES, EngineStatus, ModelFacts, SequenceStatus
+from dsassist_runtime.api import PRIORITIES, EngineStatus, ModelFacts, SequenceStatus, StreamingStatus
 from dsassist_runtime.client import server_status
 from dsassist_runtime.errors import NotDone
 from dsassist_runtime.models.catalogue import in_words
@@ -28,6 +28,7 @@ class ServerReport:
     listen: str | None  # HOST:PORT, where TCP is heard
     engine: EngineStatus | None
     model: ModelFacts | None
+    failure: str = ""  # why there is no model, where the last engine said so
 
 
 def read_report() -> ServerReport | None:
@@ -53,13 +54,14 @@ def report_of(status: dict[str, Any]) -> ServerReport:
         server["listen"],
         None if engine is None else from_wire(EngineStatus, engine, "status"),
         None if model is None else from_wire(ModelFacts, model, "model"),
+        server["failure"],
     )
 
 
 def status_lines(report: ServerReport) -> list[tuple[str, str]]:
     """A label and a text each; what is not known has no line."""
     engine, model = report.engine, report.model
-    lines = [("server", _server(report)), ("model", _model(model) if model else "none in memory")]
+    lines = [("server", _server(report)), ("model", _model(model) if model else _no_model(report.failure))]
     if model is not None:
         lines.append(("file", visible(str(model.path))))
     if engine is None:
@@ -70,6 +72,8 @@ def status_lines(report: ServerReport) -> list[tuple[str, str]]:
     lines.append(("speed", _speed(engine)))
     lines.append(("drafts", _drafts(engine)))
     lines.append(("so far", _totals(engine)))
+    if engine.streaming is not None:
+        lines += _streaming(engine.streaming)
     return lines
 
 
@@ -96,6 +100,10 @@ def _server(report: ServerReport) -> str:
 def _model(model: ModelFacts) -> str:
     size = f", {in_words(model.size_bytes)}" if model.size_bytes else ""
     return visible(f"{model.name} ({model.architecture}{size}), context {model.n_ctx:,} tokens")
+
+
+def _no_model(failure: str) -> str:
+    return f"none in memory: {visible(failure)}" if failure else "none in memory"
 
 
 def _engine(pid: int | None, engine: EngineStatus) -> str:
@@ -152,3 +160,47 @@ def _totals(engine: EngineStatus) -> str:
     if engine.adoptions_total:
         told.append(f"{engine.adoptions_total:,} adopted")
     return ", ".join(told)
+
+
+def _streaming(streaming: StreamingStatus) -> list[tuple[str, str]]:
+    """Of a model whose experts wait on disk: what is held, how it is read, and how that compares with the plan."""
+    lines = [("experts", _held(streaming)), ("disk", _read(streaming)), ("plan", _expected_and_seen(streaming))]
+    return lines + [("note", visible(remark)) for remark in streaming.remarks]
+
+
+def _held(streaming: StreamingStatus) -> str:
+    budget = in_words(streaming.budget_bytes)
+    if streaming.budget_bytes < streaming.budget_limit_bytes:
+        budget += f" (by the plan {in_words(streaming.budget_limit_bytes)})"
+    told = [
+        f"{in_words(streaming.held_bytes)} in memory of {budget}, all are {in_words(streaming.expert_bytes)}",
+        f"{streaming.evictions_total:,} evicted",
+    ]
+    if streaming.preloaded_bytes_total:
+        told.append(f"{in_words(streaming.preloaded_bytes_total)} preloaded")
+    return ", ".join(told)
+
+
+def _read(streaming: StreamingStatus) -> str:
+    told = [f"{in_words(streaming.read_bytes_total)} read"]
+    if streaming.text.tokens:
+        seen = streaming.seen
+        told.append(f"lately {in_words(round(seen.bytes_per_token))} a token of text")
+        told.append(f"with {seen.lanes_busy:.1f} of {streaming.n_lanes} lanes busy")
+    return ", ".join(told)
+
+
+def _expected_and_seen(streaming: StreamingStatus) -> str:
+    """Text alone: a prompt asks for nearly all experts, whatever the cache has."""
+    expected = "nothing expected"
+    if streaming.expected:
+        speeds = _span([f"{each.tokens_per_s:.3g}" for each in streaming.expected])
+        hits = _span([f"{each.hit_rate:.0%}" for each in streaming.expected])
+        expected = f"expected at most {speeds} tokens/s with {hits} hits"
+    if not streaming.text.tokens:
+        return f"{expected}, nothing seen yet"
+    return f"{expected}, seen lately {streaming.seen.tokens_per_s:.3g} with {streaming.seen.hit_rate:.0%}"
+
+
+def _span(told: list[str]) -> str:
+    return " to ".join(dict.fromkeys((told[0], told[-1])))

@@ -25,6 +25,7 @@ __all__ = [
     "Engine",
     "EngineSettings",
     "EngineStatus",
+    "ExpectedSpeed",
     "FimOrder",
     "FinishReason",
     "Generation",
@@ -36,7 +37,10 @@ __all__ = [
     "PromptRead",
     "Sampling",
     "ScoreRequest",
+    "SeenSpeed",
     "SequenceStatus",
+    "StreamedWork",
+    "StreamingStatus",
     "TextPiece",
     "TextStream",
     "TokenBias",
@@ -61,6 +65,9 @@ class EngineSettings:
     `n_ctx` is the most tokens of one request, 0 lets the engine choose (the model's own, at most 8192); `n_threads` 0
     means the machine's physical cores, of which the engine uses fewer while other programs are busy. A draft model must
     have the vocabulary of the model.
+
+    With the `plan` "auto" the engine decides what of the model lies in VRAM, in RAM and on disk, within `ram_bytes` and
+    `vram_bytes` (None: what is free, but for a reserve); `n_gpu_layers` other than 0 takes the place of a plan.
     """
 
     model_path: Path
@@ -68,6 +75,9 @@ class EngineSettings:
     n_threads: int = 0
     n_gpu_layers: int = 0
     draft_model_path: Path | None = None
+    plan: Literal["auto", "off"] = "auto"
+    ram_bytes: int | None = None
+    vram_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -405,6 +415,66 @@ class SequenceStatus:
 
 
 @dataclass(frozen=True)
+class StreamedWork:
+    """What batches of one kind asked of a model whose experts wait on disk, since the engine's start.
+
+    An expert is wanted once a batch, however many of its tokens use it; `misses` had to be read before. Batches that
+    were broken off or failed count with their bytes alone.
+    """
+
+    batches: int = 0
+    tokens: int = 0
+    hits: int = 0
+    misses: int = 0
+    read_bytes: int = 0
+    elapsed_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class SeenSpeed:
+    """How text was written lately, over the last few hundred tokens; all 0 before the first."""
+
+    tokens_per_s: float = 0.0
+    hit_rate: float = 0.0
+    bytes_per_token: float = 0.0  # read from disk
+    lanes_busy: float = 0.0  # of the reading threads, on average
+
+
+@dataclass(frozen=True)
+class ExpectedSpeed:
+    """What the plan expects of text if routing is as assumed: the most, not the likely."""
+
+    routing: Literal["even", "local"]
+    tokens_per_s: float
+    hit_rate: float
+
+
+@dataclass(frozen=True)
+class StreamingStatus:
+    """How experts that wait on disk are brought. Totals count since the engine's start.
+
+    `text` is what decodes for somebody who waits, `prompt` their prompts, `other` what nobody waits for. `budget_bytes`
+    falls below `budget_limit_bytes`, the plan's, while memory is short.
+    """
+
+    budget_bytes: int
+    budget_limit_bytes: int
+    held_bytes: int
+    expert_bytes: int  # of the whole model
+    n_lanes: int
+    text: StreamedWork
+    prompt: StreamedWork
+    other: StreamedWork
+    seen: SeenSpeed
+    expected: tuple[ExpectedSpeed, ...] = ()
+    read_bytes_total: int = 0
+    preloaded_bytes_total: int = 0
+    lanes_busy_s_total: float = 0.0
+    evictions_total: int = 0
+    remarks: tuple[str, ...] = ()  # a sentence each
+
+
+@dataclass(frozen=True)
 class EngineStatus:
     """What the engine is doing, after its latest batch. Totals count since its start."""
 
@@ -431,6 +501,7 @@ class EngineStatus:
     adoptions_total: int = 0
     evicted_tokens_total: int = 0
     finished_total: dict[str, int] = field(default_factory=dict)  # by finish reason, "error" and "score" among them
+    streaming: StreamingStatus | None = None  # None where all of the model is in memory
 
 
 class Engine(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,10 @@ import pytest
 from dsassist import output
 from dsassist.cli import main
 from dsassist.commands.plan import COMMAND
+from dsassist.engine import settings_of
+from dsassist.options import EngineConfig
+from dsassist_runtime.engine.opening import plan_for
+from dsassist_runtime.gguf import read_header
 from dsassist_runtime.planning.kept import keep, kept_path
 from gguf_files import gguf_bytes, write
 from planned_models import Q4_K, Tensors, deepseek_v2_lite, write_holes, write_split
@@ -70,7 +75,7 @@ def test_a_model_larger_than_the_memory_named_is_planned_with_both_assumptions(
     assert "bound by the disk, if routing asks for all experts equally often" in text
     assert "if routing repeats itself as Qwen3-30B-A3B's did" in text
     assert "disk 0.50, 0.90, 1.00, 1.00 GB/s with 1, 2, 4, 8 reads at once, around the page cache" in text
-    assert "the server does not apply the plan yet" in notes
+    assert notes == ""
 
 
 def test_json_has_the_same_plan_in_bytes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -117,7 +122,7 @@ def test_a_dense_model_that_does_not_fit_is_refused(capsys: pytest.CaptureFixtur
     write_holes(tmp_path / "dense.gguf", *_dense())
     line = fails(capsys, 3, "dense.gguf", "--ram", "300K")
     assert "of RAM at least" in line
-    assert "there are 300 KB; a dense model has no experts that could stay on disk" in line
+    assert "there are 300 KB; a dense model has no experts on disk, so offload has nothing to do" in line
 
 
 def test_a_conversion_without_mla_is_warned_of(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -144,13 +149,50 @@ def test_more_than_is_free_or_was_trained_is_warned_of(capsys: pytest.CaptureFix
     assert "it was trained for 1,024 tokens" in notes
 
 
-def test_a_cache_below_one_token_names_the_least_that_makes_sense(
+def test_a_cache_below_one_token_is_refused_with_the_least_that_makes_sense(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     write_holes(tmp_path / "lite.gguf", *deepseek_v2_lite())
     least = planned(capsys, "lite.gguf", "--ram", "12G", "--ctx", "4096")["plan"]["least_ram_bytes"]
-    _, notes = said(capsys, "lite.gguf", "--ram", f"{least // 1_000_000 + 1}M", "--ctx", "4096")
-    assert "the cache does not hold the experts of one token" in notes
+    line = fails(capsys, 3, "lite.gguf", "--ram", f"{least // 1_000_000}M", "--ctx", "4096")
+    assert f"needs {least / 1e9:.1f} GB of RAM at least" in line
+    assert "for the experts of one token and of one layer" in line
+
+
+@pytest.mark.parametrize("ram", ["4G", "12G"])
+@pytest.mark.parametrize("vram", ["0", "2G"])
+def test_the_server_comes_to_the_same_plan(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, ram: str, vram: str
+) -> None:
+    path = write_holes(tmp_path / "lite.gguf", *deepseek_v2_lite())
+    engine = EngineConfig(ram=ram, vram=vram, n_ctx=4096)
+    applied = plan_for(settings_of(path, engine), read_header(path))
+    assert applied is not None
+    _contents, plan = applied
+    said = planned(capsys, "lite.gguf", "--ram", ram, "--vram", vram, "--ctx", "4096")["plan"]
+    assert said | {"expected": ()} == json.loads(json.dumps(asdict(plan))) | {"expected": ()}
+
+
+def test_options_take_the_place_of_flags(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_holes(tmp_path / "lite.gguf", *deepseek_v2_lite())
+    monkeypatch.setenv("DSASSIST_ENGINE_RAM", "5G")
+    monkeypatch.setenv("DSASSIST_ENGINE_VRAM", "3G")
+    limits = planned(capsys, "lite.gguf")["plan"]["limits"]
+    assert (limits["ram_bytes"], limits["vram_bytes"]) == (5 * 10**9, 3 * 10**9)
+    assert planned(capsys, "lite.gguf", "--ram", "6G")["plan"]["limits"]["ram_bytes"] == 6 * 10**9
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "reason"),
+    [("PLAN", "off", 'engine.plan is "off"'), ("N_GPU_LAYERS", "4", "engine.n_gpu_layers is set")],
+)
+def test_a_plan_that_the_server_does_not_make_is_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, variable: str, value: str, reason: str
+) -> None:
+    monkeypatch.setenv(f"DSASSIST_ENGINE_{variable}", value)
+    assert f"the server makes no plan: {reason}" in said(capsys, "builtin")[1]
 
 
 def test_an_impossible_plan_is_refused_with_the_numbers(capsys: pytest.CaptureFixture[str]) -> None:

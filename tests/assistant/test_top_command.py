@@ -23,7 +23,16 @@ import pytest
 from dsassist.cli import main
 from dsassist.status_report import ServerReport, age, report_of, status_lines
 from dsassist.top_view import view
-from dsassist_runtime.api import EngineSettings, EngineStatus, ModelFacts, SequenceStatus
+from dsassist_runtime.api import (
+    EngineSettings,
+    EngineStatus,
+    ExpectedSpeed,
+    ModelFacts,
+    SeenSpeed,
+    SequenceStatus,
+    StreamedWork,
+    StreamingStatus,
+)
 from dsassist_runtime.client import Client, server_status
 from dsassist_runtime.errors import NotDone
 from dsassist_runtime.version import __version__
@@ -57,6 +66,23 @@ ENGINE = EngineStatus(
     accepted_tokens_total=730,
     preemptions_total=3,
 )
+STREAMING = StreamingStatus(
+    budget_bytes=1_800_000_000,
+    budget_limit_bytes=2_600_000_000,
+    held_bytes=1_790_000_000,
+    expert_bytes=8_700_000_000,
+    n_lanes=4,
+    text=StreamedWork(300, 300, 40_000, 8000, 31_000_000_000, 120.0),
+    prompt=StreamedWork(),
+    other=StreamedWork(),
+    seen=SeenSpeed(2.412, 0.834, 102_400_000.0, 2.04),
+    expected=(ExpectedSpeed("even", 1.961, 0.3), ExpectedSpeed("local", 7.93, 0.88)),
+    read_bytes_total=45_200_000_000,
+    preloaded_bytes_total=910_000_000,
+    lanes_busy_s_total=44.0,
+    evictions_total=7310,
+    remarks=("memory is short\x1b[2J",),
+)
 REPORT = ServerReport(123, 124, 7500.0, 0.0, "127.0.0.1:8080", ENGINE, MODEL)
 
 
@@ -77,6 +103,30 @@ def test_the_view_says_all_that_the_engine_tells() -> None:
         "    13 review      prefill      1024/4096      0      3.4 s  score",
         r"    14 chat        waiting           0/38      0 1 min 12 s  evil\x1b[2J",
     ]
+
+
+def test_of_streamed_experts_what_is_seen_stands_beside_what_was_expected() -> None:
+    def told(streaming: StreamingStatus) -> list[tuple[str, str]]:
+        return status_lines(replace(REPORT, engine=replace(ENGINE, streaming=streaming)))[9:]
+
+    assert told(STREAMING) == [
+        (
+            "experts",
+            "1.8 GB in memory of 1.8 GB (by the plan 2.6 GB), all are 8.7 GB, 7,310 evicted, 910 MB preloaded",
+        ),
+        ("disk", "45 GB read, lately 102 MB a token of text, with 2.0 of 4 lanes busy"),
+        ("plan", "expected at most 1.96 to 7.93 tokens/s with 30% to 88% hits, seen lately 2.41 with 83%"),
+        ("note", r"memory is short\x1b[2J"),
+    ]
+    none = StreamedWork()
+    unused = StreamingStatus(2 * 10**9, 2 * 10**9, 0, 8 * 10**9, 4, none, none, none, SeenSpeed())
+    assert told(unused) == [
+        ("experts", "0 bytes in memory of 2.0 GB, all are 8.0 GB, 0 evicted"),
+        ("disk", "0 bytes read"),
+        ("plan", "nothing expected, nothing seen yet"),
+    ]
+    sure = replace(unused, expected=(ExpectedSpeed("even", 11.0, 1.0),))
+    assert told(sure)[2][1] == "expected at most 11 tokens/s with 100% hits, nothing seen yet"
 
 
 @pytest.mark.parametrize("width", [1, 9, 40, 79, 80, 200])

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import time
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +24,7 @@ from dsassist_runtime.api import (
 from dsassist_runtime.client import Client, server_health, server_status
 from dsassist_runtime.errors import DeadlineExceeded, ModelUnsupported, ServerUnavailable
 from dsassist_runtime.wire import from_wire
+from frozen import frozen
 
 pytestmark = pytest.mark.slow  # whole processes
 
@@ -39,17 +37,10 @@ def client(server: Path, builtin_model: Path) -> Client:
     return Client(EngineSettings(builtin_model, n_threads=1), idle_timeout_s=60)
 
 
-@contextlib.contextmanager
-def frozen_engine() -> Iterator[None]:
-    """The engine stands still in the block."""
+def frozen_engine() -> AbstractContextManager[int]:
     health = server_health()
     assert health is not None
-    os.kill(health["engine_pid"], signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(ProcessLookupError):  # it was given up meanwhile
-            os.kill(health["engine_pid"], signal.SIGCONT)
+    return frozen(health["engine_pid"])
 
 
 def test_a_completion_goes_on_behind_its_prompt(client: Client) -> None:
@@ -162,12 +153,8 @@ def test_a_server_that_does_not_answer_is_told_from_none(client: Client) -> None
     client.facts()
     health = server_health()
     assert health is not None
-    os.kill(health["pid"], signal.SIGSTOP)
-    try:
-        with pytest.raises(ServerUnavailable, match="the dsassist server does not answer"):
-            server_status()
-    finally:
-        os.kill(health["pid"], signal.SIGCONT)
+    with frozen(health["pid"]), pytest.raises(ServerUnavailable, match="the dsassist server does not answer"):
+        server_status()
 
 
 def test_a_server_that_knows_no_status_is_told(server: Path) -> None:

@@ -36,7 +36,7 @@ _CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}assistant:{% endif %}"
 )
 
-_Fill = Literal["ones", "router", "weights"]
+_Fill = Literal["ones", "zeros", "router", "weights"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class Shapes:
     num_experts_per_tok: int = 6
     n_shared_experts: int = 2
     max_position_embeddings: int = 8192
+    has_expert_bias: bool = False  # what DeepSeek-V3 adds to the router's choice, and to nothing else; zeros
 
 
 class _Tensor(NamedTuple):
@@ -117,6 +118,8 @@ def _tensors(shapes: Shapes, n_vocab: int) -> Iterator[_Tensor]:
             yield _Tensor(at + "ffn_down.weight", "weights", (hidden, shapes.intermediate_size))
             continue
         yield _Tensor(at + "ffn_gate_inp.weight", "router", (n_experts, hidden))
+        if shapes.has_expert_bias:
+            yield _Tensor(at + "exp_probs_b.bias", "zeros", (n_experts,))
         yield _Tensor(at + "ffn_gate_exps.weight", "weights", (n_experts, expert, hidden))
         yield _Tensor(at + "ffn_up_exps.weight", "weights", (n_experts, expert, hidden))
         yield _Tensor(at + "ffn_down_exps.weight", "weights", (n_experts, hidden, expert))
@@ -221,6 +224,8 @@ def _write_weights(file: BinaryIO, tensors: list[_Tensor], rng: np.random.Genera
 def _content(tensor: _Tensor, rng: np.random.Generator) -> npt.NDArray[np.float32] | npt.NDArray[np.uint8]:
     if tensor.fill == "ones":
         return np.ones(tensor.shape, np.float32)
+    if tensor.fill == "zeros":
+        return np.zeros(tensor.shape, np.float32)
     if tensor.fill == "router":
         return (rng.standard_normal(tensor.shape) * _ROUTER_DEVIATION).astype(np.float32)
     weights, size = _BLOCK[tensor.type]

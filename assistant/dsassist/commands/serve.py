@@ -31,6 +31,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "engine.idle_timeout_s",
         "engine.n_ctx",
         "engine.n_threads",
+        "engine.plan",
+        "engine.ram",
+        "engine.vram",
         "engine.n_gpu_layers",
         "engine.draft_model",
     ):
@@ -103,7 +106,8 @@ COMMAND = Command(
     help="run the model server in the foreground, or ask after it",
     description=(
         "Serve the model on a Unix socket that only you can open, and with --listen on TCP.\n"
-        "Clients of ours start a server by themselves."
+        "Clients of ours start a server by themselves. A mixture of experts that is larger\n"
+        "than the memory is streamed from disk: `dsassist plan` says how."
     ),
     add_arguments=_add_arguments,
     run=_run,

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dsassist.options import EngineConfig
+from dsassist.sizes import AUTOMATIC
 from dsassist_runtime.api import GenerationEnd
 from dsassist_runtime.errors import NotDone
 from dsassist_runtime.places import make_writable, models_dir
@@ -70,6 +71,8 @@ def speeds_path() -> Path:
 def speed_key(model: Path, engine: EngineConfig) -> str:
     """What the speed depends on: this machine, the model's file, and how it is held."""
     held = f"{engine.n_threads} threads, {engine.n_gpu_layers} layers on a GPU"
+    if (engine.plan, engine.ram, engine.vram) != ("auto", AUTOMATIC, AUTOMATIC):
+        held += f", plan {engine.plan}, {engine.ram} of RAM, {engine.vram} of VRAM"
     return f"{platform.node()} ({os.cpu_count()}): {model.resolve()} ({model.stat().st_size}), {held}"
 
 

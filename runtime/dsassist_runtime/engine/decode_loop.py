@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from dsassist_runtime.api import Priority
 from dsassist_runtime.engine.interruption import Interruption
 from dsassist_runtime.engine.job import Job
 from dsassist_runtime.engine.meter import Meter
@@ -19,7 +20,7 @@ from dsassist_runtime.engine.speculation import Speculation
 from dsassist_runtime.engine.threads import ThreadPolicy
 from dsassist_runtime.engine.writing import Writing
 from dsassist_runtime.errors import NotDone
-from dsassist_runtime.llama.context import Aborted, Context, NoRoom
+from dsassist_runtime.llama.context import Aborted, BatchToken, Context, NoRoom
 
 __all__ = ["DecodeLoop"]
 
@@ -33,6 +34,20 @@ class _FollowsThreads(Protocol):
 
     def set_threads(self, n_threads: int) -> None:
         """From the next batch on."""
+
+
+class _Storage(Protocol):
+    """Where weights come from that are not in memory."""
+
+    @property
+    def waited_s(self) -> float:
+        """How long decoding has waited for them."""
+
+    def before(self, context: Context, priority: Priority, n_tokens: int, *, is_text: bool) -> None:
+        """A batch is evaluated next; `NotDone` where it cannot be."""
+
+    def failed(self, error: Exception) -> None:
+        """It could not be."""
 
 
 class DecodeLoop:
@@ -50,6 +65,7 @@ class DecodeLoop:
         n_threads: int,
         followers: Iterable[_FollowsThreads],
         before_long_batch: Callable[[], None],
+        storage: _Storage | None = None,
     ) -> None:
         self.is_quiet: Callable[[], bool] = lambda: True  # whether nothing has arrived that somebody must look at
         self._context = context
@@ -60,6 +76,7 @@ class DecodeLoop:
         self._meter = meter
         self._followers = tuple(followers)
         self._before_long_batch = before_long_batch
+        self._storage = storage
         self._n_threads = n_threads
         self._policy = ThreadPolicy(n_threads)
         self._is_fresh = True
@@ -82,7 +99,9 @@ class DecodeLoop:
                 self._advance(batch)
                 if batch.decoding_tokens:
                     self._go_on(batch)
-        except NotDone as error:  # llama.cpp refused the batch, or nothing is left that could give way
+        except NotDone as error:  # llama.cpp refused the batch, nothing is left that could give way, or a disk failed
+            if self._storage is not None:
+                self._storage.failed(error)
             for job, _tokens in batch.parts:
                 job.undo()
                 job.fail(error)
@@ -110,11 +129,11 @@ class DecodeLoop:
         self._set_threads(batch.context, len(tokens))
         if len(tokens) > _DECODING_TOKENS:
             self._before_long_batch()
-        started = time.perf_counter()
+        started, waited_s = time.perf_counter(), self._waited_s
         self._meter.evaluated_tokens += len(tokens) - batch.decoding_tokens  # what is broken off is work too
         try:
             with self._interruption.evaluating(batch):
-                batch.context.decode(tokens)
+                self._decode(batch, batch.context, tokens)
         except Aborted:
             for job, _tokens in batch.parts:
                 job.undo()
@@ -122,8 +141,19 @@ class DecodeLoop:
         except NoRoom:
             self._relieve(batch)
             return False
-        self._observe(batch, len(tokens), batch.decoding_tokens, 1000 * (time.perf_counter() - started))
+        elapsed_ms = 1000 * (time.perf_counter() - started)
+        self._observe(batch, len(tokens), batch.decoding_tokens, elapsed_ms, 1000 * (self._waited_s - waited_s))
         return True
+
+    def _decode(self, batch: Batch, context: Context, tokens: list[BatchToken]) -> None:
+        if self._storage is not None:
+            is_text = all(job.decoding for job, _tokens in batch.parts)
+            self._storage.before(context, batch.priority, len(tokens), is_text=is_text)
+        context.decode(tokens)
+
+    @property
+    def _waited_s(self) -> float:
+        return 0.0 if self._storage is None else self._storage.waited_s
 
     def _set_threads(self, context: Context, n_tokens: int) -> None:
         # A prompt's batches are too long and too few to try anything with: they take all, unless texts found the cores
@@ -152,12 +182,12 @@ class DecodeLoop:
         n_texts = sum(job.sequences_wanted() for job in jobs)
         if len(jobs) != len(batch.parts) or not self._cache.make_room(n_texts * _BURST_ROUNDS):
             return
-        started = time.perf_counter()
+        started, waited_s = time.perf_counter(), self._waited_s
         rounds = n_tokens = 0
         try:
             with self._interruption.evaluating(batch):
                 while rounds < _BURST_ROUNDS and self.is_quiet() and time.perf_counter() - started < _BURST_S:
-                    if not (n_tokens := self._go_on_once(batch.context, jobs)):
+                    if not (n_tokens := self._go_on_once(batch, jobs)):
                         break
                     rounds += 1
         except (Aborted, NoRoom):
@@ -167,15 +197,16 @@ class DecodeLoop:
             with _failing(job):
                 job.settle()
         if rounds and n_tokens:
-            self._observe(batch, n_tokens, n_tokens, 1000 * (time.perf_counter() - started) / rounds)
+            elapsed_ms = 1000 * (time.perf_counter() - started) / rounds
+            self._observe(batch, n_tokens, n_tokens, elapsed_ms, 1000 * (self._waited_s - waited_s) / rounds)
 
-    def _go_on_once(self, context: Context, jobs: list[Writing]) -> int:
+    def _go_on_once(self, batch: Batch, jobs: list[Writing]) -> int:
         """One more token for every text; how many that were, 0 when something else must be decided first."""
         parts = [job.more(alone=len(jobs) == 1) for job in jobs]
         if not all(parts):
             return 0
         tokens = [token for own in parts for token in own]
-        context.decode(tokens)
+        self._decode(batch, batch.context, tokens)
         first = 0
         failed = False
         for job, own in zip(jobs, parts, strict=True):
@@ -185,14 +216,15 @@ class DecodeLoop:
             first += len(own)
         return 0 if failed else len(tokens)
 
-    def _observe(self, batch: Batch, n_tokens: int, n_decoding: int, elapsed_ms: float) -> None:
+    def _observe(self, batch: Batch, n_tokens: int, n_decoding: int, elapsed_ms: float, waited_ms: float) -> None:
         if batch.context is not self._context:
             return
         if self._is_fresh:  # the threads slept, and had to be woken: that says nothing of the next batch
             self._is_fresh = False
             return
         if n_tokens <= _DECODING_TOKENS:
-            self._policy.observe(n_tokens, batch.context.n_threads, elapsed_ms)
+            # How long a disk took says nothing of the threads.
+            self._policy.observe(n_tokens, batch.context.n_threads, elapsed_ms - waited_ms)
         self._meter.batch(n_tokens, n_decoding, elapsed_ms)
         if len(batch.parts) == 1 and n_decoding:
             job = batch.parts[0][0]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypedDict
 
 from dsassist_runtime.api import (
     ChatRequest,
@@ -38,17 +38,18 @@ from dsassist_runtime.engine.gap import GapPrompt, Gaps
 from dsassist_runtime.engine.interruption import Interruption
 from dsassist_runtime.engine.job import Emit, Event, Job, Ticket
 from dsassist_runtime.engine.meter import Meter
+from dsassist_runtime.engine.opening import open_model
 from dsassist_runtime.engine.prefix_cache import PrefixCache
 from dsassist_runtime.engine.saved_prefixes import SavedPrefixes
 from dsassist_runtime.engine.scheduler import Scheduler
 from dsassist_runtime.engine.score import score_continuations, score_edits
 from dsassist_runtime.engine.scoring import Scoring
 from dsassist_runtime.engine.speculation import Drafter, Lookup, Speculation
+from dsassist_runtime.engine.streaming import Streaming
 from dsassist_runtime.engine.writing import Writing
-from dsassist_runtime.errors import ModelUnsupported, NotDone, RequestRefused
+from dsassist_runtime.errors import ModelError, ModelUnsupported, NotDone, RequestRefused
 from dsassist_runtime.gguf import fim_orders, read_header
 from dsassist_runtime.llama.context import AbortFlag, Context
-from dsassist_runtime.llama.model import Model
 from dsassist_runtime.llama.routing import RoutingObserver
 from dsassist_runtime.llama.sampler import Sampler
 
@@ -72,6 +73,14 @@ _ORPHAN_S = 0.2
 _TOKENS_READ = 4096
 
 
+class _Sizes(TypedDict):
+    n_ctx: int
+    n_batch: int
+    n_threads: int
+    n_seq_max: int
+    n_outputs_max: int
+
+
 class LocalEngine:
     """Owns the native objects. All methods belong to one thread; only `interruption` is for others."""
 
@@ -87,7 +96,8 @@ class LocalEngine:
         self.interruption = Interruption(self._flag)
         self._n_threads = settings.n_threads or default_threads()
         with ExitStack() as stack:
-            self._model = stack.enter_context(closing(Model(settings.model_path, settings.n_gpu_layers, on_progress)))
+            opened = stack.enter_context(closing(open_model(settings, header, on_progress)))
+            self._model, self._streamed = opened.model, opened.streamed
             n_ctx = settings.n_ctx or min(self._model.n_ctx_train, _LARGEST_AUTOMATIC_CONTEXT)
             # Half as much again: a completion finds room beside a long chat, and something stays for the next one.
             self._context = stack.enter_context(closing(self._new_context(n_ctx + n_ctx // 2, _N_SEQUENCES)))
@@ -95,15 +105,22 @@ class LocalEngine:
             if self._draft is not None:
                 stack.callback(self._draft.close)
             self._close = stack.pop_all()
+        self._streaming = Streaming(self._streamed, opened.expected) if self._streamed is not None else None
+        is_streamed = self._streaming is not None
         self._facts = self._read_facts(settings, n_ctx, fim_orders(header))
         self._lookup = Lookup()
         has_cells = self._model.has_cells
         drafters: list[Drafter] = [self._lookup, *([self._draft] if self._draft is not None else [])]
-        self._speculation = Speculation(drafters if has_cells else [])  # a wrong guess must be taken back
+        # A wrong guess must be taken back.
+        self._speculation = Speculation(drafters if has_cells else [], is_streamed=is_streamed)
         self._cache = PrefixCache(self._context, self._context.n_ctx, _N_SEQUENCES, can_cut=has_cells)
         self._parts = self._new_parts(self._context, self._cache)
         self._scheduler = Scheduler(
-            self._cache, n_batch=self._context.n_batch, n_outputs=_N_OUTPUTS, max_sequences=_N_SEQUENCES - 8
+            self._cache,
+            n_batch=self._context.n_batch,
+            n_outputs=_N_OUTPUTS,
+            max_sequences=_N_SEQUENCES - 8,
+            is_streamed=is_streamed,
         )
         self._jobs: dict[int, Job] = {}
         self._meter = Meter()
@@ -117,6 +134,7 @@ class LocalEngine:
             n_threads=self._n_threads,
             followers=[self._draft] if self._draft is not None else [],
             before_long_batch=self._note_status,
+            storage=self._streaming,
         )
         self._saved: SavedPrefixes | None = None
         self._local_ids = iter(range(-1, -(1 << 60), -1))
@@ -137,6 +155,8 @@ class LocalEngine:
                 return
             if request.priority != "idle":
                 self._end_orphans()
+            if self._streaming is not None and isinstance(request, InfillRequest):
+                self._streaming.turn_to(request.repository)
             job = self._jobs[request_id] = self._new_job(ticket, request)
             self._scheduler.submit(job)
         except Exception as error:
@@ -161,6 +181,8 @@ class LocalEngine:
 
     def step(self) -> bool:
         """Evaluate one batch; False when there is nothing to do."""
+        if self._streaming is not None:
+            self._streaming.between(time.perf_counter())
         batch = self._loop.step()
         if batch is None:
             return False
@@ -170,8 +192,13 @@ class LocalEngine:
         return True
 
     def prepare(self) -> bool:
-        """Do a part (10 ms) of what a later request would have to wait for; False when nothing is left of it."""
-        return bool(self._facts.fim_orders) and self._model.vocabulary.beginnings.advance(_TOKENS_READ)
+        """Do a part of what a later request would have to wait for; False when nothing is left of it.
+
+        It takes 10 ms, or until something arrives.
+        """
+        if self._facts.fim_orders and self._model.vocabulary.beginnings.advance(_TOKENS_READ):
+            return True
+        return self._streaming is not None and self._streaming.read_ahead(lambda: not self._loop.is_quiet())
 
     def watch(self, is_quiet: Callable[[], bool]) -> None:
         """Ask `is_quiet` between two tokens whether nothing has arrived that `submit` or `cancel` is for."""
@@ -182,7 +209,13 @@ class LocalEngine:
 
     def next_deadline(self) -> float | None:
         """When `step` has something to do although nothing arrives (`time.perf_counter()` seconds)."""
-        return self._scheduler.next_deadline()
+        times = [self._scheduler.next_deadline(), None if self._streaming is None else self._streaming.next_step]
+        return min((found for found in times if found is not None), default=None)
+
+    @property
+    def lost(self) -> ModelError | None:
+        """Why no request can be answered any more, as the model's file is another now; None while all is well."""
+        return None if self._streaming is None else self._streaming.lost
 
     def events(self, request: Request) -> Iterator[Event]:
         """Do one request here and now, and yield its events; closing the iterator cancels it. For one caller alone."""
@@ -220,8 +253,15 @@ class LocalEngine:
         """Use the prefixes that an earlier engine saved there, when a prompt begins with them, and `save` there."""
         self._saved = SavedPrefixes(folder, self._facts.path, self._context, self._cache)
 
+    def keep_heat_in(self, folder: Path) -> None:
+        """Where experts are streamed: remember there which of them each project uses, and read these ahead."""
+        if self._streaming is not None:
+            self._streaming.keep_heat_in(folder)
+
     def save(self) -> dict[str, int]:
         """Save the hot prefixes for a later engine; `NotDone` when they cannot be written."""
+        if self._streaming is not None:
+            self._streaming.save()
         sequences, tokens = self._saved.save() if self._saved is not None else (0, 0)
         return {"sequences": sequences, "tokens": tokens}
 
@@ -239,12 +279,15 @@ class LocalEngine:
             n_threads=self._loop.n_threads,
             n_threads_limit=self._n_threads,
             speculating=self._speculation.on,
+            streaming=None if self._streaming is None else self._streaming.status(),
         )
 
     def close(self) -> None:
         """Free everything."""
         for job in list(self._scheduler.jobs()):
             job.end("cancelled")
+        if self._streaming is not None:
+            self._streaming.save()
         self._close.close()
 
     # Requests become jobs
@@ -380,16 +423,18 @@ class LocalEngine:
 
     def _new_context(self, n_cells: int, n_sequences: int, observer: RoutingObserver | None = None) -> Context:
         n_batch = min(_N_BATCH, n_cells)
-        return Context(
-            self._model,
-            n_ctx=n_cells,
-            n_batch=n_batch,
-            n_threads=self._n_threads,
-            n_seq_max=n_sequences,
-            n_outputs_max=min(_N_OUTPUTS, n_batch),
-            abort=self._flag,
-            eval_callback=observer.callback if observer else None,
-        )
+        sizes: _Sizes = {
+            "n_ctx": n_cells,
+            "n_batch": n_batch,
+            "n_threads": self._n_threads,
+            "n_seq_max": n_sequences,
+            "n_outputs_max": min(_N_OUTPUTS, n_batch),
+        }
+        if self._streamed is not None and observer is None:
+            return self._streamed.new_context(**sizes, abort=self._flag)
+        # What observes a streamed model computes with the mapped file: slower, and the same numbers.
+        callback = observer.callback if observer else None
+        return Context(self._model, **sizes, abort=self._flag, eval_callback=callback)
 
     def _new_parts(self, context: Context, cache: PrefixCache) -> Parts:
         return Parts(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from dsassist_runtime.api import EngineStatus, GenerationEnd, PromptRead, SequenceStatus
+from dsassist_runtime.api import EngineStatus, GenerationEnd, PromptRead, SequenceStatus, StreamingStatus
 from dsassist_runtime.engine.job import Event
 from dsassist_runtime.engine.prefix_cache import PrefixCache
 
@@ -59,6 +59,7 @@ class Meter:
         n_threads: int,
         n_threads_limit: int,
         speculating: bool,
+        streaming: StreamingStatus | None,
     ) -> EngineStatus:
         """All of it, beside what the others know."""
         return EngineStatus(
@@ -85,6 +86,7 @@ class Meter:
             adoptions_total=self.adoptions,
             evicted_tokens_total=cache.evicted_tokens,
             finished_total=dict(self._finished),
+            streaming=streaming,
         )
 
 

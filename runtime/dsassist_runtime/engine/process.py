@@ -6,7 +6,8 @@ cost speed. One JSON object a line, any number of requests at once:
     in    {"id": 1, "op": "infill" | "complete" | "chat" | "score" | "continuations", "request": {...}}
           {"id": 1, "op": "cancel"}   {"id": 1, "op": "status"}   {"id": 1, "op": "save"}
           {"id": 1, "op": "tokenize" | "detokenize" | "template", "request": {...}}
-    out   {"event": "loading", "progress": 0.5}   {"event": "ready", "facts": {}}   {"event": "failed", "error": {}}
+    out   {"event": "loading", "progress": 0.5}   {"event": "ready", "facts": {}}
+          {"event": "failed", "error": {}}   while it loads or, where its file was changed, later; then it ends
           {"id": 1, "event": "noted"}   a cancel has arrived; the end comes when the batch that runs is over
           {"id": 1, "event": "prompt", "value": PromptRead}   {"id": 1, "event": "text", "value": TextPiece}
           and at last exactly one of
@@ -209,7 +210,12 @@ def main() -> int:
     while True:
         for message in inbox.take():
             _obey(engine, message, outbox)
-        if not engine.step():
+        idle = not engine.step()
+        if engine.lost is not None:  # the next engine loads what is there now, or says why it cannot
+            outbox.flush()
+            outbox.write(event="failed", error=_reported(engine.lost))
+            os._exit(1)
+        if idle:
             outbox.flush()
             if engine.prepare():
                 continue
@@ -275,6 +281,7 @@ def _load(settings: EngineSettings, on_progress: Callable[[float], None]) -> Any
 
     engine = LocalEngine(settings, on_progress)
     engine.keep_prefixes_in(state_dir() / "prefixes")
+    engine.keep_heat_in(state_dir() / "heat")
     return engine
 
 

@@ -26,6 +26,9 @@ __all__ = ["Batch", "Scheduler"]
 # the longest that a completion can wait for a review. What is idle is broken off at every keystroke: half as much is
 # lost, for a fifteenth of the speed.
 _CHUNK: dict[Priority, int] = {"interactive": 128, "chat": 128, "review": 64, "idle": 32}
+# Where experts are streamed, a batch of 64 tokens reads nearly all that one of 256 does: what counts is how many
+# batches a prompt has.
+_CHUNK_STREAMED: dict[Priority, int] = {"interactive": 256, "chat": 256, "review": 128, "idle": 64}
 _CHUNK_BESIDE_DECODING = 64  # a stream that is being read must not stall for long
 _LARGEST_QUEUE: dict[Priority, int] = {"interactive": 64, "chat": 128, "review": 256, "idle": 256}
 _TOGETHER_S = 0.2
@@ -81,9 +84,12 @@ class _Class:
 class Scheduler:
     """Owns the queues. `jobs` of one class are admitted in the order of their arrival, at most `max_running` in all."""
 
-    def __init__(self, cache: PrefixCache, *, n_batch: int, n_outputs: int, max_sequences: int) -> None:
+    def __init__(
+        self, cache: PrefixCache, *, n_batch: int, n_outputs: int, max_sequences: int, is_streamed: bool = False
+    ) -> None:
         """`n_outputs`: how many logits a batch can have. `max_sequences`: how many sequences jobs may hold together."""
         self._cache = cache
+        self._chunk = _CHUNK_STREAMED if is_streamed else _CHUNK
         self._n_batch = n_batch
         self._n_outputs = n_outputs
         self._max_sequences = max_sequences
@@ -228,7 +234,7 @@ class Scheduler:
         for job in decoding:
             if job.sequences_wanted() <= outputs:
                 outputs -= self._add(batch, job, outputs, alone=alone)
-        chunk = _CHUNK_BESIDE_DECODING if batch.parts else _CHUNK[queue.priority]
+        chunk = _CHUNK_BESIDE_DECODING if batch.parts else self._chunk[queue.priority]
         room = min(chunk, self._n_batch - len(batch))
         for job in shared:  # a prompt that ends within its chunk leaves room for the next one
             if not job.decoding and room > 0 and outputs > 0:

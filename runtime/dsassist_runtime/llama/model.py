@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from dsassist_runtime.errors import ModelInvalid, ModelUnsupported
 from dsassist_runtime.llama.beginnings import Beginnings
 from dsassist_runtime.llama.library import last_words, load_library
+from dsassist_runtime.llama.placement import NOT_PLACED, Placement
 
 __all__ = ["FimTokens", "Model", "SpecialToken", "Vocabulary"]
 
@@ -157,7 +158,7 @@ class Model:
     def __init__(
         self,
         path: Path,
-        n_gpu_layers: int = 0,
+        placement: Placement = NOT_PLACED,
         on_progress: Callable[[float], None] | None = None,
         *,
         in_place: bool = False,
@@ -170,7 +171,10 @@ class Model:
         self._library = load_library()
         self.path = path
         params = self._library.llama_model_default_params()
-        params.n_gpu_layers = n_gpu_layers
+        params.n_gpu_layers = placement.n_gpu_layers
+        self._overrides = placement.overrides()
+        if self._overrides is not None:
+            params.tensor_buft_overrides = ctypes.addressof(self._overrides)
         params.use_extra_bufts = not in_place
         params.no_host = in_place
 

@@ -7,12 +7,14 @@ observes is slower; the engine makes one only for a request that asks for it.
 from __future__ import annotations
 
 import ctypes
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from dsassist_runtime.api import LayerRouting
 from dsassist_runtime.llama.library import load_library
 
-__all__ = ["GgmlTensor", "RoutingObserver"]
+__all__ = ["GgmlTensor", "RoutingObserver", "in_host_memory", "routed_experts", "routed_experts_copied"]
 
 _NODE = b"ffn_moe_topk-"
 _NAME_OFFSET = 256
@@ -39,11 +41,45 @@ class GgmlTensor(ctypes.Structure):
     ]
 
 
+def in_host_memory(tensor: GgmlTensor) -> bool:
+    """Can its data be read by their address, which for a tensor on a GPU is none of this process?"""
+    buffer = GgmlTensor.from_address(tensor.view_src).buffer if tensor.view_src else tensor.buffer
+    return bool(_native("ggml_backend_buffer_is_host", ctypes.c_bool, ctypes.c_void_p)(buffer))
+
+
+def routed_experts(node: GgmlTensor) -> Iterator[ctypes.Array[ctypes.c_int32]]:
+    """The experts of each token, of a computed `ffn_moe_topk-<layer>`; a row is good until the next is asked for."""
+    if not in_host_memory(node):
+        yield from routed_experts_copied(node)
+        return
+    row = ctypes.c_int32 * node.ne[0]
+    for token in range(node.ne[1]):  # a strided view of the full argsort: rows lie nb[1] bytes apart
+        yield row.from_address(node.data + token * node.nb[1])
+
+
+def routed_experts_copied(node: GgmlTensor) -> Iterator[ctypes.Array[ctypes.c_int32]]:
+    """The same, wherever the node lies: it is copied from there, its parent being without gaps."""
+    row, stride = ctypes.c_int32 * node.ne[0], node.nb[1]
+    room = ctypes.create_string_buffer(stride * (node.ne[1] - 1) + ctypes.sizeof(row))
+    get = _native("ggml_backend_tensor_get", None, *[ctypes.c_void_p] * 2, *[ctypes.c_size_t] * 2)
+    source, offset = (node.view_src, node.view_offs) if node.view_src else (ctypes.addressof(node), 0)
+    get(source, room, offset, len(room))
+    for token in range(node.ne[1]):
+        yield row.from_buffer(room, token * stride)
+
+
+@functools.cache
+def _native(name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
+    """A function of ggml that llama-cpp-python does not bind."""
+    function: Any = load_library()._lib[name]
+    function.restype, function.argtypes = result, list(arguments)
+    return function  # type: ignore[no-any-return]
+
+
 class RoutingObserver:
     """Counts how often each expert was chosen. Pass `callback` to a `Context`, and keep this object while that lives.
 
-    In the last layer llama.cpp computes only the tokens whose logits are wanted, so its counts are lower. Only host
-    memory is read: with layers on a GPU the nodes there are not counted.
+    In the last layer llama.cpp computes only the tokens whose logits are wanted, so its counts are lower.
     """
 
     def __init__(self, n_experts: int) -> None:
@@ -62,7 +98,7 @@ class RoutingObserver:
             return ctypes.string_at(address + _NAME_OFFSET, len(_NODE)) == _NODE
         tensor = GgmlTensor.from_address(address)
         counts = self._counts.setdefault(int(tensor.name[len(_NODE) :]), [0] * self._n_experts)
-        for row in range(tensor.ne[1]):  # a strided view of the full argsort: rows lie nb[1] bytes apart
-            for expert in (ctypes.c_int32 * tensor.ne[0]).from_address(tensor.data + row * tensor.nb[1]):
+        for row in routed_experts(tensor):
+            for expert in row:
                 counts[expert] += 1
         return True

@@ -6,6 +6,8 @@ next keystroke finds its experts in memory. With one kind of use alone this is a
     cold        oldest .. newest | protected   oldest .. newest
     evicted  <-                    demoted <-  used by a completion
 
+What is preloaded counts as used before everything else, and makes nothing give way that was used.
+
 Pure: it knows numbers and sizes; who asks it reads and evicts. Segmented LRU: Karedla, Love and Wherry, "Caching
 Strategies to Improve Disk System Performance", IEEE Computer 27(3), 1994.
 """
@@ -70,6 +72,7 @@ class ExpertCache:
         self._largest_layer = max(layer_bytes(self._sizes).values(), default=0)
         self._cold: OrderedDict[Key, None] = OrderedDict()  # the least recently used one first
         self._protected: OrderedDict[Key, None] = OrderedDict()
+        self._unused: set[Key] = set()  # of what is held, what was preloaded and not wanted since
         self._cold_bytes = self._protected_bytes = 0
         self._hits = self._misses = self._evictions = self._missed_bytes = 0
         self._budget = 0
@@ -78,6 +81,8 @@ class ExpertCache:
     def acquire(self, layer: int, experts: Iterable[int], *, protect: bool) -> Change:
         """Hold these experts of a layer, until the next call at least; `protect` says that a completion uses them."""
         wanted = dict.fromkeys(Key(layer, expert) for expert in experts)
+        if self._unused:
+            self._unused.difference_update(wanted)
         missing = []
         for key in wanted:
             if key in self._protected:
@@ -98,6 +103,32 @@ class ExpertCache:
         self._hits += len(wanted) - len(missing)
         self._misses += len(missing)
         self._missed_bytes += missed_bytes
+        return Change(tuple(missing), evicted)
+
+    def preload(self, hottest: Iterable[Key], limit_bytes: int) -> Change:
+        """Hold the first of `hottest` that are not there, up to `limit_bytes` of them, for who will want them.
+
+        Only what was preloaded for somebody else and not used since gives way. Between two batches only.
+        """
+        room = self._budget - self._held_bytes + sum(self._sizes[key] for key in self._unused)
+        spared = set(self.held()) - self._unused
+        missing: list[Key] = []
+        missing_bytes = 0
+        for key in hottest:
+            if key in spared:
+                continue
+            if self._sizes[key] > room:
+                break
+            room -= self._sizes[key]
+            if key in self._unused:
+                spared.add(key)
+            elif missing_bytes < limit_bytes:
+                missing.append(key)
+                missing_bytes += self._sizes[key]
+        evicted = self._make_room(missing_bytes, spared)
+        for key in missing:
+            self._add_oldest(key)
+        self._unused.update(missing)
         return Change(tuple(missing), evicted)
 
     def drop(self, keys: Iterable[Key]) -> None:
@@ -176,7 +207,13 @@ class ExpertCache:
             self._cold[key] = None
             self._cold_bytes += self._sizes[key]
 
+    def _add_oldest(self, key: Key) -> None:
+        protect = self._protected_bytes + self._sizes[key] <= self._protected_limit
+        self._add(key, protect)
+        (self._protected if protect else self._cold).move_to_end(key, last=False)
+
     def _remove(self, key: Key) -> None:
+        self._unused.discard(key)
         if key in self._protected:
             del self._protected[key]
             self._protected_bytes -= self._sizes[key]

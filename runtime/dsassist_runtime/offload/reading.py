@@ -35,10 +35,11 @@ Preadv = Callable[[int, Sequence[memoryview], int], int]
 
 
 class Piece(NamedTuple):
-    """What is to be read, and where in the room it goes."""
+    """What is to be read, and where in the room it goes; `before` is done by the lane before it reads."""
 
     source: ByteRange
     at: int
+    before: Callable[[], None] | None = None
 
 
 class ReadFigures(NamedTuple):
@@ -162,6 +163,8 @@ class Lanes:
             if not reading.cancelled:
                 source = self._sources[piece.source.file]
                 try:
+                    if piece.before is not None:
+                        piece.before()
                     n_bytes = self._fill(source, piece, bounce)
                     source.check_unchanged()  # after the bytes: none of them may be newer than the answer
                 except Exception as failed:
@@ -181,14 +184,14 @@ class Lanes:
                 if error.errno != errno.EINVAL:  # some file systems say so only now
                     raise
                 source.is_direct = False
-        (_file, offset, n_bytes), at = piece
+        (_file, offset, n_bytes), at, _before = piece
         with self._room[at : at + n_bytes] as room:
             self._read(source.fd, room, offset, n_bytes, 1)
         source.forget(offset, n_bytes)
         return n_bytes
 
     def _fill_directly(self, fd: int, piece: Piece, bounce: _Bounce) -> int:
-        (_file, offset, n_bytes), at = piece
+        (_file, offset, n_bytes), at, _before = piece
         start, end = offset // BLOCK * BLOCK, -(-(offset + n_bytes) // BLOCK) * BLOCK
         before, size = offset - start, end - start
         first = at - before

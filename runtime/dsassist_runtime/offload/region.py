@@ -7,6 +7,9 @@ the next it is a page more than in the file. ggml finds an expert by the tensor'
                         page           page           page           page           page
     file        |----aaaa|aaaaaaa-bbbbbbbbb|bbbccccccc|ccccc---|
     region      |----aaaa|aaaaaaa-|--------|------bbbb|bbbbbbbb|--------|...
+
+Pages that were given back come again one by one, cleared by the system, which takes longer than to read them where the
+disk is quick. So where Linux can move pages to other addresses, a slice takes over those of the one that goes for it.
 """
 
 from __future__ import annotations
@@ -16,16 +19,21 @@ import mmap
 import os
 import resource
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 from dsassist_runtime.errors import NotDone
 from dsassist_runtime.offload.experts import ExpertTensor
 
-__all__ = ["PAGE", "Layout", "Locked", "Region", "drop_pages", "lock_pages"]
+__all__ = ["PAGE", "Layout", "Locked", "Region", "Slice", "drop_pages", "lock_pages"]
 
 PAGE = mmap.PAGESIZE
 # Python has named it since 3.11; the value is Linux's for the machines that we run on.
+# mremap(2): move, to a given address, and leave the old addresses mapped with nothing there (Linux 5.7).
+_MREMAP_FLAGS = 1 | 2 | 4
+_MAPPINGS_PER_SLICE = 2  # itself, and what lies before it
+_OTHER_MAPPINGS = 8192  # the program's: libraries, threads, the model's file
 _MAP_NORESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000 if sys.platform == "linux" else 0)
 
 
@@ -34,8 +42,10 @@ class Layout:
 
     def __init__(self, tensors: Iterable[ExpertTensor]) -> None:
         self._bases: dict[str, int] = {}
+        self.n_slices = 0
         end = 0
         for tensor in tensors:
+            self.n_slices += tensor.n_experts
             self._bases[tensor.name] = end + tensor.offset % PAGE
             end = _up(self._bases[tensor.name] + tensor.n_experts * self.stride(tensor))
         self.n_bytes = end
@@ -55,6 +65,13 @@ class Layout:
         return start // PAGE * PAGE, _up(start + tensor.slice_bytes)
 
 
+class Slice(NamedTuple):
+    """The weights of one expert in one tensor."""
+
+    tensor: ExpertTensor
+    expert: int
+
+
 class Region:
     """Anonymous memory with a place for each slice; `room` is all of it, for who reads into it."""
 
@@ -72,6 +89,7 @@ class Region:
         self._advise("MADV_DONTFORK")  # open(2): direct I/O into private memory must not meet a fork
         self.room = memoryview(self._memory)
         self._address = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
+        self._mremap = _page_mover(layout.n_slices)
 
     def address(self, tensor: ExpertTensor) -> int:
         """Where the first expert of `tensor` lies in memory."""
@@ -81,6 +99,19 @@ class Region:
         """Give the memory of a slice back; it reads as zeros from now on."""
         start, end = self.layout.pages(tensor, expert)
         self._memory.madvise(mmap.MADV_DONTNEED, start, end - start)
+
+    def replace(self, old: Slice, new: Slice) -> None:
+        """Give the memory of a slice to another one, of which nothing is in memory; what that reads as is undefined.
+
+        From any thread, as long as nobody else looks at either of them.
+        """
+        start, end = self.layout.pages(*old)
+        place, place_end = self.layout.pages(*new)
+        size = min(end - start, place_end - place)
+        if self._mremap is None or not self._mremap(self._address + start, self._address + place, size):
+            self.evict(*old)
+        elif start + size < end:
+            self._memory.madvise(mmap.MADV_DONTNEED, start + size, end - start - size)
 
     def close(self) -> None:
         """Give everything back; nobody may read or write there any more."""
@@ -126,6 +157,30 @@ def drop_pages(ranges: Iterable[tuple[int, int]]) -> None:
         first, last = _up(start), end // PAGE * PAGE
         if first < last:
             libc.madvise(ctypes.c_void_p(first), ctypes.c_size_t(last - first), mmap.MADV_DONTNEED)
+
+
+def _page_mover(n_slices: int) -> Callable[[int, int, int], bool] | None:
+    """What moves pages, from an address to another one, so many bytes, and tells whether it did; None where none can.
+
+    Moved pages stay a mapping of their own, of which a process may have only so many (vm.max_map_count).
+    """
+    try:
+        most = int(Path("/proc/sys/vm/max_map_count").read_text())
+    except (OSError, ValueError):
+        return None  # no Linux
+    if _MAPPINGS_PER_SLICE * n_slices + _OTHER_MAPPINGS > most:
+        return None
+    libc = ctypes.CDLL(None, use_errno=True)
+    move = getattr(libc, "mremap", None)
+    if move is None:
+        return None
+    move.restype = ctypes.c_void_p
+    move.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_int, ctypes.c_void_p)
+
+    def moved(old: int, new: int, n_bytes: int) -> bool:
+        return bool(move(old, n_bytes, n_bytes, _MREMAP_FLAGS, new) == new)
+
+    return moved
 
 
 def _merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -10,12 +11,16 @@ from pathlib import Path
 from dsassist_runtime.errors import DsassistError
 from dsassist_runtime.llama.context import AbortFlag
 from dsassist_runtime.llama.model import Model
+from dsassist_runtime.llama.placement import NOT_PLACED, Placement
 from dsassist_runtime.offload.cache import ExpertCache, Figures, Key, layer_bytes
 from dsassist_runtime.offload.experts import Experts, find_experts
+from dsassist_runtime.offload.heat import Heat
+from dsassist_runtime.offload.preloading import Preloader
 from dsassist_runtime.offload.reading import Lanes, Preadv, ReadFigures
 from dsassist_runtime.offload.region import Layout, Locked, Region, drop_pages, lock_pages
 from dsassist_runtime.offload.streaming import ExpertStream, StreamedContext
 from dsassist_runtime.offload.weights import ExpertWeights
+from dsassist_runtime.offload.work import WorkMeter
 
 __all__ = ["StreamFigures", "StreamedModel", "least_budget_bytes", "open_streamed"]
 
@@ -29,6 +34,8 @@ class StreamFigures:
     cache: Figures
     read: ReadFigures
     n_lanes: int
+    preloaded_bytes: int  # of memory, all that was ever preloaded
+    waited_s: float  # of the decoding thread, for experts
 
 
 class StreamedModel:
@@ -41,10 +48,11 @@ class StreamedModel:
         *,
         n_lanes: int = _N_LANES,
         lock: bool = True,
+        placement: Placement = NOT_PLACED,
         on_progress: Callable[[float], None] | None = None,
         preadv: Preadv | None = None,
     ) -> None:
-        experts = find_experts(path)
+        experts = _streamed_experts(path, placement)
         layout = Layout(experts.tensors)
         sizes = expert_bytes(experts, layout)
         _check_budget(path, budget_bytes, sizes, experts.n_used)
@@ -54,14 +62,18 @@ class StreamedModel:
             self._lanes = stack.enter_context(
                 closing(Lanes(experts.paths, region.room, n_lanes=n_lanes, preadv=preadv))
             )
-            self.model = stack.enter_context(closing(Model(path, on_progress=on_progress, in_place=True)))
+            self.model = stack.enter_context(closing(Model(path, placement, on_progress, in_place=True)))
             self._lanes.check_unchanged()
             self._weights = ExpertWeights(self.model, experts, region)
             self.experts = self._weights.experts
             layers = self.experts.by_layer
             self._sizes = {key: size for key, size in sizes.items() if key.layer in layers}
             self._cache = ExpertCache(self._sizes, budget_bytes)
-            self._stream = ExpertStream(self._weights, region, self._cache, self._lanes)
+            self.work = WorkMeter(self._cache, self._lanes)
+            self._stream = ExpertStream(self._weights, region, self._cache, self._lanes, self.work)
+            self.heat = self.new_heat()
+            self._preloader = Preloader(layers, region, self._cache, self._lanes)
+            self._preloaded_bytes = 0
             self.let_go_of_mapped_experts()
             self.locked = lock_pages(self._weights.mapped_others()) if lock else Locked(0, "")
             self._close = stack.pop_all()
@@ -88,6 +100,51 @@ class StreamedModel:
             abort=abort,
         )
 
+    @property
+    def heat(self) -> Heat:
+        """How often completions wanted each expert; another one can be put in its place, between two batches."""
+        assert self._stream.heat is not None, "the constructor gives it one"
+        return self._stream.heat
+
+    @heat.setter
+    def heat(self, heat: Heat) -> None:
+        self._stream.heat = heat
+
+    def new_heat(self) -> Heat:
+        """One that knows nothing yet of this model's experts."""
+        return Heat({layer: tensors[0].n_experts for layer, tensors in self.experts.by_layer.items()})
+
+    def preload(self, heat: Heat, limit_bytes: int | None = None, stop: Callable[[], bool] = lambda: False) -> int:
+        """Read the hottest experts that are not in memory, as far as the budget goes, between two batches.
+
+        What was used stays. Gives the bytes of memory that this took, at most a little more than `limit_bytes`; 0 when
+        nothing is left to be read. Ends soon after `stop` says so. `ModelError` when the files cannot be read.
+        """
+        limit_bytes = self.budget_bytes if limit_bytes is None else limit_bytes
+        n_bytes = self._preloader.preload(heat.hottest(), limit_bytes, stop)
+        self._preloaded_bytes += n_bytes
+        return n_bytes
+
+    @property
+    def budget_bytes(self) -> int:
+        """What experts may take at present."""
+        return self._cache.figures().budget_bytes
+
+    @property
+    def held_bytes(self) -> int:
+        """What they take of it."""
+        return self._cache.figures().held_bytes
+
+    @functools.cached_property
+    def least_bytes(self) -> int:
+        """The smallest budget that `resize` takes."""
+        return _least(self._sizes, self.experts.n_used)
+
+    @functools.cached_property
+    def expert_bytes(self) -> int:
+        """What all experts would take that are streamed."""
+        return sum(self._sizes.values())
+
     def resize(self, budget_bytes: int) -> None:
         """Have another budget for experts from now on, between two batches; `DsassistError` when it is too little."""
         _check_budget(self.model.path, budget_bytes, self._sizes, self.experts.n_used)
@@ -95,7 +152,17 @@ class StreamedModel:
 
     def figures(self) -> StreamFigures:
         """The counters."""
-        return StreamFigures(self._cache.figures(), self._lanes.figures(), self._lanes.n_lanes)
+        return StreamFigures(
+            self._cache.figures(),
+            self._lanes.figures(),
+            self._lanes.n_lanes,
+            self._preloaded_bytes,
+            self._stream.waited_s,
+        )
+
+    def check_unchanged(self) -> None:
+        """`ModelError` when a file of the model is not the one that was loaded: a mapped page of it may be gone."""
+        self._lanes.check_unchanged()
 
     def remarks(self) -> tuple[str, ...]:
         """What is not as it should be, though all works: a sentence each."""
@@ -126,25 +193,32 @@ def open_streamed(
     *,
     n_lanes: int = _N_LANES,
     lock: bool = True,
+    placement: Placement = NOT_PLACED,
     on_progress: Callable[[float], None] | None = None,
 ) -> StreamedModel:
     """Load a mixture of experts of which no more than `budget_bytes` of experts are in memory; the caller closes it.
 
-    With `lock` the other weights are kept from being paged out, as far as the system allows: see `locked`. Raises
-    `ModelError` for a file that cannot serve or has no experts, and `DsassistError` for a budget below
-    `least_budget_bytes`.
+    Experts that `placement` puts into VRAM are none of them. With `lock` the other weights are kept from being paged
+    out, as far as the system allows: see `locked`. Raises `ModelError` for a file that cannot serve or has no experts,
+    and `DsassistError` for a budget below `least_budget_bytes`.
     """
-    return StreamedModel(path, budget_bytes, n_lanes=n_lanes, lock=lock, on_progress=on_progress)
+    return StreamedModel(path, budget_bytes, n_lanes=n_lanes, lock=lock, placement=placement, on_progress=on_progress)
 
 
-def least_budget_bytes(path: Path) -> int:
+def least_budget_bytes(path: Path, placement: Placement = NOT_PLACED) -> int:
     """The smallest budget that is of use: one token's experts, and all experts of one layer.
 
     With less than a token's experts nothing is ever found in memory, as an LRU has thrown out what comes next. And a
     prompt of some length uses all experts of a layer at once.
     """
-    experts = find_experts(path)
+    experts = _streamed_experts(path, placement)
     return _least(expert_bytes(experts, Layout(experts.tensors)), experts.n_used)
+
+
+def _streamed_experts(path: Path, placement: Placement) -> Experts:
+    experts = find_experts(path)
+    in_vram = placement.expert_layers_in_vram or ()
+    return experts.without(tensor.name for tensor in experts.tensors if tensor.layer in in_vram)
 
 
 def expert_bytes(experts: Experts, layout: Layout) -> dict[Key, int]:

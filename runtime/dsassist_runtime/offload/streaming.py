@@ -5,10 +5,10 @@ this one is wanted; a wanted one is computed at once, and then shown. So in each
 
     ask  ffn_moe_topk         yes
     see  ffn_moe_topk         its ids are read: what is missing begins to be read (up, gate, down, in this order)
-    ask  up, gate             here it waits for them: they are computed later, with what follows
-    ask  the activation       yes, while `down` is on its way: up and gate are computed meanwhile
-    see  the activation       here it waits for `down`
-    ask  down                 here it waits for it in any case
+    ask  up                   here it waits for it; yes, while others of the layer are on their way
+    see  up                   it was computed meanwhile
+    ask  gate                 the same again
+    ask  down                 the same; nothing else is on its way any more, so it is computed with what follows
 
 The wait is tied to the tensor that a node reads, not to a node's name: no multiplication with experts is let through
 before each of its slices is in place. What cannot be brought ends the batch as an error; its logits are never seen.
@@ -17,7 +17,9 @@ before each of its slices is in place. What cannot be brought ends the batch as 
 from __future__ import annotations
 
 import ctypes
+import functools
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,17 +28,20 @@ from dsassist_runtime.errors import NotDone
 from dsassist_runtime.llama.context import Aborted, AbortFlag, BatchToken, Context
 from dsassist_runtime.llama.library import load_library
 from dsassist_runtime.llama.model import Model
-from dsassist_runtime.llama.routing import GgmlTensor
-from dsassist_runtime.offload.cache import ExpertCache, Key
+from dsassist_runtime.llama.routing import GgmlTensor, routed_experts
+from dsassist_runtime.offload.cache import Change, ExpertCache, Key
 from dsassist_runtime.offload.experts import ExpertTensor
+from dsassist_runtime.offload.heat import Heat
 from dsassist_runtime.offload.reading import Lanes, Piece, Reading
-from dsassist_runtime.offload.region import Region
+from dsassist_runtime.offload.region import Region, Slice
 from dsassist_runtime.offload.weights import ExpertWeights, mul_mat_id
+from dsassist_runtime.offload.work import Work, WorkMeter
 
 __all__ = ["ExpertStream", "StreamedContext"]
 
 _TOPK = b"ffn_moe_topk-"
 _SRC, _NAME = GgmlTensor.src.offset, GgmlTensor.name.offset
+_string_at = ctypes.string_at
 _POINTER = ctypes.sizeof(ctypes.c_void_p)
 _N_GLANCE = _NAME + len(_TOPK) - _SRC
 
@@ -47,6 +52,7 @@ class _Batch:
 
     abort: AbortFlag
     protect: bool
+    heat: Heat | None
     failure: BaseException | None = None
 
 
@@ -56,34 +62,47 @@ class _Layer:
 
     number: int
     ids: int  # the node that chose
-    missing: tuple[Key, ...]
+    change: Change
     readings: dict[str, Reading] = field(default_factory=dict)  # by tensor
+
+    def chose(self, ids: int) -> bool:
+        """Are these the ids, or another device's copy of them? Copies are named "CPU#ffn_moe_topk-3#0"."""
+        return ids == self.ids or b"#%s%d#" % (_TOPK, self.number) in _name(ids)
 
 
 class ExpertStream:
     """Observes the contexts of one model. `decode` and the callback belong to one thread."""
 
-    def __init__(self, weights: ExpertWeights, region: Region, cache: ExpertCache, lanes: Lanes) -> None:
+    def __init__(
+        self, weights: ExpertWeights, region: Region, cache: ExpertCache, lanes: Lanes, work: WorkMeter
+    ) -> None:
         assert ctypes.sizeof(GgmlTensor) == 336, ctypes.sizeof(GgmlTensor)
         self._weights = weights
         self._region = region
         self._cache = cache
         self._lanes = lanes
+        self.work = work
+        self.heat: Heat | None = None  # where what completions want is counted
+        self.waited_s = 0.0  # for experts, so far
         self._by_layer = weights.experts.by_layer
+        self._sources = {  # by their addresses, as they stand in a node
+            address.to_bytes(_POINTER, sys.byteorder): tensor for address, tensor in weights.by_address.items()
+        }
         self._mul_mat_id = mul_mat_id()
-        self._before_down: set[bytes] = set()  # names of nodes that a `down` reads, and that nothing else waits for
         self._layer: _Layer | None = None
         self._batch: _Batch | None = None
         self.callback = load_library().ggml_backend_sched_eval_callback(self._observe)
 
-    def decode(self, evaluate: Callable[[], None], abort: AbortFlag, *, protect: bool) -> None:
+    def decode(
+        self, evaluate: Callable[[], None], abort: AbortFlag, *, protect: bool, counts_as_heat: bool = True
+    ) -> None:
         """Run `evaluate`, a decode of a context with this callback and flag, with experts from the region.
 
         `Aborted` where the flag was raised, `ModelError` where an expert cannot be read; in both the batch's KV is not
         to be trusted.
         """
         assert self._batch is None, "one batch at a time"
-        batch = self._batch = _Batch(abort, protect)
+        batch = self._batch = _Batch(abort, protect, self.heat if counts_as_heat else None)
         try:
             with self._weights.in_region():
                 evaluate()
@@ -109,10 +128,15 @@ class ExpertStream:
         batch = self._batch
         if batch is None:  # outside, the weights are the mapped ones
             return False
+        if ask:
+            # Asked for each of some 70 nodes a layer, nearly all of which end here: one look at source and name.
+            glance = _string_at(address + _SRC, _N_GLANCE)
+            if glance[:_POINTER] not in self._sources and not glance.endswith(_TOPK):
+                return False
         try:
             if batch.failure is None:
                 if ask:
-                    return self._is_wanted(address)
+                    return self._is_wanted(address, glance)
                 self._see(address, batch)
         except BaseException as failure:  # none may get out: ctypes would print it, and llama.cpp compute on
             batch.failure = failure
@@ -120,69 +144,86 @@ class ExpertStream:
         # False for a node that is shown would skip what follows, and the decode would count as done.
         return not ask
 
-    def _is_wanted(self, address: int) -> bool:
-        glance = ctypes.string_at(address + _SRC, _N_GLANCE)  # one look for both: this is asked for each node
-        weights = self._weights.by_address.get(int.from_bytes(glance[:_POINTER], sys.byteorder))
+    def _is_wanted(self, address: int, glance: bytes) -> bool:
+        weights = self._sources.get(glance[:_POINTER])
         if weights is not None:
-            self._await_experts(GgmlTensor.from_address(address), weights)
-            return False
-        if glance[-len(_TOPK) :] == _TOPK:
-            return int(_name(address)[len(_TOPK) :]) in self._by_layer
-        layer = self._layer
-        if layer is None or not layer.readings or _name(address) not in self._before_down:
-            return False
-        return not all(reading.complete for reading in layer.readings.values())
+            return self._await_experts(GgmlTensor.from_address(address), weights)
+        return int(_name(address)[len(_TOPK) :]) in self._by_layer
 
     def _see(self, address: int, batch: _Batch) -> None:
         node = GgmlTensor.from_address(address)
         if node.name.startswith(_TOPK):
-            self._choose(address, int(node.name[len(_TOPK) :]), _ids(node), batch.protect)
-        elif self._layer is not None:
-            for reading in self._layer.readings.values():
-                self._await(reading)
+            number, experts = int(node.name[len(_TOPK) :]), _ids(node)
+            if batch.heat is not None:
+                batch.heat.count(number, experts)
+            self._choose(address, number, experts, batch.protect)
 
     def _choose(self, address: int, number: int, experts: set[int], protect: bool) -> None:
         self._leave_layer()
         change = self._cache.acquire(number, sorted(experts), protect=protect)
-        layer = self._layer = _Layer(number, address, change.missing)
-        self._evict(change.evicted)
+        layer = self._layer = _Layer(number, address, change)
+        self._evict(change.evicted[len(change.missing) :])
         if not change.missing:
             return
+        replaced = self._replaced(change)
+        at = self._region.layout.at
         for tensor in self._by_layer[number]:
             pieces = [
-                Piece(tensor.slice(key.expert), self._region.layout.at(tensor, key.expert)) for key in change.missing
+                Piece(tensor.slice(expert), at(tensor, expert), replaced.get((tensor.projection, expert)))
+                for _layer, expert in change.missing
             ]
             layer.readings[tensor.name] = self._lanes.read(pieces)
 
-    def _await_experts(self, node: GgmlTensor, tensor: ExpertTensor) -> None:
-        """Let `node`, which reads `tensor`, be computed only with experts that are there."""
+    def _replaced(self, change: Change) -> dict[tuple[str, int], Callable[[], None]]:
+        """How each slice that is to be read gets the memory of one that goes for it."""
+        how: dict[tuple[str, int], Callable[[], None]] = {}
+        for new, old in zip(change.missing, change.evicted, strict=False):
+            olds = {tensor.projection: tensor for tensor in self._by_layer[old.layer]}
+            for tensor in self._by_layer[new.layer]:
+                if gone := olds.pop(tensor.projection, None):
+                    slices = Slice(gone, old.expert), Slice(tensor, new.expert)
+                    how[tensor.projection, new.expert] = functools.partial(self._region.replace, *slices)
+            for gone in olds.values():
+                self._region.evict(gone, old.expert)
+        return how
+
+    def _await_experts(self, node: GgmlTensor, tensor: ExpertTensor) -> bool:
+        """Let `node`, which reads `tensor`, be computed with nothing missing; is it to be computed at once?"""
         layer = self._layer
-        if node.op != self._mul_mat_id or layer is None or layer.number != tensor.layer or node.src[2] != layer.ids:
+        is_followed = layer is not None and layer.number == tensor.layer and layer.chose(node.src[2])
+        if layer is None or node.op != self._mul_mat_id or not is_followed:
             raise NotDone(
                 f"{tensor.name} is used by {node.name.decode('utf-8', 'replace')} in a way that cannot be followed;"
-                " turn the offload off for this model"
+                " serve this model with --plan off"
             )
-        if tensor.projection == "down" and node.src[1]:
-            self._before_down.add(_name(node.src[1]))
-        if reading := layer.readings.get(tensor.name):
-            self._await(reading)
+        if not layer.readings:
+            return False
+        self._await(layer.readings[tensor.name])
+        return not all(reading.complete for reading in layer.readings.values())
 
     def _await(self, reading: Reading) -> None:
         assert self._batch is not None, "outside of a batch"
-        if not reading.wait(self._batch.abort.__bool__):
-            raise Aborted
+        if reading.complete:
+            return
+        began = time.perf_counter()
+        try:
+            if not reading.wait(self._batch.abort.__bool__):
+                raise Aborted
+        finally:
+            self.waited_s += time.perf_counter() - began
 
     def _leave_layer(self) -> None:
         """The layer in flight is over; what did not arrive was never there."""
         layer, self._layer = self._layer, None
-        if layer is None or not layer.missing:
+        if layer is None or not layer.readings:
             return
         for reading in layer.readings.values():
             reading.cancel()
         arrived = [reading for reading in layer.readings.values() if reading.complete]
         if len(arrived) < len(self._by_layer[layer.number]):
-            self._cache.drop(layer.missing)
-            self._evict(layer.missing)
+            self._cache.drop(layer.change.missing)
+            self._evict(layer.change.missing)
+            self._evict(layer.change.evicted)  # those whose memory was not taken over yet
 
     def _evict(self, keys: tuple[Key, ...]) -> None:
         for layer, expert in keys:
@@ -191,7 +232,10 @@ class ExpertStream:
 
 
 class StreamedContext(Context):
-    """A context whose experts come from a stream. `protect` says whether its next batches are a completion's."""
+    """A context whose experts come from a stream.
+
+    `protect` says whether what its next batches use is kept from what they do not, `work` what they count as.
+    """
 
     def __init__(
         self,
@@ -207,6 +251,7 @@ class StreamedContext(Context):
     ) -> None:
         self._stream = stream
         self.protect = True
+        self.work: Work = "text"
         super().__init__(
             model,
             n_ctx=n_ctx,
@@ -221,7 +266,14 @@ class StreamedContext(Context):
 
     def decode(self, tokens: Sequence[BatchToken]) -> None:
         """As `Context.decode`; `ModelError` as well, when an expert cannot be read."""
-        self._stream.decode(lambda: super(StreamedContext, self).decode(tokens), self._abort, protect=self.protect)
+        stream, counts_as_heat = self._stream, self.work != "other"
+        with stream.work.batch(self.work, len(tokens)):
+            stream.decode(
+                lambda: super(StreamedContext, self).decode(tokens),
+                self._abort,
+                protect=self.protect,
+                counts_as_heat=counts_as_heat,
+            )
 
 
 def _name(address: int) -> bytes:
@@ -230,9 +282,7 @@ def _name(address: int) -> bytes:
 
 def _ids(node: GgmlTensor) -> set[int]:
     """The experts that were chosen, for whatever token."""
-    n_used, n_tokens = node.ne[0], node.ne[1]
-    row = ctypes.c_int32 * n_used
     chosen: set[int] = set()
-    for token in range(n_tokens):  # a strided view of the full argsort: rows lie nb[1] bytes apart
-        chosen.update(row.from_address(node.data + token * node.nb[1]))
+    for row in routed_experts(node):
+        chosen.update(row)
     return chosen

@@ -15,11 +15,11 @@ from typing import NamedTuple, cast
 from dsassist_runtime.errors import NotDone
 from dsassist_runtime.llama.library import load_library
 from dsassist_runtime.llama.model import Model
-from dsassist_runtime.llama.routing import GgmlTensor
+from dsassist_runtime.llama.routing import GgmlTensor, in_host_memory
 from dsassist_runtime.offload.experts import Experts, ExpertTensor
 from dsassist_runtime.offload.region import Region
 
-__all__ = ["ExpertWeights", "mul_mat_id"]
+__all__ = ["ExpertWeights", "mul_mat_id", "tensor_getter"]
 
 _GET_TENSOR = "_ZNK11llama_model10get_tensorEPKc"  # the name that the Itanium C++ ABI (Linux, macOS) gives it
 _N_OPS = 256
@@ -39,7 +39,7 @@ class ExpertWeights:
     def __init__(self, model: Model, experts: Experts, region: Region) -> None:
         """Find them; `NotDone` when llama.cpp has not laid them out as the file does."""
         self._model = model
-        self._get = _tensor_getter()
+        self._get = tensor_getter()
         found = {tensor.name: self._address(tensor.name) for tensor in experts.tensors}
         # Layers for speculation are in some files, and llama.cpp leaves them out.
         self.experts = experts.without(name for name, address in found.items() if not address)
@@ -75,7 +75,7 @@ class ExpertWeights:
         return [(bound.data, bound.data + bound.tensor.n_experts * bound.tensor.slice_bytes) for bound in self._bound]
 
     def mapped_others(self) -> list[tuple[int, int]]:
-        """The addresses [start, end) of all weights that are no experts and that llama.cpp loaded."""
+        """The addresses [start, end) of all weights that are no streamed experts and lie in the machine's memory."""
         ranges = []
         ours = {bound.tensor.name for bound in self._bound}
         for header in self.experts.headers:
@@ -83,8 +83,9 @@ class ExpertWeights:
                 if tensor.name in ours:
                     continue
                 if address := self._address(tensor.name):
-                    data = GgmlTensor.from_address(address).data
-                    ranges.append((data, data + tensor.n_bytes))
+                    native = GgmlTensor.from_address(address)
+                    if in_host_memory(native):
+                        ranges.append((native.data, native.data + tensor.n_bytes))
         return ranges
 
     def _address(self, name: str) -> int:
@@ -97,17 +98,18 @@ class ExpertWeights:
         if seen != expected or native.extra or self._mappings.setdefault(tensor.file, mapping) != mapping:
             raise NotDone(
                 f"llama.cpp holds {tensor.name} otherwise than {self._model.path} does ({seen}, expected {expected}),"
-                " so its experts cannot wait on disk; turn the offload off"
+                " so its experts cannot wait on disk; serve it with --plan off"
             )
 
 
-def _tensor_getter() -> Callable[[int, bytes], int | None]:
+def tensor_getter() -> Callable[[int, bytes], int | None]:
+    """What finds a tensor by its model's pointer and its name; `NotDone` where llama.cpp does not export it."""
     try:
         function = load_library()._lib[_GET_TENSOR]
     except AttributeError:
         raise NotDone(
             "this build of llama.cpp does not export its model's tensors, so experts cannot wait on disk;"
-            " turn the offload off"
+            " serve it with --plan off"
         ) from None
     function.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
     function.restype = ctypes.c_void_p

@@ -53,5 +53,5 @@ def _dense(header: GgufHeader) -> int:
 
 
 def _experts(header: GgufHeader, n_expert_ff: int) -> int:
-    n_used, embd = header.integer("{arch}.expert_used_count"), header.integer("{arch}.embedding_length")
+    n_used, embd = largest(header, "{arch}.expert_used_count"), header.integer("{arch}.embedding_length")
     return 5 * embd + n_used * max(embd + n_expert_ff, 3 * n_expert_ff)

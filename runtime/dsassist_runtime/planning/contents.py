@@ -6,6 +6,7 @@ From the headers alone; no model is loaded. A *routed expert* is a slice of a me
 
 from __future__ import annotations
 
+import mmap
 import re
 from collections import defaultdict
 from collections.abc import Iterable
@@ -18,6 +19,7 @@ from dsassist_runtime.models.description import is_mla
 from dsassist_runtime.planning import kv_cache
 from dsassist_runtime.planning.buffers import buffers
 from dsassist_runtime.planning.engine_use import N_CONTEXTS, N_SEQUENCES, n_cells
+from dsassist_runtime.planning.keys import largest
 from dsassist_runtime.planning.shards import read_shards
 
 __all__ = ["Contents", "Layer", "read_contents"]
@@ -30,7 +32,10 @@ _INPUT = ("token_embd", "per_layer_token_embd")  # llama.cpp keeps these on the 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer; `shared_bytes` (its shared experts) are a part of `dense_bytes`, `n_experts` is 0 in a dense one."""
+    """One layer; `shared_bytes` (its shared experts) are a part of `dense_bytes`, `n_experts` is 0 in a dense one.
+
+    `page_bytes` is what its experts take on top when they are streamed: each slice then has whole pages of its own.
+    """
 
     index: int
     dense_bytes: int
@@ -39,11 +44,21 @@ class Layer:
     n_experts: int = 0
     kv_bytes_per_cell: int = 0
     state_bytes: int = 0  # of all sequences
+    page_bytes: int = 0
 
     @property
     def one_expert_bytes(self) -> int:
         """The slices of one routed expert."""
         return self.expert_bytes // self.n_experts if self.n_experts else 0
+
+    @property
+    def streamed_bytes(self) -> int:
+        """What all its experts take when they are streamed, at most."""
+        return self.expert_bytes + self.page_bytes
+
+    def streamed_token_bytes(self, n_used: int) -> int:
+        """What the experts of one token take then."""
+        return n_used * -(-self.streamed_bytes // self.n_experts) if self.n_experts else 0
 
     def kv_bytes(self, n_ctx: int) -> int:
         """Its part of the engine's caches."""
@@ -109,13 +124,13 @@ class Contents:
         return N_CONTEXTS * self.buffer_bytes + self.buffer_bytes_per_cell * n_cells(n_ctx)
 
 
-def read_contents(path: Path) -> Contents:
-    """Take a model apart; of a split one `path` is the first file.
+def read_contents(path: Path, header: GgufHeader | None = None) -> Contents:
+    """Take a model apart; of a split one `path` is the first file. `header`: that file's, where it was read already.
 
     Raises what `read_shards` raises (`ModelUnsupported` for a tensor type that is not known), `ModelUnsupported` for
     experts in tensors of their own, and `ModelInvalid` where metadata and tensors do not go together.
     """
-    headers = read_shards(path)
+    headers = read_shards(path, header)
     header = headers[0]
     tensors = [tensor for each in headers for tensor in each.tensors]
     blocks, others = _by_layer(header, tensors)
@@ -133,7 +148,7 @@ def read_contents(path: Path) -> Contents:
         n_files=len(headers),
         architecture=header.architecture,
         n_ctx_train=header.integer("{arch}.context_length"),
-        n_used=header.integer("{arch}.expert_used_count") if any(layer.n_experts for layer in layers) else 0,
+        n_used=largest(header, "{arch}.expert_used_count") if any(layer.n_experts for layer in layers) else 0,
         n_shared=header.integer("{arch}.expert_shared_count"),
         input_bytes=_bytes(inputs),
         output_bytes=_bytes(others) - _bytes(inputs),
@@ -167,7 +182,7 @@ def _by_layer(header: GgufHeader, tensors: Iterable[Tensor]) -> tuple[dict[int, 
 def _layer(header: GgufHeader, index: int, block: dict[str, Tensor], cell_bytes: int) -> Layer:
     experts = [tensor for name, tensor in block.items() if _EXPERTS.fullmatch(name)]
     counts = {tensor.shape[-1] for tensor in experts}
-    n_used = header.integer("{arch}.expert_used_count")
+    n_used = largest(header, "{arch}.expert_used_count")
     if experts and (len(counts) > 1 or not 0 < n_used <= min(counts)):
         raise ModelInvalid(
             f"{header.path} does not go together: layer {index} has {' or '.join(map(str, sorted(counts)))} experts, "
@@ -181,7 +196,16 @@ def _layer(header: GgufHeader, index: int, block: dict[str, Tensor], cell_bytes:
         n_experts=counts.pop() if counts else 0,
         kv_bytes_per_cell=cell_bytes,
         state_bytes=kv_cache.state_bytes(header) * N_SEQUENCES if kv_cache.has_state(block.keys()) else 0,
+        page_bytes=sum(_page_bytes(tensor) for tensor in experts),
     )
+
+
+def _page_bytes(experts: Tensor) -> int:
+    """The rest of the pages that the slices of a tensor begin and end in, where they lie worst."""
+    n_experts = experts.shape[-1]
+    slice_bytes = experts.n_bytes // n_experts
+    pages = (slice_bytes + 2 * (mmap.PAGESIZE - 1)) // mmap.PAGESIZE
+    return n_experts * (pages * mmap.PAGESIZE - slice_bytes)
 
 
 def _n_expert_ff(blocks: Iterable[dict[str, Tensor]]) -> int:

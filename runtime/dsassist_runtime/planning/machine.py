@@ -1,18 +1,25 @@
-"""What this machine has for a model: free memory of both kinds, and how fast memory and disk are read."""
+"""What this machine has for a model: free memory of both kinds, and how fast memory and disk are read.
+
+How much memory is free is asked in a moment; the speeds are measured, and only who wants to know them waits for that.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dsassist_runtime.planning.bandwidth import Bandwidth, memory_bandwidth
+from dsassist_runtime.planning.contents import Contents
 from dsassist_runtime.planning.devices import Device, devices
 from dsassist_runtime.planning.disk import DiskSpeed, disk_speed
+from dsassist_runtime.planning.engine_use import automatic_ctx
 from dsassist_runtime.planning.memory import FreeMemory, free_memory
+from dsassist_runtime.planning.plan import Limits
 
-__all__ = ["Machine", "look_at_machine"]
+__all__ = ["Machine", "Wanted", "limits_for", "look_at_machine"]
 
-_SYSTEM_BYTES = 1_500_000_000  # left to everything else
+_SYSTEM_BYTES = 1_500_000_000  # left to everything else, unless that were more than half of what is free
 _DEVICE_BYTES = 1 << 30  # left on each device, as `llama-server --fit` does
 
 
@@ -26,20 +33,32 @@ class Machine:
     disk: DiskSpeed
 
     @property
-    def ram_for_model_bytes(self) -> int:
-        """What a plan takes of the free memory by itself."""
-        return max(0, self.free_ram.n_bytes - _SYSTEM_BYTES)
-
-    @property
     def free_vram_bytes(self) -> int:
         """Of the devices that have memory of their own."""
-        return sum(device.free_bytes for device in self.devices if not device.shares_memory)
+        return sum(_free_of_its_own(self.devices))
 
-    @property
-    def vram_for_model_bytes(self) -> int:
-        """What a plan takes of it by itself."""
-        own = (device.free_bytes for device in self.devices if not device.shares_memory)
-        return sum(max(0, free - _DEVICE_BYTES) for free in own)
+
+@dataclass(frozen=True)
+class Wanted:
+    """What somebody lets a model take; None leaves it to what is free, `n_ctx` 0 to the model."""
+
+    ram_bytes: int | None = None
+    vram_bytes: int | None = None
+    n_ctx: int = 0
+
+
+def limits_for(contents: Contents, wanted: Wanted, free_ram: FreeMemory, found: Sequence[Device]) -> Limits:
+    """The limits of a plan: what is wanted, else what is free but for a reserve."""
+    ram, vram = wanted.ram_bytes, wanted.vram_bytes
+    return Limits(
+        free_ram.n_bytes - min(_SYSTEM_BYTES, free_ram.n_bytes // 2) if ram is None else ram,
+        sum(max(0, free - _DEVICE_BYTES) for free in _free_of_its_own(found)) if vram is None else vram,
+        wanted.n_ctx or automatic_ctx(contents.n_ctx_train),
+    )
+
+
+def _free_of_its_own(found: Sequence[Device]) -> list[int]:
+    return [device.free_bytes for device in found if not device.shares_memory]
 
 
 def look_at_machine(model: Path, *, measure_again: bool = False) -> Machine:

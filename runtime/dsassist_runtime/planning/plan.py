@@ -7,8 +7,9 @@ the KV cache first, layer by layer from the last one as `n_gpu_layers` does, the
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from dsassist_runtime.errors import NotDone
 from dsassist_runtime.models.catalogue import in_words
@@ -69,7 +70,10 @@ class Expected:
 
 @dataclass(frozen=True)
 class Plan:
-    """Where everything lies. Of routed experts `disk_bytes` are those that neither memory holds at one time."""
+    """Where everything lies. Of routed experts `disk_bytes` are those that neither memory holds at one time.
+
+    `is_streamed`: must experts be read while text is written? Then `ram.expert_bytes` are a cache.
+    """
 
     limits: Limits
     vram: Held
@@ -80,18 +84,13 @@ class Plan:
     expert_layers_in_vram: tuple[int, ...]
     read_bytes_per_token: int  # from memory, once missed experts are there
     token_expert_bytes: int  # what a token uses of the experts outside of VRAM
-    least_ram_bytes: int  # below this the model cannot be held
-    sensible_ram_bytes: int  # below this the cache is hit by nothing
+    least_ram_bytes: int  # below this the model cannot be held: a cache would be hit by nothing
+    is_streamed: bool
     expected: tuple[Expected, ...]  # the slowest assumption first; one where no expert is on disk
 
-    @property
-    def is_streamed(self) -> bool:
-        """Must experts be read while text is written?"""
-        return self.expected[0].hit_rate < 1.0
 
-
-def make_plan(contents: Contents, limits: Limits, speeds: Speeds) -> Plan:
-    """Place everything; `PlanImpossible` with the numbers when it cannot be held."""
+def make_plan(contents: Contents, limits: Limits, speeds: Speeds | None) -> Plan:
+    """Place everything; `PlanImpossible` with the numbers when it cannot be held. Without `speeds` none is expected."""
     on_gpu = _fill_vram(contents, limits)
     off_gpu = [layer for layer in contents.layers if layer.index not in on_gpu.expert_layers]
     fixed = Held(
@@ -100,14 +99,11 @@ def make_plan(contents: Contents, limits: Limits, speeds: Speeds) -> Plan:
         buffer_bytes=contents.compute_bytes(limits.n_ctx),
     )
     expert_bytes = sum(layer.expert_bytes for layer in off_gpu)
-    token_bytes = sum(contents.n_used * layer.one_expert_bytes for layer in off_gpu)
-    largest_layer = max((layer.expert_bytes for layer in off_gpu), default=0)
-    least = fixed.n_bytes + largest_layer
+    least_cached = min(expert_bytes, _least_cache(contents, off_gpu))
+    least = fixed.n_bytes + least_cached
     if limits.ram_bytes < least:
-        raise _impossible(contents, limits, fixed, largest_layer)
+        raise _impossible(contents, limits, fixed, least_cached)
     cached = min(expert_bytes, limits.ram_bytes - fixed.n_bytes)
-    read = _read_per_token(contents, limits.n_ctx)
-    routings: tuple[Routing, ...] = ("even", "local") if cached < expert_bytes else ("even",)
     return Plan(
         limits,
         vram=on_gpu.held,
@@ -116,15 +112,21 @@ def make_plan(contents: Contents, limits: Limits, speeds: Speeds) -> Plan:
         copied_bytes=on_gpu.copied_bytes,
         n_gpu_layers=on_gpu.n_gpu_layers,
         expert_layers_in_vram=on_gpu.expert_layers,
-        read_bytes_per_token=read,
-        token_expert_bytes=token_bytes,
+        read_bytes_per_token=_read_per_token(contents, limits.n_ctx),
+        token_expert_bytes=sum(contents.n_used * layer.one_expert_bytes for layer in off_gpu),
         least_ram_bytes=least,
-        sensible_ram_bytes=fixed.n_bytes + min(expert_bytes, token_bytes + largest_layer),
-        expected=tuple(
-            _expected(routing, hit_rate(cached, token_bytes, expert_bytes, routing), read, token_bytes, speeds)
-            for routing in routings
-        ),
+        is_streamed=cached < expert_bytes,
+        expected=() if speeds is None else tuple(_all_expected(contents, limits, off_gpu, cached, speeds)),
     )
+
+
+def _least_cache(contents: Contents, layers: list[Layer]) -> int:
+    """Room for the experts of one token, and of one layer, which a prompt uses all at once.
+
+    With less than a token's experts nothing is ever found in the cache: what comes next was thrown out last.
+    """
+    token_bytes = sum(layer.streamed_token_bytes(contents.n_used) for layer in layers)
+    return token_bytes + max((layer.streamed_bytes for layer in layers), default=0)
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,20 @@ def _read_per_token(contents: Contents, n_ctx: int) -> int:
     return contents.dense_bytes - table + experts + contents.kv_bytes_per_token * n_ctx // 2
 
 
+def _all_expected(
+    contents: Contents, limits: Limits, off_gpu: list[Layer], cached: int, speeds: Speeds
+) -> Iterator[Expected]:
+    read = _read_per_token(contents, limits.n_ctx)
+    token_bytes = sum(contents.n_used * layer.one_expert_bytes for layer in off_gpu)
+    if cached >= sum(layer.expert_bytes for layer in off_gpu):
+        yield _expected("even", 1.0, read, token_bytes, speeds)
+        return
+    in_pages = sum(layer.streamed_bytes for layer in off_gpu)
+    token_in_pages = sum(layer.streamed_token_bytes(contents.n_used) for layer in off_gpu)
+    for routing in get_args(Routing):
+        yield _expected(routing, hit_rate(cached, token_in_pages, in_pages, routing), read, token_bytes, speeds)
+
+
 def _expected(routing: Routing, hits: float, read_bytes: int, token_bytes: int, speeds: Speeds) -> Expected:
     """Reading and computing one after the other, computing as fast as memory is read."""
     missed = (1.0 - hits) * token_bytes
@@ -179,16 +195,16 @@ def _expected(routing: Routing, hits: float, read_bytes: int, token_bytes: int, 
     return Expected(routing, 1.0 / (memory_s + disk_s), bound, hits, round(missed))
 
 
-def _impossible(contents: Contents, limits: Limits, fixed: Held, largest_layer: int) -> PlanImpossible:
+def _impossible(contents: Contents, limits: Limits, fixed: Held, least_cached: int) -> PlanImpossible:
     parts = [f"{in_words(fixed.dense_bytes)} of weights that each token needs"]
-    if largest_layer:
-        parts.append(f"{in_words(largest_layer)} for the experts of one layer")
+    if least_cached:
+        parts.append(f"{in_words(least_cached)} for the experts of one token and of one layer")
     parts.append(f"{in_words(fixed.kv_bytes)} of KV cache for {limits.n_ctx} tokens")
     parts.append(f"{in_words(fixed.buffer_bytes)} of buffers")
     vram = f" beside {in_words(limits.vram_bytes)} of VRAM" if limits.vram_bytes else ""
-    dense = "" if contents.n_experts else "; a dense model has no experts that could stay on disk"
+    dense = "" if contents.n_experts else "; a dense model has no experts on disk, so offload has nothing to do"
     return PlanImpossible(
-        f"{contents.name} needs {in_words(fixed.n_bytes + largest_layer)} of RAM{vram} at least "
+        f"{contents.name} needs {in_words(fixed.n_bytes + least_cached)} of RAM{vram} at least "
         f"({', '.join(parts)}), and there are {in_words(limits.ram_bytes)}{dense}; "
         "take a shorter context, more memory, or a smaller model"
     )

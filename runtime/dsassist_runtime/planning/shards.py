@@ -13,12 +13,12 @@ __all__ = ["read_shards"]
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
 
 
-def read_shards(path: Path) -> list[GgufHeader]:
-    """The headers of all files of a model, the one with its metadata first.
+def read_shards(path: Path, header: GgufHeader | None = None) -> list[GgufHeader]:
+    """The headers of all files of a model, the one with its metadata first, which is `header` if it was read already.
 
     Raises what `read_header` raises, and `ModelInvalid` for another file than the first of a split model.
     """
-    first = read_header(path)
+    first = header or read_header(path)
     count = first.integer("split.count", 1)
     if count <= 1:
         return [first]

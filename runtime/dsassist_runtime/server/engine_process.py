@@ -15,10 +15,11 @@ import sys
 import traceback
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from dsassist_runtime.api import EngineSettings
-from dsassist_runtime.errors import DsassistError, EngineDied, error_from_wire, error_to_wire
+from dsassist_runtime.errors import DsassistError, EngineDied, ModelInvalid, error_from_wire, error_to_wire
 from dsassist_runtime.wire import to_wire
 
 __all__ = ["FINAL_EVENTS", "EngineCall", "EngineProcess", "spawn_engine"]
@@ -135,6 +136,13 @@ class EngineProcess:
         """Whether it serves no more; an engine that was never connected may have died unnoticed."""
         return self._error is not None or (self._output is None and self._process.poll() is not None)
 
+    @property
+    def failure(self) -> str:
+        """What the engine itself said of the model when it ended, such as that its file changed; empty for all else."""
+        if self._error is None or self._error["type"] == EngineDied.__name__:
+            return ""
+        return self._error["message"]
+
     async def loaded(self) -> AsyncGenerator[dict[str, Any]]:
         """Wait for the model, with its `loading` events; raises why it could not be loaded."""
         if self._connecting is None:
@@ -242,7 +250,7 @@ class EngineProcess:
             if transport is not None:
                 transport.close()
         if self._error is None:
-            self._error = error_to_wire(_died(self._process.returncode))
+            self._error = error_to_wire(_died(self._process.returncode, self.settings.model_path))
         self.facts = None
         self._wake()
         calls, self._calls = self._calls, {}
@@ -275,6 +283,11 @@ class _Lines(asyncio.Protocol):
         self._on_end()
 
 
-def _died(code: int) -> EngineDied:
+def _died(code: int, model: Path) -> DsassistError:
+    if code == -signal.SIGBUS:  # a page of a mapped file that is not there
+        return ModelInvalid(
+            f"{model} could not be read while it was in use, which ended the engine process (SIGBUS): it was cut short,"
+            " or the disk failed; put the whole file back, or pull the model again"
+        )
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
     return EngineDied(f"the engine process {how} while it worked on this request; the next request starts another")

@@ -43,6 +43,35 @@ _GAUGES = (
     ("engine_resident_bytes", "rss_bytes", "Memory of the engine process."),
 )
 
+_EXPERT_GAUGES = (
+    ("budget_bytes", "budget_bytes", "Memory that experts may take now."),
+    ("budget_limit_bytes", "budget_limit_bytes", "Memory that they may take by the plan."),
+    ("held_bytes", "held_bytes", "Memory that they take."),
+    ("bytes", "expert_bytes", "All experts of the model."),
+    ("lanes", "n_lanes", "Threads that read."),
+)
+
+_EXPERT_COUNTERS = (
+    ("evictions", "evictions_total", "Experts that gave way."),
+    ("disk_read_bytes", "read_bytes_total", "Bytes read from the model's files, by whomever."),
+    ("preloaded_bytes", "preloaded_bytes_total", "Memory filled before anybody asked for it."),
+    ("lanes_busy_seconds", "lanes_busy_s_total", "Time that the reading threads spent on it, summed up."),
+)
+
+_EXPERT_WORK = (
+    ("batches", "batches", "Batches evaluated."),
+    ("tokens", "tokens", "Tokens evaluated."),
+    ("hits", "hits", "Experts that a batch wanted and found in memory."),
+    ("misses", "misses", "Experts that a batch wanted and had to wait for."),
+    ("read_bytes", "read_bytes", "Bytes read for a batch."),
+    ("seconds", "elapsed_s", "Time that batches took."),
+)
+
+_EXPERT_SEEN = (
+    ("tokens_per_second", "tokens_per_s", "Speed of text"),
+    ("hit_rate", "hit_rate", "Share of wanted experts that were in memory, for text"),
+)
+
 
 def routes(service: Service) -> list[Route]:
     """The endpoint."""
@@ -89,6 +118,36 @@ class _Figures(Collector):
         for reason, count in sorted(engine["finished_total"].items()):
             finished.add_metric([reason], count)
         yield finished
+        if engine["streaming"] is not None:
+            yield from _experts(engine["streaming"])
+
+
+def _experts(streaming: dict[str, Any]) -> Iterator[Metric]:
+    """Of a model whose experts wait on disk."""
+    for name, key, text in _EXPERT_GAUGES:
+        yield GaugeMetricFamily(f"dsassist_experts_{name}", text, streaming[key])
+    for name, key, text in _EXPERT_COUNTERS:
+        yield CounterMetricFamily(f"dsassist_experts_{name}", text, streaming[key])
+    for name, key, text in _EXPERT_WORK:
+        family = CounterMetricFamily(f"dsassist_experts_work_{name}", text, labels=["work"])
+        for work in ("text", "prompt", "other"):
+            family.add_metric([work], streaming[work][key])
+        yield family
+    for name, key, text in _EXPERT_SEEN:
+        yield GaugeMetricFamily(f"dsassist_experts_seen_{name}", f"{text}, lately.", streaming["seen"][key])
+        expected = GaugeMetricFamily(
+            f"dsassist_experts_expected_{name}", f"{text}, at most, as planned.", labels=["routing"]
+        )
+        for each in streaming["expected"]:
+            expected.add_metric([each["routing"]], each[key])
+        yield expected
+    seen = streaming["seen"]
+    yield GaugeMetricFamily(
+        "dsassist_experts_seen_bytes_per_token", "Bytes read for a token of text, lately.", seen["bytes_per_token"]
+    )
+    yield GaugeMetricFamily(
+        "dsassist_experts_seen_lanes_busy", "Reading threads at work while text is written, lately.", seen["lanes_busy"]
+    )
 
 
 def _requests(requests: list[dict[str, Any]]) -> Metric:

@@ -65,6 +65,7 @@ class Service:
             "engine_pid": self.supervisor.pid,
             "model": self.supervisor.facts,
             "settings": to_wire(self.supervisor.settings),
+            "failure": self.supervisor.failure,
             "listen": self.listen,
             "idle_s": round(self.activity.idle_s, 1),
             "uptime_s": round(time.monotonic() - self.started, 1),

@@ -62,6 +62,11 @@ class EngineSupervisor:
         return self._engine.pid if self._engine and not self._engine.ended else None
 
     @property
+    def failure(self) -> str:
+        """Why the engine that was there last has no model, if it said so; empty while one serves."""
+        return self._engine.failure if self._engine else ""
+
+    @property
     def n_waiting(self) -> int:
         """Requests that wait for another model's turn."""
         return len(self._line)

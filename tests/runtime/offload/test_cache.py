@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -138,3 +139,63 @@ def test_what_could_not_be_read_is_missing_again() -> None:
 def test_budget_below_a_layer_is_refused() -> None:
     with pytest.raises(ValueError, match="cannot hold a layer of 60"):
         ExpertCache(dict.fromkeys(_ALL, 10), 59)
+
+
+preloads = st.tuples(st.permutations(_ALL), st.integers(1, 60))
+actions = st.lists(st.one_of(st.tuples(wishes, st.booleans()), preloads), max_size=40)
+
+
+@unhurried
+@given(sizes, st.integers(0, 250), actions)
+def test_preloading_takes_only_what_is_free_or_was_preloaded_in_vain(
+    own: dict[Key, int], spare: int, done: list[Any]
+) -> None:
+    budget = smallest(own) + spare
+    cache = ExpertCache(own, budget)
+    held: set[Key] = set()
+    unused: set[Key] = set()
+    for first, second in done:
+        if isinstance(second, bool):
+            (layer, experts), protect = first, second
+            change = cache.acquire(layer, experts, protect=protect)
+            unused -= {Key(layer, expert) for expert in experts}
+        else:
+            change = cache.preload(first, second)
+            assert set(change.evicted) <= unused, "what was used stays"
+            unused |= set(change.missing)
+            assert sum(own[key] for key in change.missing[:-1]) < second
+            assert list(change.missing) == [key for key in first if key in set(change.missing)], "the hottest first"
+        assert not set(change.missing) & held
+        held = held - set(change.evicted) | set(change.missing)
+        unused &= held
+        assert set(cache.held()) == held
+        figures = cache.figures()
+        assert figures.held_bytes == sum(own[key] for key in held) <= budget
+        assert figures.protected_bytes <= budget - smallest(own)
+
+
+@unhurried
+@given(sizes, st.integers(0, 250), st.permutations(_ALL), st.permutations(_ALL), st.integers(1, 60))
+def test_preloading_ends_with_the_hottest_that_fit_whatever_was_preloaded_before(
+    own: dict[Key, int], spare: int, others: list[Key], hottest: list[Key], limit: int
+) -> None:
+    cache = ExpertCache(own, smallest(own) + spare)
+    for order in (others, hottest):
+        while cache.preload(order, limit).missing:
+            pass
+    room, expected = smallest(own) + spare, set()
+    for key in hottest:
+        if own[key] > room:
+            break
+        room -= own[key]
+        expected.add(key)
+    assert expected <= set(cache.held())
+
+
+def test_what_is_used_outlives_what_was_preloaded_and_the_hottest_of_that_goes_last() -> None:
+    cache = ExpertCache(dict.fromkeys(_ALL, 1), 12)
+    cache.preload(_ALL[:12], 100)
+    cache.acquire(1, {5}, protect=True)
+    gone = [cache.acquire(3, {expert}, protect=True).evicted for expert in range(6)]
+    assert gone == [(key,) for key in reversed(_ALL[5:11])]
+    assert Key(1, 5) in cache.held()

@@ -122,6 +122,12 @@ def test_more_experts_used_than_there_are_or_none_is_refused(tmp_path: Path, n_u
         read_contents(write_holes(tmp_path / "m.gguf", metadata, attention(0) | experts(0)))
 
 
+def test_experts_used_may_differ_from_layer_to_layer(tmp_path: Path) -> None:
+    metadata = small("qwen3moe", expert_count=8, expert_used_count=[2, 4])
+    contents = read_contents(write_holes(tmp_path / "m.gguf", metadata, attention(0) | experts(0)))
+    assert contents.n_used == 4, "the most that a token may ask for"
+
+
 def test_fused_projections_are_experts_and_their_biases_are_not(tmp_path: Path) -> None:
     tensors: Tensors = attention(0) | {
         "blk.0.ffn_gate_up_exps.weight": (39, (256, 512, 8)),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from dsassist.bench.synthetic import Shapes, write_synthetic
 from dsassist_runtime.models.catalogue import in_words
+from dsassist_runtime.offload import least_budget_bytes
 from dsassist_runtime.planning.contents import Contents, Layer, read_contents
 from dsassist_runtime.planning.hit_rate import hit_rate
 from dsassist_runtime.planning.plan import Limits, PlanImpossible, Speeds, make_plan
@@ -16,6 +19,17 @@ from planned_models import deepseek_v2_lite, write_holes
 
 SPEEDS = Speeds(memory_bytes_s=30e9, disk_bytes_s=1e9)
 GB = 1_000_000_000
+# Slices of a few pages, of which the rest of a page is much.
+SMALL = {
+    "num_hidden_layers": 4,
+    "hidden_size": 256,
+    "num_attention_heads": 2,
+    "kv_lora_rank": 64,
+    "intermediate_size": 512,
+    "moe_intermediate_size": 96,
+    "n_routed_experts": 16,
+    "num_experts_per_tok": 2,
+}
 
 unhurried = settings(
     max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -32,7 +46,8 @@ def models(draw: st.DrawFn) -> Contents:
         has_experts = n_experts and draw(st.booleans())
         one = draw(sizes) if has_experts else 0
         kv, state = draw(st.integers(0, 100)), draw(st.integers(0, 10_000))
-        layers.append(Layer(index, draw(sizes), 0, one * n_experts, n_experts if has_experts else 0, kv, state))
+        pages = draw(st.integers(0, 10_000)) * n_experts if has_experts else 0
+        layers.append(Layer(index, draw(sizes), 0, one * n_experts, n_experts if has_experts else 0, kv, state, pages))
     return Contents(
         path=Path("m.gguf"),
         name="M",
@@ -121,11 +136,21 @@ def test_what_is_called_the_least_is_the_least(case: tuple[Contents, Limits]) ->
 
 @unhurried
 @given(cases())
-def test_at_the_sensible_size_something_is_found_in_the_cache(case: tuple[Contents, Limits]) -> None:
+def test_at_the_least_size_something_is_found_in_the_cache(case: tuple[Contents, Limits]) -> None:
     contents, limits = case
-    sensible = make_plan(contents, limits, SPEEDS).sensible_ram_bytes
-    plan = make_plan(contents, Limits(sensible, limits.vram_bytes, limits.n_ctx), SPEEDS)
+    least = make_plan(contents, limits, SPEEDS).least_ram_bytes
+    plan = make_plan(contents, Limits(least, limits.vram_bytes, limits.n_ctx), SPEEDS)
     assert all(expected.hit_rate > 0 for expected in plan.expected)
+
+
+@unhurried
+@given(cases())
+def test_where_things_lie_needs_no_speed(case: tuple[Contents, Limits]) -> None:
+    contents, limits = case
+    plan = make_plan(contents, limits, SPEEDS)
+    assert make_plan(contents, limits, None) == dataclasses.replace(plan, expected=())
+    assert plan.is_streamed == (plan.disk_bytes > contents.unused_bytes)
+    assert plan.is_streamed == any(expected.hit_rate < 1 for expected in plan.expected)
 
 
 @unhurried
@@ -167,7 +192,9 @@ def test_a_model_larger_than_memory_is_bound_by_the_disk(lite: Contents) -> None
     assert plan.is_streamed
     assert plan.ram.n_bytes == 4 * GB
     even, local = plan.expected
-    share = plan.ram.expert_bytes / lite.expert_bytes
+    in_pages = sum(layer.streamed_bytes for layer in lite.layers)
+    assert lite.expert_bytes < in_pages < 1.01 * lite.expert_bytes
+    share = plan.ram.expert_bytes / in_pages
     missed = (1 - share) * lite.expert_bytes * 6 / 64
     assert even.hit_rate == pytest.approx(share)
     assert even.missed_bytes_per_token == pytest.approx(missed, abs=1)
@@ -208,14 +235,30 @@ def test_an_impossible_plan_says_what_is_needed_and_what_there_is(lite: Contents
     said = str(refused.value)
     least = make_plan(lite, Limits(12 * GB, 0, 8192), SPEEDS).least_ram_bytes
     assert f"needs {least / GB:.1f} GB of RAM at least" in said
-    assert f"{in_words(lite.layers[-1].expert_bytes)} for the experts of one layer" in said
+    layers = [layer for layer in lite.layers if layer.n_experts]
+    cache = sum(layer.streamed_bytes * 6 // 64 for layer in layers) + layers[0].streamed_bytes
+    assert f"{in_words(cache)} for the experts of one token and of one layer" in said
     assert "KV cache for 8192 tokens" in said
     assert "and there are 1.0 GB;" in said
     assert refused.value.exit_code == 3
 
 
-def test_a_cache_below_one_token_is_planned_and_hit_by_nothing(lite: Contents) -> None:
-    room = make_plan(lite, Limits(12 * GB, 0, 4096), SPEEDS)
-    plan = make_plan(lite, Limits(room.least_ram_bytes + 1000, 0, 4096), SPEEDS)
-    assert [expected.hit_rate for expected in plan.expected] == [0.0, 0.0]
-    assert plan.limits.ram_bytes < plan.sensible_ram_bytes
+def test_a_cache_that_would_be_hit_by_nothing_is_refused(lite: Contents) -> None:
+    least = make_plan(lite, Limits(12 * GB, 0, 4096), SPEEDS).least_ram_bytes
+    at_least = make_plan(lite, Limits(least, 0, 4096), SPEEDS)
+    assert at_least.ram.expert_bytes > at_least.token_expert_bytes
+    with pytest.raises(PlanImpossible, match=f"needs {in_words(least)} of RAM at least"):
+        make_plan(lite, Limits(least - 1, 0, 4096), SPEEDS)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2])
+def test_least_room_for_experts_is_enough_to_stream_them(tmp_path: Path, share: float) -> None:
+    """The plan and who streams must not disagree on the least budget: one would promise what the other refuses."""
+    path = tmp_path / "model.gguf"
+    write_synthetic(path, Shapes(**SMALL))
+    contents = read_contents(path)
+    least = make_plan(contents, Limits(GB, 0, 512), SPEEDS).least_ram_bytes
+    whole = least + int(share * contents.expert_bytes)
+    plan = make_plan(contents, Limits(whole, 0, 512), SPEEDS)
+    assert plan.is_streamed
+    assert least_budget_bytes(path) <= plan.ram.expert_bytes

@@ -18,6 +18,8 @@ from dsassist_runtime.client import Client
 from dsassist_runtime.remote.address import parse_address
 from dsassist_runtime.remote.engine import RemoteEngine
 
+pytestmark = pytest.mark.slow  # whole servers
+
 TEXT = """\
 def area(width, height):
     return width * width

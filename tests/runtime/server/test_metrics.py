@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from dsassist_runtime.api import EngineStatus, ExpectedSpeed, SeenSpeed, StreamedWork, StreamingStatus
+from dsassist_runtime.server.metrics import exposition
+from dsassist_runtime.wire import to_wire
 from running_server import Served, serving, wait_for
 
 SECRET = "the_words_of_somebodys_code"
@@ -16,7 +20,11 @@ SECRET = "the_words_of_somebodys_code"
 def figures(served: Served) -> dict[str, float]:
     answer = served.ask("GET", "/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
-    families = list(text_string_to_metric_families(answer.body.decode()))
+    return samples_of(answer.body.decode())
+
+
+def samples_of(text: str) -> dict[str, float]:
+    families = list(text_string_to_metric_families(text))
     assert all(family.documentation and family.type in ("gauge", "counter") for family in families)
     samples = [sample for family in families for sample in family.samples]
     assert all(sample.name.startswith("dsassist_") for sample in samples)
@@ -39,6 +47,68 @@ def test_metrics_count_what_was_asked(served: Served) -> None:
     assert after["dsassist_prompt_tokens_total"] > before.get("dsassist_prompt_tokens_total", 0)
     assert after["dsassist_requests['chat', 'running']"] == 0
     assert after["dsassist_kv_tokens"] <= after["dsassist_kv_tokens_limit"]
+
+
+def test_streamed_experts_have_figures_and_a_model_in_memory_has_none(served: Served) -> None:
+    served.ask("POST", "/v1/completions", {"prompt": "import os", "max_tokens": 1})
+    assert not [name for name in figures(served) if "experts" in name]
+    status = served.ask("GET", "/status").json
+    streaming = StreamingStatus(
+        budget_bytes=100,
+        budget_limit_bytes=200,
+        held_bytes=90,
+        expert_bytes=1000,
+        n_lanes=4,
+        text=StreamedWork(3, 5, 70, 11, 1300, 1.7),
+        prompt=StreamedWork(2, 64, 23, 29, 3100, 0.5),
+        other=StreamedWork(),
+        seen=SeenSpeed(2.5, 0.75, 260.0, 1.5),
+        expected=(ExpectedSpeed("even", 2.0, 0.5), ExpectedSpeed("local", 3.0, 0.9)),
+        read_bytes_total=5000,
+        preloaded_bytes_total=600,
+        lanes_busy_s_total=4.5,
+        evictions_total=8,
+    )
+    engine = status["engine"] | {"streaming": to_wire(streaming)}
+    assert set(engine) == {field.name for field in fields(EngineStatus)}
+    found = samples_of(exposition(status["server"], engine).decode())
+    assert {name.removeprefix("dsassist_experts_"): value for name, value in found.items() if "experts" in name} == {
+        "budget_bytes": 100,
+        "budget_limit_bytes": 200,
+        "held_bytes": 90,
+        "bytes": 1000,
+        "lanes": 4,
+        "evictions_total": 8,
+        "disk_read_bytes_total": 5000,
+        "preloaded_bytes_total": 600,
+        "lanes_busy_seconds_total": 4.5,
+        "work_batches_total['text']": 3,
+        "work_batches_total['prompt']": 2,
+        "work_batches_total['other']": 0,
+        "work_tokens_total['text']": 5,
+        "work_tokens_total['prompt']": 64,
+        "work_tokens_total['other']": 0,
+        "work_hits_total['text']": 70,
+        "work_hits_total['prompt']": 23,
+        "work_hits_total['other']": 0,
+        "work_misses_total['text']": 11,
+        "work_misses_total['prompt']": 29,
+        "work_misses_total['other']": 0,
+        "work_read_bytes_total['text']": 1300,
+        "work_read_bytes_total['prompt']": 3100,
+        "work_read_bytes_total['other']": 0,
+        "work_seconds_total['text']": 1.7,
+        "work_seconds_total['prompt']": 0.5,
+        "work_seconds_total['other']": 0,
+        "seen_tokens_per_second": 2.5,
+        "seen_hit_rate": 0.75,
+        "seen_bytes_per_token": 260,
+        "seen_lanes_busy": 1.5,
+        "expected_tokens_per_second['even']": 2,
+        "expected_tokens_per_second['local']": 3,
+        "expected_hit_rate['even']": 0.5,
+        "expected_hit_rate['local']": 0.9,
+    }
 
 
 def test_a_server_whose_engine_is_not_there_has_metrics_all_the_same(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -33,6 +33,7 @@ from dsassist_runtime.launch import server_is_up, try_connect
 from dsassist_runtime.server.engine_process import spawn_engine
 from dsassist_runtime.version import VERSION_HEADER
 from dsassist_runtime.wire import to_wire
+from frozen import frozen
 
 pytestmark = pytest.mark.slow  # whole servers
 
@@ -251,16 +252,8 @@ def test_scores_come_back_over_the_socket(client: Client) -> None:
     assert score.suffix_original
 
 
-@contextmanager
-def frozen_engine() -> Iterator[int]:
-    """An engine that does nothing more, as one that waits for a slow disk."""
-    pid = int(str(health()["engine_pid"]))
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield pid
-    finally:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
+def frozen_engine() -> AbstractContextManager[int]:
+    return frozen(int(str(health()["engine_pid"])))
 
 
 def test_a_score_ends_at_its_time_limit_though_the_engine_does_not_answer(client: Client) -> None:
@@ -273,13 +266,12 @@ def test_a_score_ends_at_its_time_limit_though_the_engine_does_not_answer(client
 
 def test_a_server_that_does_not_answer_at_all_is_not_waited_for_beyond_the_limit(client: Client) -> None:
     client.facts()
-    pid = int(str(health()["pid"]))
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        with pytest.raises(DeadlineExceeded, match=r"no answer from the model within 0\.2 s"):
-            client.score(ScoreRequest("", "a < b", (Edit(2, 3, ">"),)), timeout_s=0.2)
-    finally:
-        os.kill(pid, signal.SIGCONT)
+    request = ScoreRequest("", "a < b", (Edit(2, 3, ">"),))
+    with (
+        frozen(int(str(health()["pid"]))),
+        pytest.raises(DeadlineExceeded, match=r"no answer from the model within 0\.2 s"),
+    ):
+        client.score(request, timeout_s=0.2)
 
 
 def test_an_engine_that_does_not_obey_a_cancel_is_replaced(client: Client, endless: InfillRequest) -> None:

@@ -16,6 +16,7 @@ from dsassist_runtime.api import EngineSettings, InfillRequest
 from dsassist_runtime.errors import EngineDied, Overloaded, ServerUnavailable
 from dsassist_runtime.server.supervisor import EngineSupervisor
 from dsassist_runtime.wire import to_wire
+from frozen import frozen
 
 pytestmark = pytest.mark.slow  # whole servers
 
@@ -213,9 +214,8 @@ def test_an_observer_of_a_frozen_engine_does_not_kill_it(settings: EngineSetting
         await ask(supervisor, settings, SHORT, [], "one")
         pid = supervisor.pid
         assert pid is not None
-        os.kill(pid, signal.SIGSTOP)
-        assert await supervisor.ask("status", {}, 0.1) is None
-        os.kill(pid, signal.SIGCONT)
+        with frozen(pid):
+            assert await supervisor.ask("status", {}, 0.1) is None
         assert await ask(supervisor, settings, SHORT, [], "two") == "end"
         assert supervisor.pid == pid
 

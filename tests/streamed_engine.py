@@ -1,0 +1,52 @@
+"""Engines whose model does not fit: its experts are streamed from disk."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dsassist_runtime.api import EngineSettings
+from dsassist_runtime.engine.local import LocalEngine
+from dsassist_runtime.engine.opening import plan_for
+from dsassist_runtime.engine.trial import trial_name
+from dsassist_runtime.gguf import read_header
+from dsassist_runtime.planning.kept import keep
+
+__all__ = ["keep_measured", "ram_for", "streamed_engine"]
+
+
+def ram_for(path: Path, share: float, **settings: Any) -> int:
+    """The memory in which so large a share of the model's experts has room."""
+    header = read_header(path)
+    made = plan_for(EngineSettings(path, ram_bytes=1 << 60, **settings), header)
+    assert made is not None
+    _contents, plan = made
+    return plan.ram.n_bytes - int((1 - share) * plan.ram.expert_bytes)
+
+
+def keep_measured(path: Path, *, is_tried: bool = True) -> None:
+    """Have this machine measured already (30 GB/s of memory, 1 of disk), and streaming tried unless it is due."""
+    keep("bytes/s that memory is read with", {"bytes_s": 30_000_000_000})
+    value = {"bytes_s": [5e8, 9e8, 1e9, 1e9], "method": "direct"}
+    keep(f"bytes/s of device {path.stat().st_dev} with 1, 2, 4, 8 lanes", value)
+    if is_tried:
+        keep(trial_name(read_header(path).architecture), {"passed": True})
+
+
+@contextmanager
+def streamed_engine(path: Path, share: float = 0.5, **settings: Any) -> Iterator[LocalEngine]:
+    """An engine with room for a share of the experts; what it keeps on disk is kept in a folder that goes."""
+    with tempfile.TemporaryDirectory() as home, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DSASSIST_HOME", home)
+        keep_measured(path)
+        ram_bytes = ram_for(path, share, **settings)
+        with closing(LocalEngine(EngineSettings(path, ram_bytes=ram_bytes, **settings))) as engine:
+            status = engine.status().streaming
+            assert status is not None
+            assert status.budget_bytes < status.expert_bytes
+            yield engine
