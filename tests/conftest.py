@@ -18,6 +18,10 @@ from dsassist_runtime.api import EngineSettings, GenerationEnd, InfillRequest, S
 _REAL_MODEL = os.environ.get("DSASSIST_TEST_MODEL")
 _NO_REAL_MODEL = "Qwen2.5-Coder-0.5B is not on disk (scripts/test pulls it)"
 
+# Threads of engines in the tests' own processes sleep while they wait for each other: spinning takes ten times the time
+# where as many tests run as there are cores. Read when llama.cpp is loaded; engine processes keep to the product's way.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 # What is started in the background ignores Ctrl-C, and so would every program that a test means to interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -26,7 +30,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def isolated(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A home of its own for each test; short, because a Unix socket's path has 108 bytes at most."""
     for name in list(os.environ):
-        if name.startswith(("DSASSIST_", "GIT_", "XDG_", "HF_", "PRE_COMMIT")):
+        if name.startswith(("DSASSIST_", "GIT_", "XDG_", "HF_", "PRE_COMMIT", "OMP_")):
             monkeypatch.delenv(name)
     home = Path(tempfile.mkdtemp(prefix="dsa-"))
     monkeypatch.setenv("HOME", str(home))
@@ -79,9 +83,20 @@ def real_model() -> Path:
     return Path(_REAL_MODEL)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """End-to-end tests run last: when a small test fails too, it says more."""
-    items.sort(key=lambda item: "tests/e2e/" in item.nodeid)
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """End-to-end tests run last: when a small test fails too, it says more.
+
+    In several processes the files that take long run first, or one process would be left with them at the end.
+    """
+    for item in items:
+        if {"neovim", "vscode"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("editor")
+    if not hasattr(config, "workerinput"):
+        items.sort(key=lambda item: "tests/e2e/" in item.nodeid)
+        return
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: ("tests/e2e/" not in item.nodeid, item.path not in slow))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

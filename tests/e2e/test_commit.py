@@ -17,6 +17,8 @@ from hook_repositories import git
 if TYPE_CHECKING:
     from e2e.conftest import Shop
 
+pytestmark = pytest.mark.slow  # whole commits
+
 ROOT = Path(__file__).parents[2]
 SCRIPTS = Path(sys.executable).parent
 
@@ -71,7 +73,6 @@ def assert_tells_of_the_bug(output: str) -> None:
 
 
 @pytest.mark.real_model
-@pytest.mark.slow
 def test_pre_commit_stops_the_bug_and_lets_the_fix_pass(shop: Shop, configured: Path) -> None:
     use_pre_commit(shop, "[--fail-level, warning]")
     shop.write(BUG)
@@ -89,7 +90,6 @@ def test_pre_commit_stops_the_bug_and_lets_the_fix_pass(shop: Shop, configured: 
 
 
 @pytest.mark.real_model
-@pytest.mark.slow
 def test_git_hook_stops_the_bug_and_lets_the_fix_pass(shop: Shop, configured: Path) -> None:
     use_git_hook()
     shop.write(BUG)

@@ -12,6 +12,8 @@ import pytest
 
 from hook_repositories import commit, git, write_program
 
+pytestmark = pytest.mark.slow  # whole commits
+
 ROOT = Path(__file__).parents[2]
 SCRIPTS = Path(sys.executable).parent
 

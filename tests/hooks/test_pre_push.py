@@ -314,6 +314,7 @@ def test_an_installed_hook_stops_a_push_with_findings_and_calls_the_one_before(
     assert reviews.read_text().splitlines() == [f'["{base}..{end}", "120", null, false]'] * 2
 
 
+@pytest.mark.slow
 def test_the_review_of_a_range_stops_a_push(shop: Shop, server: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the model that comes with dsassist, which has something to say where no evidence is asked for."""
     git("rm", "-q", "first", cwd=shop.root)

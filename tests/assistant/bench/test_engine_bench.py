@@ -35,7 +35,10 @@ COMPARED = [
     pytest.param(reuse.measure, id="reuse"),
     pytest.param(streams.measure, id="streams"),
 ]
-ALONE = [pytest.param(cancel.measure, id="cancel"), pytest.param(storm.measure, id="storm", marks=pytest.mark.slow)]
+ALONE = [
+    pytest.param(cancel.measure, id="cancel", marks=pytest.mark.slow),
+    pytest.param(storm.measure, id="storm", marks=pytest.mark.slow),
+]
 
 
 @asynccontextmanager

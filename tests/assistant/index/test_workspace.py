@@ -260,6 +260,7 @@ def test_a_damaged_file_in_the_indexs_place_is_put_aside_and_begun_anew(root: Pa
         assert index.definitions({"Shop"}, {"python"})
 
 
+@pytest.mark.slow  # SQLite waits 5 s for a lock
 def test_where_the_new_file_cannot_be_opened_the_old_one_answers_and_it_is_told_once(root: Path) -> None:
     told: list[str] = []
     with WorkspaceIndex(root, told.append) as index:

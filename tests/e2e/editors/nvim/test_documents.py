@@ -58,7 +58,9 @@ def test_with_columns_in_bytes_for_utf16_the_same_text_finds_no_place(open_edito
     editor = open_editor(PRINT, [PRINTED], init=speaking("utf-16", taken_for="utf-8")).go_to(2)
     editor.type("$i")
     editor.type("r")
+    editor.until_line(PRINT.splitlines()[1].replace("fi", "fir"))
     editor.until_refused()
+    editor.until_answered()
     assert editor.ghost() == ""
 
 

@@ -40,7 +40,9 @@ def test_where_the_server_has_no_text_nothing_is_shown_and_no_key_takes_anything
 ) -> None:
     editor = open_editor(ADD, [SUM]).go_to(2)
     editor.insert("raise")
+    editor.until_line("    raise")
     editor.until_refused()
+    editor.until_answered()
     assert editor.ghost() == ""
     editor.press(key)
     editor.type("x")
@@ -189,6 +191,7 @@ def test_another_text_is_shown_on_request(open_editor: OpenEditor) -> None:
     editor = open_editor(ADD, [SUM, other]).go_to(2)
     editor.insert("return ")
     editor.until("ghost text", lambda: editor.ghost() in ("first + second", "second + first"))
+    editor.until_answered()
     first = editor.ghost()
     editor.press("M-n")
     shown = editor.until("another", lambda: (found := editor.ghost().split(" (")[0]) != first and found)

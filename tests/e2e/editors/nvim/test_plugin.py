@@ -27,7 +27,7 @@ def health(editor: Editor) -> str:
 def run_headless(neovim: Neovim, *commands: str) -> str:
     arguments = [word for command in commands for word in ("-c", command)]
     start = [str(neovim.program), "--clean", "--headless", "--cmd", f"set rtp^={PLUGIN}"]
-    done = subprocess.run([*start, *arguments, "-c", "quitall!"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*start, *arguments, "-c", "quitall!"], capture_output=True, text=True, timeout=300)
     return done.stdout + done.stderr
 
 
@@ -157,5 +157,5 @@ def test_it_works_from_a_pack_folder_with_nothing_but_the_set_up(neovim: Neovim,
     command = [str(neovim.program), "--headless", "-u", str(init), "-c", asked, "-c", "quitall!"]
     if neovim.version == "0.11":  # it cannot be asked there yet
         command[5] = "lua io.write(vim.fn.exists(':Dsassist') .. tostring(vim.lsp.config.dsassist ~= nil))"
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.stdout + done.stderr == "2true"

@@ -50,7 +50,7 @@ def test_the_server_is_told_of_nothing_taken_when_the_text_is_typed_by_hand(
 def kill_server(editor: Editor) -> None:
     """Kill it as the system would, and wait until Neovim has noticed."""
     client = editor.until("a server", editor.client)
-    os.kill(editor.server(), signal.SIGKILL)
+    os.kill(editor.until("its process", editor.server), signal.SIGKILL)
     editor.until("it is gone", lambda: editor.client() != client)
 
 

@@ -33,7 +33,7 @@ async function play({ scenario, ...asked }) {
   } catch (error) {
     const picture = path.join(given.failures, `${scenario}.png`);
     await window.page.screenshot({ path: picture }).catch(() => {});
-    if (!asked.claimMs) window.leave(); // else it was played to fail
+    if (!asked.failsBy) window.leave(); // else it was played to fail
     return { failure: `${error.stack ?? error}\nscreenshot: ${picture}` };
   }
 }

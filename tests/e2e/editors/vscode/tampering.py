@@ -1,8 +1,8 @@
 """`python tampering.py MODE_FILE PROGRAM ARGUMENT...`: a language server that spoils what PROGRAM answers.
 
 The negative controls play scenarios against it: each must fail by what it claims. The file holds the name of what is
-done to the answers, a function below, or "sticky": findings stay. Each answer that was spoilt adds a line to the file
-of the same name that ends in ".spoilt".
+done to the answers, a function below, or "sticky": findings stay; and behind it the column in which the scenario's text
+ends. Each answer that was spoilt adds a line to the file of the same name that ends in ".spoilt".
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Spoiler:
         self._mode = mode
         self._asked: dict[int | str, dict[str, Any]] = {}  # requests, by their ids
         self._in_use = ""
-        self._first: Items = []  # the first completion since the mode was set
+        self._said: Items = []  # the last completion that was passed on as it is since the mode was set
         self._findings: dict[str, Any] = {}
 
     def asked(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -39,13 +39,12 @@ class Spoiler:
         """A message of the server passes."""
         request = self._asked.pop(message["id"], {}) if "result" in message else {}
         method = request.get("method")
-        mode = self._mode.read_text().strip()
+        mode, column = self._mode.read_text().split()
         if mode != self._in_use:
-            self._in_use, self._first = mode, []
+            self._in_use, self._said = mode, []
         result: Any = message.get("result")
-        if method == "textDocument/inlineCompletion" and mode in ITEMS:
-            result = ITEMS[mode](self._first, result, request["params"]["position"])
-            self._first = self._first or message["result"]
+        if method == "textDocument/inlineCompletion":
+            result = self._spoilt(mode, result, request["params"]["position"], int(column))
         elif method == "textDocument/diagnostic" and mode == "sticky":
             result = self._sticking(message["result"])
         if result == message.get("result"):
@@ -54,6 +53,15 @@ class Spoiler:
             file.write(f"{mode}\n")
         return message | {"result": result}
 
+    def _spoilt(self, mode: str, items: Items, cursor: Position, column: int) -> Items:
+        """What a mode makes of a completion."""
+        if mode in ANYWHERE:
+            return ANYWHERE[mode](items, cursor)
+        if mode in BEHIND and cursor["character"] > column:
+            return BEHIND[mode](self._said, cursor)
+        self._said = items or self._said
+        return items
+
     def _sticking(self, report: dict[str, Any]) -> dict[str, Any]:
         """The latest findings that there were."""
         if report.get("items"):
@@ -61,38 +69,39 @@ class Spoiler:
         return self._findings or report
 
 
-def silent(_first: Items, _now: Items, _cursor: Position) -> Items:
+def silent(_items: Items, _cursor: Position) -> Items:
     """Has nothing to say."""
     return []
 
 
-def stubborn(first: Items, now: Items, cursor: Position) -> Items:
-    """Says the same, whatever is typed meanwhile."""
-    return [item | {"range": {"start": cursor, "end": cursor}} for item in first] or now
+def stubborn(said: Items, cursor: Position) -> Items:
+    """Says the same, whatever was typed meanwhile."""
+    return [item | {"range": {"start": cursor, "end": cursor}} for item in said]
 
 
-def forgetful(first: Items, now: Items, _cursor: Position) -> Items:
-    """Has forgotten at once what it said first."""
-    return [] if first else now
+def forgetful(_said: Items, _cursor: Position) -> Items:
+    """Has forgotten what it said."""
+    return []
 
 
-def blind(_first: Items, now: Items, cursor: Position) -> Items:
+def blind(items: Items, cursor: Position) -> Items:
     """Does not see the bracket behind the cursor, and so leaves it where it is."""
-    return [item | {"range": {"start": cursor, "end": cursor}} for item in now]
+    return [item | {"range": {"start": cursor, "end": cursor}} for item in items]
 
 
-def counting_code_points(_first: Items, now: Items, _cursor: Position) -> Items:
+def counting_code_points(items: Items, _cursor: Position) -> Items:
     """Counts a character of two UTF-16 units as one: with one before the cursor, all is a column too far left."""
 
     def left(position: Position) -> Position:
         return position | {"character": position["character"] - 1}
 
-    return [item | {"range": {end: left(at) for end, at in item["range"].items()}} for item in now]
+    return [item | {"range": {end: left(at) for end, at in item["range"].items()}} for item in items]
 
 
-ITEMS: dict[str, Callable[[Items, Items, Position], Items]] = {
-    each.__name__: each for each in (silent, stubborn, forgetful, blind, counting_code_points)
-}
+Spoil = Callable[[Items, Position], Items]
+ANYWHERE: dict[str, Spoil] = {each.__name__: each for each in (silent, blind, counting_code_points)}
+# Only behind the scenario's text: while that is typed, it takes a quick machine to ask but once.
+BEHIND: dict[str, Spoil] = {each.__name__: each for each in (stubborn, forgetful)}
 
 
 def read(stream: IO[bytes]) -> dict[str, Any] | None:
