@@ -65,7 +65,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     index.add_argument(
         "--files", type=whole_number(_MOST_FILES), default=100_000, metavar="N", help="files (default: 100000)"
     )
-    for bench in (startup, engine, gap, speculation, typing, fim, review, hook, index):
+    offload = benches.add_parser(
+        "offload", help="experts that wait on disk, beside a mapped file", description=_DESCRIPTION, allow_abbrev=False
+    )
+    _add_offload_arguments(offload)
+    for bench in (startup, engine, gap, speculation, typing, fim, review, hook, index, offload):
         bench.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -102,6 +106,12 @@ def _add_fim_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_review_arguments(parser: argparse.ArgumentParser) -> None:
     from dsassist.bench.review.command import add_arguments
+
+    add_arguments(parser)
+
+
+def _add_offload_arguments(parser: argparse.ArgumentParser) -> None:
+    from dsassist.bench.offload.command import add_arguments
 
     add_arguments(parser)
 
@@ -196,6 +206,12 @@ def _index(args: argparse.Namespace, progress: Callable[[str], None]) -> Report:
     return index_bench(args.files, progress)
 
 
+def _offload(args: argparse.Namespace, progress: Callable[[str], None]) -> Report:
+    from dsassist.bench.offload.command import run
+
+    return run(args, progress)
+
+
 _BENCHES: dict[str, Callable[[argparse.Namespace, Callable[[str], None]], Report]] = {
     "startup": _startup,
     "engine": _engine,
@@ -206,6 +222,7 @@ _BENCHES: dict[str, Callable[[argparse.Namespace, Callable[[str], None]], Report
     "review": _review,
     "hook": _hook,
     "index": _index,
+    "offload": _offload,
 }
 
 COMMAND = Command(

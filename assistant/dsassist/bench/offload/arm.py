@@ -1,0 +1,308 @@
+"""`python -m dsassist.bench.offload.arm`: one way to run a model, in a process of its own.
+
+An `Order` as a line of JSON in, an `Outcome` out. Before it loads anything the process joins the memory cgroup.
+
+    bare      llama.cpp's own calls, nothing of ours
+    resident  our context on the mapped file, with room for all of it
+    mmap      the same; what makes it another arm is the cap, and how far the system reads ahead
+    advised   as mmap, and the chosen slices are asked for (see `advised`)
+    streamed  experts from the disk into a budget (`dsassist_runtime.offload`)
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dsassist.bench.offload.advised import WillNeed
+from dsassist.bench.offload.memory_cap import MemoryCap
+from dsassist.bench.offload.routing import ForcedRouting, drawn_recording, read_recording
+from dsassist_runtime.errors import DsassistError
+from dsassist_runtime.llama.context import AbortFlag, BatchToken, Context
+from dsassist_runtime.llama.library import load_library
+from dsassist_runtime.llama.model import Model
+from dsassist_runtime.offload import StreamedModel
+from dsassist_runtime.offload.experts import find_experts
+
+__all__ = ["Arm", "Order", "Outcome", "Traffic"]
+
+Arm = Literal["bare", "resident", "mmap", "advised", "streamed"]
+
+_TEXT = (
+    "import heapq\n\n\ndef shortest_path(graph, start, goal):\n"
+    '    """The cheapest way from start to goal, as a list of nodes; None where there is none."""\n'
+    "    queue = [(0, start, [start])]\n    seen = set()\n    while queue:\n"
+    "        cost, node, path = heapq.heappop(queue)\n        if node == goal:\n            return path\n"
+)
+_FEWEST_TOKENS = 8  # timed, whatever they take
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be run: a prompt of `n_prompt` tokens in batches of `batch`, then up to `n_tokens` that are timed."""
+
+    arm: Arm
+    model: str
+    n_threads: int
+    n_prompt: int
+    batch: int
+    n_tokens: int
+    limit_s: float  # no token is begun later than this after the prompt, but for the first few
+    budget_bytes: int = 0  # of `streamed`
+    n_lanes: int = 4
+    routing: Literal["own", "recorded", "drawn"] = "own"
+    recording: str = ""  # its file; empty for the one that we carry
+    first_step: int = 0  # of the recording
+    cap_kind: Literal["cgroup v1", "cgroup v2", "no cap"] = "no cap"
+    cap_path: str = ""
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What the timed tokens took; of experts only where they are streamed."""
+
+    disk_bytes: int  # that this process made the kernel read
+    major_faults: int
+    hits: int = 0
+    misses: int = 0
+    missed_bytes: int = 0
+    lanes_busy_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an order."""
+
+    load_s: float
+    prompt_s: float
+    token_s: list[float]
+    tokens: list[int]  # the likeliest behind the prompt, and behind each timed token
+    checks: list[int]  # of the logits behind the prompt and behind each timed token, their bits
+    traffic: Traffic
+    token_misses: list[int]
+    peak_bytes: int | None  # of the cgroup, while the timed tokens were written
+
+    @classmethod
+    def from_json(cls, line: str) -> Outcome:
+        """What the process wrote."""
+        found: dict[str, Any] = json.loads(line)
+        return cls(**{**found, "traffic": Traffic(**found["traffic"])})
+
+
+Logits = npt.NDArray[np.float32]
+
+
+class _Opened(NamedTuple):
+    """A model ready to decode; `evaluate` takes tokens and the first one's position, and gives the last logits."""
+
+    model: Model
+    evaluate: Callable[[list[int], int], Logits]
+    streamed: StreamedModel | None = None
+
+
+def run(order: Order) -> Outcome:
+    """Do as ordered, in this process."""
+    cap = MemoryCap(order.cap_kind, Path(order.cap_path) if order.cap_path else None)
+    cap.join()
+    started = time.perf_counter()
+    with ExitStack() as stack:
+        opened = stack.enter_context(_ARMS[order.arm](order))
+        load_s = time.perf_counter() - started
+        steer = _steering(order, opened.model)
+        started = time.perf_counter()
+        logits = _prompt(order, opened, steer)
+        prompt_s = time.perf_counter() - started
+        peak = cap.peak()
+        stack.enter_context(peak or nullcontext())
+        written = _write(order, opened, steer, logits)
+        return Outcome(
+            load_s=load_s,
+            prompt_s=prompt_s,
+            token_s=written.token_s,
+            tokens=written.tokens,
+            checks=written.checks,
+            traffic=written.traffic,
+            token_misses=written.misses,
+            peak_bytes=peak.bytes() if peak else None,
+        )
+
+
+@dataclass(frozen=True)
+class _Written:
+    token_s: list[float]
+    tokens: list[int]
+    checks: list[int]
+    misses: list[int]
+    traffic: Traffic
+
+
+def _prompt(order: Order, opened: _Opened, steer: Callable[[int], None]) -> Logits:
+    tokens = opened.model.vocabulary.tokenize(_TEXT * (1 + order.n_prompt // 32))[: order.n_prompt]
+    logits = np.zeros(0, np.float32)
+    for start in range(0, len(tokens), order.batch):
+        steer(start)
+        logits = opened.evaluate(tokens[start : start + order.batch], start)
+    return logits
+
+
+def _write(order: Order, opened: _Opened, steer: Callable[[int], None], logits: Logits) -> _Written:
+    before = _traffic(opened)
+    tokens, checks, token_s, misses = [int(logits.argmax())], [zlib.crc32(logits.tobytes())], [], []
+    began, n_misses = time.perf_counter(), before.misses
+    for number in range(order.n_tokens):
+        started = time.perf_counter()
+        if number >= _FEWEST_TOKENS and started - began > order.limit_s:
+            break
+        position = order.n_prompt + number
+        steer(position)
+        logits = opened.evaluate([tokens[-1]], position)
+        token_s.append(time.perf_counter() - started)
+        tokens.append(int(logits.argmax()))
+        checks.append(zlib.crc32(logits.tobytes()))
+        if opened.streamed is not None:
+            now = opened.streamed.figures().cache.misses
+            misses.append(now - n_misses)
+            n_misses = now
+    return _Written(token_s, tokens, checks, misses, _difference(_traffic(opened), before))
+
+
+def _steering(order: Order, model: Model) -> Callable[[int], None]:
+    """What is to be called before the token at a position is evaluated."""
+    if order.routing == "own":
+        return lambda _position: None
+    if order.routing == "recorded":
+        recording = read_recording(Path(order.recording) if order.recording else None)
+    else:
+        experts = find_experts(model.path)
+        shape = len(experts.by_layer), experts.tensors[0].n_experts, experts.n_used
+        recording = drawn_recording(order.n_prompt + order.n_tokens, *shape)
+    forced = ForcedRouting(model, recording)
+    return lambda position: forced.choose(order.first_step + position)
+
+
+def _traffic(opened: _Opened) -> Traffic:
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_majflt
+    if opened.streamed is None:
+        return Traffic(_disk_bytes(), faults)
+    figures = opened.streamed.figures()
+    cache = figures.cache
+    return Traffic(_disk_bytes(), faults, cache.hits, cache.misses, cache.missed_bytes, figures.read.busy_s)
+
+
+def _difference(later: Traffic, earlier: Traffic) -> Traffic:
+    one, other = asdict(later), asdict(earlier)
+    return Traffic(**{name: one[name] - other[name] for name in one})
+
+
+def _disk_bytes() -> int:
+    """0 where the system does not tell."""
+    try:
+        lines = Path("/proc/self/io").read_text().splitlines()
+    except OSError:
+        return 0
+    return next(int(line.split()[1]) for line in lines if line.startswith("read_bytes"))
+
+
+@contextmanager
+def _bare(order: Order) -> Iterator[_Opened]:
+    library = load_library()
+    with closing(Model(Path(order.model), in_place=True)) as model:
+        params = library.llama_context_default_params()
+        params.n_ctx, params.n_batch = _n_ctx(order), order.batch
+        params.n_threads = params.n_threads_batch = order.n_threads
+        context = library.llama_init_from_model(model.pointer, params)
+
+        def evaluate(tokens: list[int], _position: int) -> Logits:
+            array = (library.llama_token * len(tokens))(*tokens)
+            code = library.llama_decode(context, library.llama_batch_get_one(array, len(tokens)))
+            assert code == 0, f"llama_decode returned {code}"
+            logits: Logits = np.ctypeslib.as_array(
+                library.llama_get_logits_ith(context, -1), shape=(model.vocabulary.n_tokens,)
+            )
+            return logits
+
+        try:
+            yield _Opened(model, evaluate)
+        finally:
+            library.llama_free(context)
+
+
+@contextmanager
+def _mapped(order: Order) -> Iterator[_Opened]:
+    with closing(Model(Path(order.model), in_place=True)) as model, closing(_context(order, model)) as context:
+        yield _Opened(model, _evaluation(context))
+
+
+@contextmanager
+def _advised(order: Order) -> Iterator[_Opened]:
+    with closing(Model(Path(order.model), in_place=True)) as model:
+        advice = WillNeed(model)
+        with closing(_context(order, model, advice.callback)) as context:
+            yield _Opened(model, _evaluation(context))
+
+
+@contextmanager
+def _streamed(order: Order) -> Iterator[_Opened]:
+    with closing(StreamedModel(Path(order.model), order.budget_bytes, n_lanes=order.n_lanes)) as model:
+        sizes = {"n_ctx": _n_ctx(order), "n_batch": order.batch, "n_threads": order.n_threads}
+        with closing(model.new_context(**sizes, n_outputs_max=1, abort=AbortFlag())) as context:
+            yield _Opened(model.model, _evaluation(context), model)
+
+
+def _context(order: Order, model: Model, callback: Any = None) -> Context:
+    return Context(
+        model,
+        n_ctx=_n_ctx(order),
+        n_batch=order.batch,
+        n_threads=order.n_threads,
+        n_outputs_max=1,
+        abort=AbortFlag(),
+        eval_callback=callback,
+    )
+
+
+def _evaluation(context: Context) -> Callable[[list[int], int], Logits]:
+    def evaluate(tokens: list[int], position: int) -> Logits:
+        last = len(tokens) - 1
+        context.decode([BatchToken(token, position + i, 0, i == last) for i, token in enumerate(tokens)])
+        return context.logits(last)
+
+    return evaluate
+
+
+def _n_ctx(order: Order) -> int:
+    return -(-(order.n_prompt + order.n_tokens + 1) // 256) * 256
+
+
+_ARMS: dict[Arm, Callable[[Order], AbstractContextManager[_Opened]]] = {
+    "bare": _bare,
+    "resident": _mapped,
+    "mmap": _mapped,
+    "advised": _advised,
+    "streamed": _streamed,
+}
+
+
+def _main() -> int:
+    try:
+        outcome = run(Order(**json.loads(sys.stdin.readline())))
+    except DsassistError as error:
+        sys.stderr.write(f"{error}\n")
+        return 3
+    sys.stdout.write(json.dumps(asdict(outcome)) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())
