@@ -1,0 +1,112 @@
+"""`dsassist train fit` and `export`, as a person types them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from dsassist.cli import run_command
+
+_CONFIG = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "kv_lora_rank": 32,
+    "qk_nope_head_dim": 32,
+    "qk_rope_head_dim": 8,
+    "v_head_dim": 16,
+    "intermediate_size": 64,
+    "moe_intermediate_size": 32,
+    "n_routed_experts": 4,
+    "max_position_embeddings": 128,
+}
+
+
+def test_without_pytorch_one_sentence_says_what_to_install(tmp_path: Path) -> None:
+    """With PyTorch hidden, as `find_spec` sees a module that is None."""
+    for arguments in (["fit", "corpus", "--out", "run"], ["export", "run", "--out", "m.gguf"]):
+        code = (
+            "import sys; sys.modules['torch'] = None\n"
+            "import importlib.util as u; found = u.find_spec\n"
+            "u.find_spec = lambda name, *rest: None if name == 'torch' else found(name, *rest)\n"
+            f"from dsassist.cli import main; sys.exit(main({['train', *arguments]!r}))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False, env=os.environ
+        )
+        assert done.returncode == 2
+        assert done.stderr == (
+            "dsassist: training needs PyTorch, which is not installed; "
+            "install the extra: pip install 'dsassist[train]'\n"
+        )
+
+
+def test_the_command_table_imports_neither_pytorch_nor_numpy() -> None:
+    code = "import sys, dsassist_train.command; print({'torch', 'numpy', 'tokenizers'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
+    assert done.stdout == "set()\n"
+
+
+@pytest.fixture
+def fit(small_corpus: Path, tmp_path: Path) -> list[str]:
+    pytest.importorskip("torch", reason="PyTorch is not installed (the extra `train` brings it)")
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(_CONFIG))
+    new = ["--config", str(config), "--batch-tokens", "512", "--lengths", "0:64", "--final-length", "128"]
+    return ["train", "fit", str(small_corpus), "--out", str(tmp_path / "run"), "--threads", "1", *new]
+
+
+def test_a_corpus_becomes_a_model_that_llama_cpp_runs(
+    fit: list[str], small_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from dsassist_runtime.llama.model import Model
+
+    assert run_command([*fit, "--tokens", "2048", "--json"]).exit_code == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["step"], told["tokens"], told["is_done"]) == (4, 2048, True)
+    assert 0 < told["share_of_peak"] < 1
+    assert run_command([*fit, "--tokens", "2048", "--json"]).exit_code == 0, "a run that is done stays done"
+    assert json.loads(capsys.readouterr().out)["step"] == 4
+    out = str(tmp_path / "model-{quant}.gguf")
+    done = run_command(["train", "export", str(tmp_path / "run"), "--out", out, "--quant", "F16", "--quant", "q8_0"])
+    assert done.exit_code == 0, done.error_message
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == ["F16", "Q8_0"]
+    with closing(Model(tmp_path / "model-q8_0.gguf")) as model:
+        assert model.metadata("general.name") == "run"
+        assert model.vocabulary.fim is not None
+
+
+def test_another_configuration_is_refused(fit: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command([*fit, "--tokens", "512"]).exit_code == 0
+    done = run_command([*fit, "--tokens", "512", "--muon-lr", "0.5"])
+    assert done.exit_code == 2
+    assert "last.pt was trained with another configuration (muon_lr differ)" in done.error_message
+    (tmp_path / "run" / "tokenizer.json").write_text("{}")
+    done = run_command(["train", "export", str(tmp_path / "run"), "--out", str(tmp_path / "m.gguf")])
+    assert done.exit_code == 2
+    assert "is not the tokenizer that last.pt was trained with" in done.error_message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["fit", "nowhere", "--out", "run"], 2, "nowhere"),
+        (["export", "nowhere.pt", "--out", "m.gguf"], 3, "there is no checkpoint nowhere.pt"),
+        (["export", "run", "--out", "m.gguf", "--quant", "Q9"], 2, "there is no quantisation 'Q9'"),
+        (["export", "run", "--out", "m", "--quant", "F16", "--quant", "Q8_0"], 2, "write {quant} into its name"),
+        (["fit", "corpus", "--out", "run", "--lengths", "x"], 2, "'x' is no list of lengths"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(
+    arguments: list[str], code: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed (the extra `train` brings it)")
+    monkeypatch.chdir(tmp_path)
+    done = run_command(["train", *arguments])
+    assert (done.exit_code, said in done.error_message) == (code, True), done.error_message

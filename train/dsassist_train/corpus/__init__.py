@@ -1,0 +1,1 @@
+"""Source trees become a corpus: which projects may be taken, which of their files, and the folder that is written."""

@@ -1,0 +1,266 @@
+"""`dsassist train fit`: a packed corpus becomes a model, over as many sittings as it takes."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dsassist_runtime.errors import DsassistError, NotDone
+from dsassist_train.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from dsassist_train.training import StepResult, Trainer
+
+__all__ = ["DESCRIPTION", "HELP", "add_arguments", "run"]
+
+HELP = "train a model on a corpus, or go on with one"
+DESCRIPTION = (
+    "Train a mixture of experts on a packed corpus. RUN keeps the newest state; the same command goes on where the\n"
+    "run stopped, with its own settings: name no others then, but for --tokens, which may be raised before the\n"
+    "learning rate begins to fall. Ctrl-C ends the step, saves, and stops."
+)
+_LOG_EVERY = 10  # steps
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options."""
+    parser.add_argument("corpus", type=Path, metavar="CORPUS", help="a folder that `dsassist train corpus` made")
+    parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run's folder")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="sizes, as in DeepSeek-V2's config.json")
+    parser.add_argument("--minutes", type=float, metavar="N", help="stop after so long; the same command goes on")
+    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: one a core)")
+    parser.add_argument("--device", choices=("cpu", "cuda"), help="where to train (default: a GPU where there is one)")
+    parser.add_argument("--save-every", type=float, default=10, metavar="MIN", help="minutes between checkpoints (10)")
+    settings = parser.add_argument_group("settings of a new run")
+    defaults = TrainingSettings()
+    for name, field, kind, text in (
+        ("--tokens", "total_tokens", int, "how many tokens to train on in all"),
+        ("--batch-tokens", "batch_tokens", int, "tokens a step"),
+        ("--micro-tokens", "micro_tokens", int, "tokens in memory at once"),
+        ("--final-length", "final_length", int, "length of sequences while the rate falls"),
+        ("--warmup-tokens", "warmup_tokens", int, "over how many tokens the rate rises"),
+        ("--decay-share", "decay_share", float, "over which last share of the tokens the rate falls"),
+        ("--muon-lr", "muon_lr", float, "learning rate of the layers' matrices"),
+        ("--adamw-lr", "adamw_lr", float, "learning rate of embedding, gates and norms"),
+        ("--weight-decay", "weight_decay", float, "of the layers' matrices"),
+        ("--seed", "seed", int, "of the first weights and the order of the data"),
+    ):
+        settings.add_argument(
+            name, dest=field, type=kind, metavar="N", help=f"{text} (default: {getattr(defaults, field)})"
+        )
+    settings.add_argument(
+        "--lengths", type=_lengths, metavar="FROM:N,...", help="lengths of sequences, from so many tokens on (0:512)"
+    )
+    settings.add_argument(
+        "--precision", choices=("bf16", "f32"), help="(default: bf16 where the machine multiplies it quickly)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
+
+
+def _lengths(text: str) -> tuple[tuple[int, int], ...]:
+    try:
+        pairs = [part.split(":") for part in text.split(",")]
+        return tuple((int(start), int(length)) for start, length in pairs)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of lengths; write such as 0:256,1000000:512") from None
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train; 0 also where the time was up before the end."""
+    from dsassist_train.extra import require_torch
+
+    require_torch()
+    import torch
+
+    from dsassist import output
+    from dsassist_train.checkpoint import LAST
+    from dsassist_train.speed import flops_per_token, keep_memory, peak_flops
+    from dsassist_train.training import fit, resumed
+
+    if args.device == "cuda" and not torch.cuda.is_available():
+        raise DsassistError("PyTorch finds no GPU here (--device cuda); leave the option out to train on the CPU")
+    keep_memory()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    device = torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    trainer = _trainer(args, device)
+    if resumed(trainer, args.out / LAST):
+        output.notice(f"going on behind step {trainer.step_number:,}, at {trainer.tokens:,} tokens")
+    _keep_tokenizer(args.corpus, args.out)
+    total = trainer.settings.total_tokens
+    n_weights = sum(weight.numel() for weight in trainer.model.parameters())
+    output.notice(
+        f"{n_weights / 1e6:.1f} M weights, {total:,} tokens, {trainer.settings.batch_tokens:,} a step, "
+        f"{trainer.settings.precision} on {device}, {torch.get_num_threads()} threads"
+    )
+    dtype = torch.bfloat16 if trainer.settings.precision == "bf16" else torch.float32
+    peak = peak_flops(device, dtype)
+    meter = _Meter(trainer)
+    with _stop_signals() as stopped, _progress(trainer) as show, _log(args.out) as write:
+
+        def on_step(result: StepResult) -> None:
+            meter.add(result)
+            show(result, meter.tokens_s)
+            if result.step % _LOG_EVERY == 0:
+                write(result, meter.tokens_s)
+
+        deadline = time.monotonic() + args.minutes * 60 if args.minutes else float("inf")
+        is_done = fit(
+            trainer,
+            args.out,
+            on_step=on_step,
+            on_warning=output.warn,
+            should_stop=lambda: bool(stopped) or time.monotonic() >= deadline,
+            save_every_s=args.save_every * 60,
+        )
+    peak = max(peak, peak_flops(device, dtype))  # of a machine that others use too, the better of two
+    speed = meter.tokens_s * flops_per_token(trainer.config, trainer.settings.length_at(trainer.tokens - 1))
+    figures = {
+        "step": trainer.step_number,
+        "tokens": trainer.tokens,
+        "is_done": is_done,
+        "loss": meter.loss,
+        "imbalance": meter.imbalance,
+        "tokens_s": meter.tokens_s,
+        "gflops": speed / 1e9,
+        "peak_gflops": peak / 1e9,
+        "share_of_peak": speed / peak,
+        "checkpoint": str(args.out / LAST),
+    }
+    if args.json:
+        output.write_line(json.dumps(figures))
+    else:
+        output.write_line(
+            f"step {trainer.step_number:,}, {trainer.tokens:,} of {total:,} tokens, loss {meter.loss:.3f} nats, "
+            f"{meter.tokens_s:,.0f} tokens/s\n{speed / 1e9:,.0f} GFLOP/s, {speed / peak:.0%} of the "
+            f"{peak / 1e9:,.0f} that a matrix product reaches here\n{args.out / LAST}"
+        )
+    return 130 if stopped else 0
+
+
+def _trainer(args: argparse.Namespace, device: Any) -> Trainer:
+    """A trainer with the settings of the run that is there, or of a new one; options that are named take precedence."""
+    from dsassist_train.architecture import ModelConfig
+    from dsassist_train.checkpoint import LAST, load_checkpoint
+    from dsassist_train.packing.folder import CorpusFolder
+    from dsassist_train.training import Trainer, config_from_file
+
+    named = {
+        field.name: value
+        for field in dataclasses.fields(TrainingSettings)
+        if (value := getattr(args, field.name, None)) is not None
+    }
+    n_vocab = len(CorpusFolder(args.corpus).vocabulary.pieces)
+    config = config_from_file(args.config, n_vocab) if args.config else None
+    if (args.out / LAST).exists():
+        before = load_checkpoint(args.out / LAST)
+        settings = dataclasses.replace(before.settings, **named)
+        return Trainer(args.corpus, config or before.config, settings, device, n_workers=_workers(device))
+    named.setdefault("precision", _precision(device))
+    settings = TrainingSettings(**named)
+    longest = max(settings.final_length, *(length for _, length in settings.lengths))
+    config = config or ModelConfig(vocab_size=n_vocab, max_position_embeddings=longest)
+    if config.max_position_embeddings < longest:
+        raise DsassistError(
+            f"max_position_embeddings is {config.max_position_embeddings}, and sequences of {longest} are trained on; "
+            "raise it, or lower --lengths and --final-length"
+        )
+    return Trainer(args.corpus, config, settings, device, n_workers=_workers(device))
+
+
+def _workers(device: Any) -> int:
+    return 4 if device.type == "cuda" else 0
+
+
+def _precision(device: Any) -> str:
+    """bfloat16 where there are instructions for it; elsewhere PyTorch would only convert to and fro."""
+    import torch
+
+    if device.type == "cuda":
+        return "bf16"
+    return "bf16" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "f32"
+
+
+def _keep_tokenizer(corpus: Path, folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(corpus / "tokenizer.json", folder / "tokenizer.json")
+    except OSError as error:
+        raise NotDone(
+            f"cannot write into {folder}: {(error.strerror or str(error)).lower()}; name another --out"
+        ) from None
+
+
+class _Meter:
+    """Means over this sitting."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._first = trainer.tokens
+        self._started = time.perf_counter()
+        self.loss = self.imbalance = float("nan")
+        self.tokens_s = 0.0
+
+    def add(self, result: StepResult) -> None:
+        self.tokens_s = (result.tokens - self._first) / (time.perf_counter() - self._started)
+        is_first = self.loss != self.loss
+        self.loss = result.loss if is_first else 0.95 * self.loss + 0.05 * result.loss
+        self.imbalance = result.imbalance
+
+
+@contextmanager
+def _stop_signals() -> Iterator[list[int]]:
+    """Ctrl-C and SIGTERM, noted: the step that runs is finished and saved. A second one is obeyed at once."""
+    found: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def note(number: int, _frame: Any) -> None:
+        found.append(number)
+        signal.signal(number, before[signal.Signals(number)])
+
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield found
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _progress(trainer: Trainer) -> Iterator[Any]:
+    from tqdm import tqdm
+
+    total = trainer.settings.total_tokens
+    # disable=None: no bar where stderr is no terminal.
+    with tqdm(
+        total=total, initial=trainer.tokens, desc="train", unit=" tokens", unit_scale=True, disable=None, leave=False
+    ) as bar:
+
+        def show(result: StepResult, tokens_s: float) -> None:
+            bar.set_postfix_str(
+                f"loss {result.loss:.3f}, busiest expert {result.imbalance:.2f}x, {tokens_s:,.0f} tokens/s",
+                refresh=False,
+            )
+            bar.update(result.tokens - bar.n)
+
+        yield show
+
+
+@contextmanager
+def _log(folder: Path) -> Iterator[Any]:
+    """`log.jsonl`: a line now and then, for curves."""
+    with (folder / "log.jsonl").open("a", encoding="utf-8") as file:
+
+        def write(result: StepResult, tokens_s: float) -> None:
+            file.write(json.dumps({**result._asdict(), "tokens_s": round(tokens_s, 1)}) + "\n")
+            file.flush()
+
+        yield write

@@ -1,0 +1,256 @@
+"""The training loop: batches in, checkpoints out, and the same result however often it was interrupted."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dsassist_runtime.errors import DsassistError, NotDone
+from dsassist_train.architecture import ModelConfig, Routing, Transformer, balance_loss, initialize, loads
+from dsassist_train.checkpoint import LAST, STABLE, Checkpoint, load_checkpoint, save_checkpoint
+from dsassist_train.fused import operations_for
+from dsassist_train.losses import chunked_cross_entropy
+from dsassist_train.optimizers import Optimizer
+from dsassist_train.packing import Packed, next_group, sequences
+from dsassist_train.settings import TrainingSettings
+
+__all__ = ["Diverged", "StepResult", "Trainer", "fit"]
+
+_MOST_GRADIENT = 1.0
+
+
+class Diverged(NotDone):
+    """The loss or a gradient is no number any more."""
+
+
+class StepResult(NamedTuple):
+    """What a step gave; `imbalance` is the busiest expert's load over the even load, in the worst layer."""
+
+    step: int
+    tokens: int
+    loss: float
+    imbalance: float
+    rate: float
+    length: int
+
+
+class Trainer:
+    """A model, its optimizer, and the place in the data."""
+
+    def __init__(
+        self, corpus: Path, config: ModelConfig, settings: TrainingSettings, device: torch.device, *, n_workers: int = 0
+    ) -> None:
+        """A new run; `restore` makes it another."""
+        self.config, self.settings, self.device = config, settings, device
+        self.model = Transformer(config)
+        initialize(self.model, settings.seed)
+        self.model.to(device)
+        self._optimizer = Optimizer(self.model, settings)
+        self._operations = operations_for(device)
+        self._dtype = torch.bfloat16 if settings.precision == "bf16" else torch.float32
+        self._corpus, self._n_workers = corpus, n_workers
+        self._fingerprint, self._tokenizer = fingerprint(corpus), _sha256(corpus / "tokenizer.json")
+        self.step_number = self.tokens = self._position = self._length = 0
+        self._data: Iterator[Packed] | None = None
+
+    def step(self) -> StepResult:
+        """Train on the next batch; `Diverged` before any weight is changed by what is no number."""
+        rate, length = self.settings.rate_at(self.tokens), self.settings.length_at(self.tokens)
+        tokens, counted = self._batch(length)
+        total = counted.sum().clamp(min=1)
+        loss = torch.zeros((), device=self.device)
+        load = torch.zeros(self.config.n_moe_layers, self.config.n_routed_experts, device=self.device)
+        for part in torch.arange(len(tokens)).split(max(self.settings.micro_tokens // length, 1)):
+            rows = slice(int(part[0]), int(part[-1]) + 1)
+            share = len(part) / len(tokens)
+            told, routing = self._pass(tokens[rows], counted[rows], counted[rows].sum() / total, share)
+            loss += told
+            load += torch.stack([loads(each.chosen, self.config).sum(0) for each in routing])
+        weights = list(self.model.parameters())
+        length_of_gradient = torch.nn.utils.clip_grad_norm_(weights, _MOST_GRADIENT)
+        told_loss = float(loss)
+        if not math.isfinite(told_loss) or not math.isfinite(float(length_of_gradient)):
+            raise Diverged(
+                f"the loss is {told_loss} and the gradient's length {float(length_of_gradient)} in step "
+                f"{self.step_number + 1}, after {self.tokens:,} tokens"
+            )
+        self._optimizer.step(rate)
+        self.model.zero_grad()
+        self._move_biases(load)
+        self.step_number += 1
+        self.tokens += tokens[:, 1:].numel()
+        imbalance = float((load.amax(1) / load.mean(1)).max())
+        return StepResult(self.step_number, self.tokens, told_loss, imbalance, rate, length)
+
+    def _pass(self, tokens: Tensor, counted: Tensor, of_loss: Tensor, of_rows: float) -> tuple[Tensor, list[Routing]]:
+        output = self.model(tokens[:, :-1], dtype=self._dtype, operations=self._operations)
+        loss = of_loss * chunked_cross_entropy(
+            output.hidden.flatten(0, 1), self.model.output_weight, tokens[:, 1:].flatten(), counted.flatten()
+        )
+        (loss + of_rows * balance_loss(output.routing, self.config)).backward()
+        return loss.detach(), output.routing
+
+    def _batch(self, length: int) -> tuple[Tensor, Tensor]:
+        """The next sequences: tokens `(B, length + 1)` int64, and which of the last `length` count `(B, length)`."""
+        if length != self._length:
+            # A position holds for its length; what is left of the group is passed over.
+            self._position = next_group(self._position)
+            self._length, self._data = length, None
+        if self._data is None:
+            self._data = sequences(
+                self._corpus, length + 1, self.settings.seed, self._position, n_workers=self._n_workers
+            )
+        rows = [next(self._data) for _ in range(max(self.settings.batch_tokens // length, 1))]
+        self._position = rows[-1].position
+        tokens = torch.from_numpy(np.stack([row.tokens for row in rows])).to(self.device, torch.int64)
+        return tokens, torch.from_numpy(np.stack([row.mask for row in rows])[:, 1:]).to(self.device)
+
+    def _move_biases(self, load: Tensor) -> None:
+        if self.config.topk_method != "noaux_tc":
+            return
+        towards_even = torch.sign(load.mean(1, keepdim=True) - load) * self.settings.bias_rate
+        mixtures = [layer.mlp for layer in self.model.layers if not layer.is_dense]
+        for mixture, step in zip(mixtures, towards_even, strict=True):
+            mixture.gate.e_score_correction_bias += step
+
+    def checkpoint(self) -> Checkpoint:
+        """The run as it stands; the tensors are the run's own."""
+        return Checkpoint(
+            self.config,
+            self.settings,
+            self._fingerprint,
+            self._tokenizer,
+            self.step_number,
+            self.tokens,
+            self._position,
+            self._length,
+            self.model.state_dict(),
+            self._optimizer.state(),
+        )
+
+    def restore(self, checkpoint: Checkpoint, where: Path) -> None:
+        """Go on from a checkpoint; `DsassistError` where it is of another model, corpus or settings."""
+        for what, ours, theirs in (
+            ("corpus", self._fingerprint, checkpoint.corpus),
+            ("tokenizer", self._tokenizer, checkpoint.tokenizer),
+        ):
+            if ours != theirs:
+                raise DsassistError(
+                    f"{where} was trained with another {what}; name that one, or begin in another folder"
+                )
+        differing = [
+            field.name
+            for field in dataclasses.fields(self.config)
+            if getattr(self.config, field.name) != getattr(checkpoint.config, field.name)
+        ] + self.settings.differing_from(checkpoint.settings)
+        if differing:
+            raise DsassistError(
+                f"{where} was trained with another configuration ({', '.join(differing)} differ); leave those options "
+                "out, or begin in another folder"
+            )
+        if self.settings.total_tokens != checkpoint.settings.total_tokens and (
+            checkpoint.tokens > min(checkpoint.settings.decay_start, self.settings.decay_start)
+        ):
+            raise DsassistError(
+                f"the learning rate of {where} is falling already, or would be; its total stays "
+                f"{checkpoint.settings.total_tokens} tokens, or go on from {STABLE}"
+            )
+        self.model.load_state_dict(checkpoint.model)
+        self._optimizer.restore(checkpoint.optimizer)
+        self.step_number, self.tokens = checkpoint.step, checkpoint.tokens
+        self._position, self._length, self._data = checkpoint.position, checkpoint.length, None
+
+
+def fit(
+    trainer: Trainer,
+    run: Path,
+    *,
+    on_step: Callable[[StepResult], None],
+    on_warning: Callable[[str], None],
+    should_stop: Callable[[], bool] = lambda: False,
+    save_every_s: float = 600.0,
+) -> bool:
+    """Train until the settings' total, or until `should_stop`; was the total reached?
+
+    `run/last.pt` is the run's newest state, `run/stable.pt` the one before the learning rate began to fall. A
+    checkpoint that cannot be written on the way is a warning, at the end an error.
+    """
+    saved_at = time.monotonic()
+    settings = trainer.settings
+    is_saved = trainer.step_number > 0
+    while trainer.tokens < settings.total_tokens and not should_stop():
+        was_stable = trainer.tokens < settings.decay_start
+        try:
+            on_step(trainer.step())
+        except Diverged as error:
+            last = (
+                f"the last good checkpoint is {run / LAST}" if (run / LAST).exists() else "there is no checkpoint yet"
+            )
+            raise Diverged(
+                f"{error}: training stops; {last}; try lower learning rates (--muon-lr, --adamw-lr)"
+            ) from None
+        is_saved = False
+        due = time.monotonic() - saved_at >= save_every_s
+        decay_begins = was_stable and trainer.tokens >= settings.decay_start
+        for name, wanted in ((STABLE, decay_begins), (LAST, due)):
+            if wanted:
+                is_saved = _saved(trainer, run / name, on_warning) and name == LAST
+                saved_at = time.monotonic()
+    if not is_saved:
+        save_checkpoint(trainer.checkpoint(), run / LAST)
+    return trainer.tokens >= settings.total_tokens
+
+
+def _saved(trainer: Trainer, path: Path, on_warning: Callable[[str], None]) -> bool:
+    try:
+        save_checkpoint(trainer.checkpoint(), path)
+    except NotDone as error:
+        on_warning(str(error))
+        return False
+    return True
+
+
+def resumed(trainer: Trainer, path: Path) -> bool:
+    """Go on from the checkpoint, if there is one."""
+    if not path.exists():
+        return False
+    trainer.restore(load_checkpoint(path), path)
+    return True
+
+
+def fingerprint(corpus: Path) -> str:
+    """What a corpus is known by: its list of documents and the number of its tokens."""
+    try:
+        return f"{_sha256(corpus / 'documents.json')}:{(corpus / 'tokens.bin').stat().st_size}"
+    except OSError:
+        raise DsassistError(f"{corpus} is no corpus; make one by `dsassist train corpus DIR --out {corpus}`") from None
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise DsassistError(
+            f"{path} cannot be read: {(error.strerror or str(error)).lower()}; make the corpus anew"
+        ) from None
+
+
+def config_from_file(path: Path, vocab_size: int) -> ModelConfig:
+    """The model that a `config.json` describes, with the corpus's vocabulary."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DsassistError(f"{path} cannot be read as JSON: {error}; name a config.json") from None
+    if not isinstance(values, dict):
+        raise DsassistError(f"{path} holds no JSON object; name a config.json")
+    return ModelConfig.from_json({**values, "vocab_size": vocab_size}, str(path))
