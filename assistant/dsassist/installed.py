@@ -19,33 +19,46 @@ _ENDING = ".dist-info"
 
 def version(name: str) -> str:
     """The version of an installed distribution."""
-    found = next(_folders(name), None)
-    if found is not None:
-        return found.name.removesuffix(_ENDING).rpartition("-")[2]
+    start = _start_of(name)
+    for _place, folders in _places():
+        for folder in folders:
+            if folder.lower().startswith(start):
+                return folder.removesuffix(_ENDING).rpartition("-")[2]
     from importlib.metadata import version as metadata_version
 
     return metadata_version(name)
 
 
 def entry_point(distribution: str, group: str, name: str) -> object | None:
-    """What a distribution offers in a group under a name, loaded; None where it cannot be told in this way."""
-    found = next(_folders(distribution), None)
-    target = None if found is None else _targets(found, group).get(name)
-    if target is None:
-        return None
-    module, _, attribute = target.partition(":")
-    return getattr(import_module(module), attribute, None)
+    """What a distribution offers in a group under a name, loaded; None where it cannot be told in this way.
+
+    Another distribution's takes its place where that stands before it in the places where modules are looked for.
+    """
+    start = _start_of(distribution)
+    for place, folders in _places():
+        own = [folder for folder in folders if folder.lower().startswith(start)]
+        for folder in own or folders:
+            target = _targets(Path(place, folder), group).get(name)
+            if target is not None:
+                module, _, attribute = target.partition(":")
+                return getattr(import_module(module), attribute, None)
+        if own:
+            return None
+    return None
 
 
-def _folders(name: str) -> Iterator[Path]:
-    """The folders of a distribution, in the order in which modules are looked for."""
-    start = f"{name.replace('-', '_').lower()}-"
+def _start_of(name: str) -> str:
+    return f"{name.replace('-', '_').lower()}-"
+
+
+def _places() -> Iterator[tuple[str, list[str]]]:
+    """The folders of distributions in each place where modules are looked for, in that order."""
     for place in sys.path:
         try:
             entries = sorted(os.listdir(place)) if place else []  # noqa: PTH208  (hundreds: a path for each is slow)
         except OSError:  # an archive, or nothing
             continue
-        yield from (Path(place, each) for each in entries if each.lower().startswith(start) and each.endswith(_ENDING))
+        yield place, [each for each in entries if each.endswith(_ENDING)]
 
 
 def _targets(folder: Path, group: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -43,4 +44,20 @@ def test_the_first_folder_on_the_path_counts_and_no_other_group(
     assert entry_point("some-tool", "one", "name") is json.dumps
     assert entry_point("some-tool", "two", "name") is None
     assert entry_point("some-tool", "two", "other") is None
-    assert entry_point("no-such-package", "one", "name") is None
+    assert entry_point("no-such-package", "one", "other") is None
+
+
+def test_a_package_that_stands_before_ours_on_the_path_takes_our_commands_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import json
+
+    for name, target in (("another", "json:dumps"), ("behind", "json:loads")):
+        folder = tmp_path / name / f"{name}-1.0.dist-info"
+        folder.mkdir(parents=True)
+        (folder / "entry_points.txt").write_text(f"[dsassist.commands]\nserve = {target}\n")
+    ours = entry_point("dsassist", "dsassist.commands", "serve")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "behind")])
+    assert entry_point("dsassist", "dsassist.commands", "serve") is ours
+    monkeypatch.syspath_prepend(str(tmp_path / "another"))
+    assert entry_point("dsassist", "dsassist.commands", "serve") is json.dumps

