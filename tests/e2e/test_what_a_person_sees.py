@@ -281,7 +281,7 @@ CHANGES = {  # file: (code, the line before the change, the bug, the fix)
 }
 
 
-def test_three_of_four_bugs_are_found_and_no_fix_is_flagged(
+def test_four_bugs_are_found_and_their_fixes_are_silent(
     real_model: Path, server: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -307,7 +307,8 @@ def test_three_of_four_bugs_are_found_and_no_fix_is_flagged(
         ("clamp.py", "DSA101", "low", "high"),
         ("retry.py", "DSA101", "url", "delay"),
         ("day.py", "DSA105", "pattern, text", "text, pattern"),
-    }  # a missing `not` seldom has enough evidence with both sides in view (docs/review.md)
+        ("load.py", "DSA106", "path.exists()", "not path.exists()"),
+    }
     for each in found["findings"]:
         code_of, _, bug, _ = CHANGES[each["path"]]
         assert bug in code_of.replace("@", bug).splitlines()[each["line"] - 1], "the finding is on the changed line"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from dsassist_runtime.errors import NotDone
 from dsassist_runtime.offload.experts import ExpertTensor, find_experts
 from dsassist_runtime.offload.reading import BLOCK
-from dsassist_runtime.offload.region import PAGE, Layout, Region, lock_pages
+from dsassist_runtime.offload.region import PAGE, Layout, Region, Slice, lock_pages
 
 
 def tensor(name: str, offset: int, slice_bytes: int, n_experts: int) -> ExpertTensor:
@@ -58,6 +58,39 @@ def test_evicted_slice_is_gone_and_its_neighbours_are_not(synthetic: Path) -> No
                 at = layout.at(own, expert)
                 expected = 0 if expert == 3 else expert + 1
                 assert bytes(region.room[at : at + own.slice_bytes]) == bytes([expected]) * own.slice_bytes
+
+
+@pytest.mark.parametrize("n_experts", [9, 40_000], ids=["few", "more than a process may have mappings"])
+def test_slice_that_takes_anothers_place_takes_no_memory_more_and_leaves_the_neighbours(n_experts: int) -> None:
+    """The two are of tensors that lie otherwise in their pages, so one of them has a page more than the other."""
+    one, other = tensor("one", 992, 4 * PAGE, n_experts), tensor("other", 4096 + 64, 4 * PAGE - 100, n_experts)
+    with closing(Region(Layout([one, other]))) as region:
+        for own in (one, other):
+            for expert in range(9):
+                at = region.layout.at(own, expert)
+                region.room[at : at + own.slice_bytes] = bytes([expert + 1]) * own.slice_bytes
+        for gone, new in ((Slice(one, 3), Slice(other, 5)), (Slice(other, 2), Slice(one, 7))):
+            region.evict(*new)
+            region.replace(gone, new)
+            at = region.layout.at(*new)
+            region.room[at : at + new.tensor.slice_bytes] = bytes([99]) * new.tensor.slice_bytes
+        expected = {(one.name, 3): 0, (other.name, 5): 99, (other.name, 2): 0, (one.name, 7): 99}
+        for own in (one, other):
+            for expert in range(9):
+                at = region.layout.at(own, expert)
+                value = expected.get((own.name, expert), expert + 1)
+                assert bytes(region.room[at : at + own.slice_bytes]) == bytes([value]) * own.slice_bytes
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux moves pages")
+def test_pages_change_hands_rather_than_being_cleared_again() -> None:
+    own = tensor("own", 992, 1 << 20, 8)
+    with closing(Region(Layout([own]))) as region:
+        at = region.layout.at(own, 0)
+        region.room[at : at + own.slice_bytes] = b"\x07" * own.slice_bytes
+        region.replace(Slice(own, 0), Slice(own, 5))
+        at = region.layout.at(own, 5)
+        assert region.room[at : at + own.slice_bytes] == b"\x07" * own.slice_bytes
 
 
 def test_region_takes_memory_for_what_is_written_only() -> None:

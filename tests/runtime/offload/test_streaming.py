@@ -172,20 +172,30 @@ def test_experts_in_memory_are_those_of_the_files(mixture: Path, evaluate: Calla
                 assert bytes(region.room[at : at + source.n_bytes]) == expected
 
 
-@pytest.mark.skipif(not Path("/proc/self/pagemap").exists(), reason="only Linux tells which pages are in memory")
+def in_memory_bytes(model: StreamedModel) -> int:
+    """What of the experts' region has pages."""
+    region = model._stream._region
+    with Path("/proc/self/pagemap").open("rb") as pagemap:
+        pagemap.seek(region._address // PAGE * 8)
+        entries = np.frombuffer(pagemap.read(region.layout.n_bytes // PAGE * 8), np.uint64)
+    return int((entries >> np.uint64(63)).sum()) * PAGE
+
+
+needs_pagemap = pytest.mark.skipif(
+    not Path("/proc/self/pagemap").exists(), reason="only Linux tells which pages are in memory"
+)
+
+
+@needs_pagemap
 def test_experts_take_the_memory_that_the_cache_says_and_no_page_more(
     mixture: Path, evaluate: Callable[..., Any]
 ) -> None:
     with streamed(mixture) as (model, context):
-        region, tokens = model._stream._region, prompt(model.model)
+        tokens = prompt(model.model)
         for start in range(0, 90, 30):
             evaluate(context, tokens[start : start + 30], batch=30)
             context.forget(0)
-            with Path("/proc/self/pagemap").open("rb") as pagemap:
-                pagemap.seek(region._address // PAGE * 8)
-                entries = np.frombuffer(pagemap.read(region.layout.n_bytes // PAGE * 8), np.uint64)
-            in_memory = int((entries >> np.uint64(63)).sum()) * PAGE
-            assert in_memory == model.figures().cache.held_bytes <= budget(mixture, 0.0)
+            assert in_memory_bytes(model) == model.figures().cache.held_bytes <= budget(mixture, 0.0)
 
 
 def test_review_leaves_the_completions_experts_in_memory(mixture: Path, evaluate: Callable[..., Any]) -> None:
@@ -321,6 +331,24 @@ def test_batch_after_a_read_error_is_right_again(mixture: Path, evaluate: Callab
             context.forget(0)
             assert np.array_equal(evaluate(context, tokens, batch=50), expected)
             context.forget(0)
+
+
+@needs_pagemap
+@pytest.mark.parametrize("every", [1, 5, 17])
+def test_failed_batch_leaves_no_memory_behind_that_nobody_counts(
+    mixture: Path, evaluate: Callable[..., Any], every: int
+) -> None:
+    """An evicted expert whose memory was to be taken over by a read that never began must go all the same."""
+    device = Flaky()
+    with streamed(mixture, preadv=device) as (model, context):
+        tokens = prompt(model.model)
+        evaluate(context, tokens, batch=10)
+        assert model.figures().cache.evictions > 0
+        device.every = every
+        context.forget(0)
+        with pytest.raises(ModelInvalid):
+            evaluate(context, tokens[::-1], batch=10)
+        assert in_memory_bytes(model) == model.figures().cache.held_bytes
 
 
 def test_abort_ends_a_batch_that_waits_for_the_disk(mixture: Path, evaluate: Callable[..., Any]) -> None:

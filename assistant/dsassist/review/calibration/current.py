@@ -44,7 +44,7 @@ def fitted_thresholds(record: Record, before: Thresholds) -> Thresholds:
 def shipped_thresholds(name: str, otherwise_nats: float) -> Thresholds:
     """What comes with dsassist for a model of the catalogue, by its name or by that of its file."""
     files = {entry.file_name: entry.name for entry in catalogue.load().values()}
-    name = files.get(name, name)
+    name = files.get(Path(name).name, name)
     shipped = json.loads(_SHIPPED.read_bytes()).get(name)
     if shipped is None:
         return Thresholds(otherwise_nats, source="default")

@@ -13,8 +13,12 @@ local INVOKED = 1
 ---@type table<integer, lsp.Handler> by buffer, what the editor does with an answer
 local handlers = {}
 
----@type table<integer, fun()|true> by buffer: the next request is to be one by hand
-local by_hand_next = {}
+---@class dsassist.Awaited
+---@field tick? integer the text's, nil while the editor has not asked about it
+---@field done? fun()
+
+---@type table<integer, dsassist.Awaited> by buffer, what was asked by hand and is not answered yet
+local awaited = {}
 
 ---@param items lsp.InlineCompletionItem[]
 ---@return lsp.InlineCompletionItem[]
@@ -30,11 +34,10 @@ end
 --- Hand an answer on to the editor, and keep it, if it is about the text as it still is.
 ---@param client vim.lsp.Client
 ---@param bufnr integer
----@param by_hand boolean
+---@param by_hand? dsassist.Awaited
 ---@param handler lsp.Handler
----@param done? fun()
 ---@return lsp.Handler
-local function watching(client, bufnr, by_hand, handler, done)
+local function watching(client, bufnr, by_hand, handler)
   local tick = api.nvim_buf_get_changedtick(bufnr)
   return function(err, result, ctx, ...)
     if not api.nvim_buf_is_valid(bufnr) or tick ~= api.nvim_buf_get_changedtick(bufnr) then
@@ -47,12 +50,29 @@ local function watching(client, bufnr, by_hand, handler, done)
     -- Of null 0.12.4 takes no notice, and what it showed before would stay.
     handler(err, with_buffer_line_breaks(items), ctx, ...)
     if api.nvim_get_mode().mode:sub(1, 1) == 'i' then
-      offers.keep(client, bufnr, items, by_hand)
+      offers.keep(client, bufnr, items, by_hand ~= nil)
     end
-    if done then
-      done()
+    if by_hand and awaited[bufnr] == by_hand then
+      awaited[bufnr] = nil
+      if by_hand.done then
+        by_hand.done()
+      end
     end
   end
+end
+
+--- What is asked by hand about the text as it is. What the editor then asks by itself would take its place in the server,
+--- which answers the newest request only, so that is one by hand too.
+---@param bufnr integer
+---@return dsassist.Awaited?
+local function awaited_about(bufnr)
+  local by_hand, tick = awaited[bufnr], api.nvim_buf_get_changedtick(bufnr)
+  if by_hand and by_hand.tick and by_hand.tick ~= tick then
+    awaited[bufnr], by_hand = nil, nil
+  elseif by_hand then
+    by_hand.tick = tick
+  end
+  return by_hand
 end
 
 --- Listen to what the editor asks this client.
@@ -70,13 +90,11 @@ local function listen(client)
     end
     bufnr = vim._resolve_bufnr and vim._resolve_bufnr(bufnr) or bufnr
     handlers[bufnr] = handler
-    local done = by_hand_next[bufnr]
-    by_hand_next[bufnr] = nil
-    if done then
+    local by_hand = awaited_about(bufnr)
+    if by_hand then
       params.context = { triggerKind = INVOKED }
     end
-    local heard = watching(self, bufnr, done ~= nil, handler, type(done) == 'function' and done or nil)
-    return request(self, method, params, heard, bufnr)
+    return request(self, method, params, watching(self, bufnr, by_hand, handler), bufnr)
   end
 end
 
@@ -92,7 +110,7 @@ end
 
 ---@param bufnr integer
 function M.detach(bufnr)
-  handlers[bufnr], by_hand_next[bufnr] = nil, nil
+  handlers[bufnr], awaited[bufnr] = nil, nil
 end
 
 --- The editor draws by itself what it was handed.
@@ -120,7 +138,7 @@ function M.moved() end
 ---@param bufnr integer
 ---@param done? fun()
 function M.ask(client, bufnr, done)
-  by_hand_next[bufnr] = done or true
+  awaited[bufnr] = { done = done }
   local handler = handlers[bufnr]
   if handler then -- else the request that the editor is about to make is the one
     local params = vim.lsp.util.make_position_params(0, client.offset_encoding)

@@ -266,7 +266,7 @@ def test_each_model_of_the_catalogue_that_numbers_are_shipped_for_exists() -> No
         shipped = shipped_thresholds(name, 99.0)
         assert (shipped.threshold_nats, dict(shipped.factors), shipped.source) == (nats, {}, f"shipped for {name}")
     file = catalogue.load()["qwen2.5-coder-0.5b"].file_name
-    assert shipped_thresholds(file, 99.0) == shipped_thresholds("qwen2.5-coder-0.5b", 99.0)
+    assert shipped_thresholds(f"models/{file}", 99.0) == shipped_thresholds("qwen2.5-coder-0.5b", 99.0)
     assert shipped_thresholds("another", 99.0).threshold_nats == 99.0
 
 
