@@ -20,7 +20,8 @@ from dsassist_train.corpus.projects import find_projects
 from dsassist_train.corpus.related import related_files
 from dsassist_train.corpus.similar import NearDuplicates, Windows, signature
 from dsassist_train.corpus.spans import spans_of
-from dsassist_train.packing.folder import ARGUMENT, BLOCK, CALL
+from dsassist_train.corpus.writing import write_corpus
+from dsassist_train.packing.folder import ARGUMENT, BLOCK, CALL, CorpusFolder
 
 _MIT = (Path(__file__).parents[2] / "LICENSE").read_text(encoding="utf-8")
 _GPL = "GNU GENERAL PUBLIC LICENSE\nVersion 3, 29 June 2007\n\nEveryone is permitted to copy ..."
@@ -318,6 +319,31 @@ def test_of_a_single_project_files_are_held_out(tmp_path: Path) -> None:
     assert not splits["train"] & splits["valid"]
 
 
+@pytest.mark.usefixtures("_small")
+def test_of_a_single_project_a_file_knows_those_that_it_imports_of_its_split(tmp_path: Path) -> None:
+    """Files that are held out stood between the others, and hid what lay behind them."""
+    pytest.importorskip("tokenizers", reason="the extra `train` is not installed (tokenizers)")
+    imported = {f"m{i:02}.py": f"m{(i + 25) % 50:02}" for i in range(50)}
+    files = {
+        path.removesuffix(".py"): f"import {name}\n\n\n{_code(int(name[1:]), 4)}" for path, name in imported.items()
+    }
+    texts = _collect(_project(tmp_path, "mine", **_py(**files)))
+    write_corpus(texts, tmp_path / "corpus", 1024, None, lambda _: None)
+    documents = CorpusFolder(tmp_path / "corpus").documents
+    numbers = {document.path: i for i, document in enumerate(documents)}
+    for document in documents:
+        number = numbers[f"{imported[document.path]}.py"]
+        assert (number in document.related) == (documents[number].split == document.split)
+
+
+@pytest.mark.usefixtures("_small")
+def test_a_project_to_hold_out_is_known_by_its_name_as_a_person_writes_it(tmp_path: Path) -> None:
+    _project(tmp_path, "my-held", **_py(a=_code(1)))
+    _project(tmp_path, "other", **_py(a=_code(2)))
+    texts = _collect(tmp_path, held_out=("My_Held",))
+    assert {(file.project, split) for file, split in texts.files} == {("my-held", "valid"), ("other", "train")}
+
+
 def test_a_corpus_too_small_is_refused_with_the_numbers(tmp_path: Path) -> None:
     _project(tmp_path, "one", **_py(a=_code(1)), README__dot__md="x")
     _project(tmp_path, "two", **_py(a=_code(2)))
@@ -436,6 +462,11 @@ def _with(*more: str) -> Callable[[Path, Path], tuple[str, ...]]:
             lambda sources, _: (str(sources), "--out", str(sources), "--held-out", "held"),
             r"something else than a corpus",
         ),
+        (
+            lambda sources, _: (str(sources), "--out", str(sources / "held" / "LICENSE"), "--held-out", "no-matter"),
+            r"LICENSE holds something else than a corpus",  # before any source is read
+        ),
+        (_with("--vocab", "/no/such/model.gguf", "--held-out", "no-matter"), r"/no/such/model\.gguf"),
     ],
 )
 def test_bad_arguments_are_told_in_one_sentence(

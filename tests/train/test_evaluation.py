@@ -12,7 +12,7 @@ import pytest
 from dsassist_runtime.api import ContinuationScore, ContinuationsRequest, EditScore, ScoreRequest
 from dsassist_runtime.errors import DsassistError, RequestRefused
 from dsassist_runtime.testing import ScriptedEngine
-from dsassist_train import evaluation
+from dsassist_train.evaluation import command
 from dsassist_train.evaluation.bits import bits_per_byte
 from dsassist_train.evaluation.infill import draw_holes, hole_request, infill_figures
 from dsassist_train.evaluation.preference import preference_figures
@@ -116,8 +116,8 @@ def test_the_original_is_preferred_by_a_model_that_knows_it(held_out: HeldOut) -
 
 def _run(*arguments: str) -> int:
     parser = argparse.ArgumentParser()
-    evaluation.add_arguments(parser)
-    return evaluation.run(parser.parse_args(arguments))
+    command.add_arguments(parser)
+    return command.run(parser.parse_args(arguments))
 
 
 @pytest.mark.slow

@@ -134,6 +134,14 @@ def test_a_tokenizer_of_another_size_is_refused(vocabulary, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_folder_that_cannot_be_made_is_told(vocabulary, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(NotDone, match=r"cannot write .*file/.*: file exists"):
+        export_gguf(
+            model_of(CONFIG, vocabulary), gguf_metadata(vocabulary), tmp_path / "file" / "m", "Q8_0", name="test"
+        )
+
+
 def test_quantisations_are_named_in_any_case():
     assert quant_of("q4_k_m") == "Q4_K_M"
     with pytest.raises(DsassistError, match=f"'Q3' to export to; choose of {', '.join(QUANTS)}"):

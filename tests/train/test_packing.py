@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from itertools import islice
+from multiprocessing import active_children
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -184,6 +187,22 @@ def test_the_number_of_workers_changes_nothing(corpus: CorpusFolder) -> None:
     )
 
 
+def test_an_interrupt_that_reaches_the_workers_ends_none(corpus: CorpusFolder) -> None:
+    """Ctrl-C is sent to all processes of a terminal, and the step that a run finishes may need more of them."""
+    together = sequences(corpus.path, 128, 5, n_workers=1)
+    first = next(together)
+    for worker in active_children():
+        assert worker.pid is not None
+        os.kill(worker.pid, signal.SIGINT)
+    alone = list(islice(sequences(corpus.path, 128, 5), 4000))
+    assert len({packed.position >> 20 for packed in alone}) > 4, "more groups than are packed ahead"
+    try:
+        rest = list(islice(together, 3999))
+    except KeyboardInterrupt:  # a worker's own is handed on with its result, and would end pytest
+        pytest.fail("a worker was interrupted")
+    assert [packed.position for packed in alone] == [packed.position for packed in (first, *rest)]
+
+
 def test_seeds_and_epochs_differ(corpus: CorpusFolder) -> None:
     def epoch(seed: int, number: int) -> list[bytes]:
         start = number << 40
@@ -251,7 +270,7 @@ def test_a_sample_reads_as_the_runtime_asks(
     corpus: CorpusFolder, tokenizer: TextTokenizer, tmp_path: Path, order: str
 ) -> None:
     """Its tokens up to the cursor are the prompt of `dsassist.completion` at that cursor, token for token."""
-    text = next(text for _, text in corpus.texts("train", "python") if len(text) < 5000 and "return self._" in text)
+    text = next(text for _, text in corpus.texts("train") if len(text) < 5000 and "return self._" in text)
     cursor = text.index("return self._") + len("return self._")
     line_end = text.index("\n", cursor)  # nothing of the line stands right of the cursor
     prompt = prompt_at(text[:cursor], text[line_end:], 100_000)

@@ -14,7 +14,7 @@ from dsassist_train.architecture import ModelConfig  # noqa: E402
 from dsassist_train.checkpoint import LAST, STABLE, load_checkpoint, load_model, save_checkpoint  # noqa: E402
 from dsassist_train.optimizers import orthogonalized  # noqa: E402
 from dsassist_train.settings import TrainingSettings  # noqa: E402
-from dsassist_train.training import Diverged, Trainer, fit, resumed  # noqa: E402
+from dsassist_train.training import Diverged, Trainer, fit  # noqa: E402
 
 CPU = torch.device("cpu")
 CONFIG = ModelConfig(
@@ -69,7 +69,8 @@ def test_an_interrupted_run_equals_an_uninterrupted_one_bit_for_bit(precision, s
     results = []
     for n_steps in (1, 2, 3, 1000):  # a new process each time would know no more than this trainer does
         part = trainer_on(small_corpus, settings)
-        assert resumed(part, tmp_path / "parts" / LAST) == bool(results)
+        if results:
+            part.restore(load_checkpoint(tmp_path / "parts" / LAST), tmp_path / "parts" / LAST)
         results += run(part, tmp_path / "parts", n_steps)[1]
     assert [result.length for result in results] == [64, 64, 128, 128, 256, 256, 256, 256]
     one, two = (load_checkpoint(tmp_path / name / LAST) for name in ("whole", "parts"))
@@ -138,6 +139,25 @@ def test_the_state_before_the_rate_falls_is_kept_and_goes_on_to_a_larger_total(s
         longer.restore(load_checkpoint(tmp_path / "run" / LAST), tmp_path / "run" / LAST)
 
 
+def test_the_state_at_which_the_rate_falls_goes_on_also_where_that_is_no_multiple_of_a_batch(small_corpus, tmp_path):
+    """It was refused as one whose rate is falling, though all its steps were made before."""
+    settings = replace(SETTINGS, total_tokens=8 * 512 + 300)
+    run(trainer_on(small_corpus, settings), tmp_path / "run", n_steps=6)
+    stable = load_checkpoint(tmp_path / "run" / STABLE)
+    assert (stable.tokens, settings.decay_start) == (5 * 512, 2198)
+    longer = trainer_on(small_corpus, replace(settings, total_tokens=12 * 512))
+    longer.restore(stable, tmp_path / "run" / STABLE)
+    assert longer.step().rate == 1.0
+    with pytest.raises(DsassistError, match="falling already"):
+        longer.restore(load_checkpoint(tmp_path / "run" / LAST), tmp_path / "run" / LAST)
+
+
+@pytest.mark.parametrize("change", [{"lengths": ((0, 63), (1024, 128))}, {"final_length": 16}])
+def test_sequences_too_short_to_pack_are_refused_before_the_first_step(change, small_corpus):
+    with pytest.raises(DsassistError, match=r"sequences of (63|16) tokens are too short, 64 are the least"):
+        trainer_on(small_corpus, replace(SETTINGS, **change))
+
+
 @pytest.mark.parametrize(
     ("settings", "config", "said"),
     [
@@ -191,6 +211,7 @@ def test_the_rate_warms_up_stays_and_falls():
         ({"precision": "f16"}, "choose bf16 or f32"),
         ({"decay_share": 1.5}, "between 0 and 1"),
         ({"batch_tokens": 0}, "batch_tokens is 0"),
+        ({"seed": 1 << 70}, "from 0 to 2"),
     ],
 )
 def test_settings_that_make_no_run_are_refused(change, said):

@@ -82,6 +82,29 @@ def test_a_corpus_becomes_a_model_that_llama_cpp_runs(
         assert model.vocabulary.fim is not None
 
 
+def test_a_run_that_is_stopped_before_its_first_step_says_so_and_goes_on_later(
+    fit: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    stopped = [*fit, "--tokens", "512", "--minutes", "1e-12"]
+    assert run_command([*stopped, "--json"]).exit_code == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["step"], told["is_done"], told["loss"], told["tokens_s"]) == (0, False, None, 0.0)
+    assert run_command(stopped).exit_code == 0
+    assert "step 0, 0 of 512 tokens; no step was made now" in capsys.readouterr().out
+    assert run_command([*fit, "--tokens", "512", "--json"]).exit_code == 0
+    assert json.loads(capsys.readouterr().out)["is_done"]
+
+
+def test_a_log_that_finds_no_room_does_not_end_a_run(
+    fit: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "log.jsonl").symlink_to("/dev/full")  # every write there finds no space left
+    done = run_command([*fit, "--tokens", "5120", "--json"])
+    assert done.exit_code == 0, done.error_message
+    assert json.loads(capsys.readouterr().out)["step"] == 10
+
+
 def test_another_configuration_is_refused(fit: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command([*fit, "--tokens", "512"]).exit_code == 0
     done = run_command([*fit, "--tokens", "512", "--muon-lr", "0.5"])
@@ -101,6 +124,7 @@ def test_another_configuration_is_refused(fit: list[str], tmp_path: Path, capsys
         (["export", "run", "--out", "m.gguf", "--quant", "Q9"], 2, "there is no quantisation 'Q9'"),
         (["export", "run", "--out", "m", "--quant", "F16", "--quant", "Q8_0"], 2, "write {quant} into its name"),
         (["fit", "corpus", "--out", "run", "--lengths", "x"], 2, "'x' is no list of lengths"),
+        (["fit", "corpus", "--out", "run", "--threads", "-1"], 2, "'-1' is not allowed"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(

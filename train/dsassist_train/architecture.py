@@ -22,7 +22,20 @@ from torch.nn import functional
 
 from dsassist_runtime.errors import DsassistError
 
-__all__ = ["PLAIN", "ModelConfig", "Operations", "Output", "Routing", "Transformer", "balance_loss", "initialize"]
+__all__ = [
+    "MLP",
+    "PLAIN",
+    "Attention",
+    "MoE",
+    "ModelConfig",
+    "Operations",
+    "Output",
+    "Routing",
+    "Transformer",
+    "balance_loss",
+    "initialize",
+    "loads",
+]
 
 TopkMethod = Literal["greedy", "noaux_tc"]
 

@@ -7,6 +7,7 @@ model with tied embeddings has no `output.weight`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -61,7 +62,8 @@ def export_gguf(
         write_gguf(whole, metadata, tensors)
         quantize(whole, path, quant, n_threads=n_threads)
     finally:
-        whole.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it could never be made
+            whole.unlink()
 
 
 def metadata_of(config: ModelConfig, name: str) -> dict[str, MetaValue]:

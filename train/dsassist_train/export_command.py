@@ -58,11 +58,12 @@ def run(args: argparse.Namespace) -> int:
     model, checkpoint = load_model(path)
     tokenizer = path.parent / "tokenizer.json"
     _check_tokenizer(tokenizer, checkpoint.tokenizer, path)
+    vocabulary = gguf_metadata(tokenizer)
     for quant in quants:
         target = Path(args.out.replace("{quant}", quant.lower()))
         export_gguf(
             model,
-            gguf_metadata(tokenizer),
+            vocabulary,
             target,
             quant,
             name=args.name or path.resolve().parent.name,

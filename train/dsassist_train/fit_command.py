@@ -9,10 +9,11 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dsassist.bench.arguments import whole_number
 from dsassist_runtime.errors import DsassistError, NotDone
 from dsassist_train.settings import TrainingSettings
 
@@ -28,6 +29,7 @@ DESCRIPTION = (
     "learning rate begins to fall. Ctrl-C ends the step, saves, and stops."
 )
 _LOG_EVERY = 10  # steps
+_MOST_THREADS = 1024
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run's folder")
     parser.add_argument("--config", type=Path, metavar="FILE", help="sizes, as in DeepSeek-V2's config.json")
     parser.add_argument("--minutes", type=float, metavar="N", help="stop after so long; the same command goes on")
-    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: one a core)")
+    parser.add_argument(
+        "--threads", type=whole_number(_MOST_THREADS), metavar="N", help="CPU threads (default: one a core)"
+    )
     parser.add_argument("--device", choices=("cpu", "cuda"), help="where to train (default: a GPU where there is one)")
     parser.add_argument("--save-every", type=float, default=10, metavar="MIN", help="minutes between checkpoints (10)")
     settings = parser.add_argument_group("settings of a new run")
@@ -82,8 +86,8 @@ def run(args: argparse.Namespace) -> int:
 
     from dsassist import output
     from dsassist_train.checkpoint import LAST
-    from dsassist_train.speed import flops_per_token, keep_memory, peak_flops
-    from dsassist_train.training import fit, resumed
+    from dsassist_train.speed import keep_memory, peak_flops
+    from dsassist_train.training import fit
 
     if args.device == "cuda" and not torch.cuda.is_available():
         raise DsassistError("PyTorch finds no GPU here (--device cuda); leave the option out to train on the CPU")
@@ -92,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
         torch.set_num_threads(args.threads)
     device = torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     trainer = _trainer(args, device)
-    if resumed(trainer, args.out / LAST):
+    if trainer.step_number:
         output.notice(f"going on behind step {trainer.step_number:,}, at {trainer.tokens:,} tokens")
     _keep_tokenizer(args.corpus, args.out)
     total = trainer.settings.total_tokens
@@ -104,13 +108,13 @@ def run(args: argparse.Namespace) -> int:
     dtype = torch.bfloat16 if trainer.settings.precision == "bf16" else torch.float32
     peak = peak_flops(device, dtype)
     meter = _Meter(trainer)
-    with _stop_signals() as stopped, _progress(trainer) as show, _log(args.out) as write:
+    with _stop_signals() as stopped, _progress(trainer) as show:
 
         def on_step(result: StepResult) -> None:
             meter.add(result)
             show(result, meter.tokens_s)
             if result.step % _LOG_EVERY == 0:
-                write(result, meter.tokens_s)
+                _log(args.out, result, meter.tokens_s)
 
         deadline = time.monotonic() + args.minutes * 60 if args.minutes else float("inf")
         is_done = fit(
@@ -122,32 +126,46 @@ def run(args: argparse.Namespace) -> int:
             save_every_s=args.save_every * 60,
         )
     peak = max(peak, peak_flops(device, dtype))  # of a machine that others use too, the better of two
-    speed = meter.tokens_s * flops_per_token(trainer.config, trainer.settings.length_at(trainer.tokens - 1))
     figures = {
         "step": trainer.step_number,
         "tokens": trainer.tokens,
         "is_done": is_done,
-        "loss": meter.loss,
-        "imbalance": meter.imbalance,
-        "tokens_s": meter.tokens_s,
-        "gflops": speed / 1e9,
-        "peak_gflops": peak / 1e9,
-        "share_of_peak": speed / peak,
+        **_speed(trainer, meter, peak),
         "checkpoint": str(args.out / LAST),
     }
-    if args.json:
-        output.write_line(json.dumps(figures))
-    else:
-        output.write_line(
-            f"step {trainer.step_number:,}, {trainer.tokens:,} of {total:,} tokens, loss {meter.loss:.3f} nats, "
-            f"{meter.tokens_s:,.0f} tokens/s\n{speed / 1e9:,.0f} GFLOP/s, {speed / peak:.0%} of the "
-            f"{peak / 1e9:,.0f} that a matrix product reaches here\n{args.out / LAST}"
-        )
+    output.write_line(json.dumps(figures) if args.json else _report(figures, total))
     return 130 if stopped else 0
 
 
+def _speed(trainer: Trainer, meter: _Meter, peak: float) -> dict[str, float | None]:
+    """What this sitting did; where it made no step, there is nothing to tell of loss and balance."""
+    from dsassist_train.speed import flops_per_token
+
+    last = meter.last
+    flops = meter.tokens_s * flops_per_token(trainer.config, last.length) if last else 0.0
+    return {
+        "loss": meter.loss,
+        "imbalance": last.imbalance if last else None,
+        "tokens_s": meter.tokens_s,
+        "gflops": flops / 1e9,
+        "peak_gflops": peak / 1e9,
+        "share_of_peak": flops / peak,
+    }
+
+
+def _report(figures: dict[str, Any], total: int) -> str:
+    place = f"step {figures['step']:,}, {figures['tokens']:,} of {total:,} tokens"
+    if figures["loss"] is None:
+        return f"{place}; no step was made now\n{figures['checkpoint']}"
+    return (
+        f"{place}, loss {figures['loss']:.3f} nats, {figures['tokens_s']:,.0f} tokens/s\n"
+        f"{figures['gflops']:,.0f} GFLOP/s, {figures['share_of_peak']:.0%} of the {figures['peak_gflops']:,.0f} that a "
+        f"matrix product reaches here\n{figures['checkpoint']}"
+    )
+
+
 def _trainer(args: argparse.Namespace, device: Any) -> Trainer:
-    """A trainer with the settings of the run that is there, or of a new one; options that are named take precedence."""
+    """The run that is there as it stands, or a new one; options that are named take precedence over its settings."""
     from dsassist_train.architecture import ModelConfig
     from dsassist_train.checkpoint import LAST, load_checkpoint
     from dsassist_train.packing.folder import CorpusFolder
@@ -158,12 +176,14 @@ def _trainer(args: argparse.Namespace, device: Any) -> Trainer:
         for field in dataclasses.fields(TrainingSettings)
         if (value := getattr(args, field.name, None)) is not None
     }
-    n_vocab = len(CorpusFolder(args.corpus).vocabulary.pieces)
+    n_vocab = CorpusFolder(args.corpus).vocabulary.n_vocab
     config = config_from_file(args.config, n_vocab) if args.config else None
     if (args.out / LAST).exists():
         before = load_checkpoint(args.out / LAST)
         settings = dataclasses.replace(before.settings, **named)
-        return Trainer(args.corpus, config or before.config, settings, device, n_workers=_workers(device))
+        trainer = Trainer(args.corpus, config or before.config, settings, device, n_workers=_workers(device))
+        trainer.restore(before, args.out / LAST)
+        return trainer
     named.setdefault("precision", _precision(device))
     settings = TrainingSettings(**named)
     longest = max(settings.final_length, *(length for _, length in settings.lengths))
@@ -200,19 +220,19 @@ def _keep_tokenizer(corpus: Path, folder: Path) -> None:
 
 
 class _Meter:
-    """Means over this sitting."""
+    """Means over this sitting, from its first step on."""
 
     def __init__(self, trainer: Trainer) -> None:
         self._first = trainer.tokens
         self._started = time.perf_counter()
-        self.loss = self.imbalance = float("nan")
         self.tokens_s = 0.0
+        self.loss: float | None = None
+        self.last: StepResult | None = None
 
     def add(self, result: StepResult) -> None:
         self.tokens_s = (result.tokens - self._first) / (time.perf_counter() - self._started)
-        is_first = self.loss != self.loss
-        self.loss = result.loss if is_first else 0.95 * self.loss + 0.05 * result.loss
-        self.imbalance = result.imbalance
+        self.loss = result.loss if self.loss is None else 0.95 * self.loss + 0.05 * result.loss
+        self.last = result
 
 
 @contextmanager
@@ -254,13 +274,9 @@ def _progress(trainer: Trainer) -> Iterator[Any]:
         yield show
 
 
-@contextmanager
-def _log(folder: Path) -> Iterator[Any]:
+def _log(folder: Path, result: StepResult, tokens_s: float) -> None:
     """`log.jsonl`: a line now and then, for curves."""
-    with (folder / "log.jsonl").open("a", encoding="utf-8") as file:
-
-        def write(result: StepResult, tokens_s: float) -> None:
-            file.write(json.dumps({**result._asdict(), "tokens_s": round(tokens_s, 1)}) + "\n")
-            file.flush()
-
-        yield write
+    line = json.dumps({**result._asdict(), "tokens_s": round(tokens_s, 1)})
+    # A full disk does not end a run, and the next checkpoint tells of it.
+    with suppress(OSError), (folder / "log.jsonl").open("a", encoding="utf-8") as file:
+        file.write(f"{line}\n")

@@ -173,7 +173,10 @@ def _experts(x: Tensor, weights: Tensor, chosen: Tensor, gate_up: Tensor, down: 
 
 
 class _Experts(Function):
-    """All experts of a layer in three grouped products; the weight is multiplied in where rows are narrowest."""
+    """All experts of a layer in two grouped products, and four on the way back.
+
+    The weight is multiplied in where rows are narrowest.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weights: Tensor, chosen: Tensor, gate_up: Tensor, down: Tensor) -> Tensor:

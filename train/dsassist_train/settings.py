@@ -47,6 +47,8 @@ class TrainingSettings:
         for name in ("total_tokens", "batch_tokens", "micro_tokens", "final_length", "muon_lr", "adamw_lr"):
             if not getattr(self, name) > 0:
                 raise DsassistError(f"{name} is {getattr(self, name)}, and must be more than 0")
+        if not 0 <= self.seed < 1 << 63:
+            raise DsassistError(f"seed is {self.seed}, and must be a whole number from 0 to 2**63 - 1")
         if not 0.0 <= self.decay_share <= 1.0:
             raise DsassistError(f"decay_share is {self.decay_share}, and must be between 0 and 1")
         if [start for start, _ in self.lengths] != sorted({start for start, _ in self.lengths}) or self.lengths[0][0]:
@@ -67,6 +69,14 @@ class TrainingSettings:
         if tokens < self.decay_start:
             return warm
         return warm * max(self.total_tokens - tokens, 0) / max(self.total_tokens - self.decay_start, 1)
+
+    def has_fallen(self, tokens: int, length: int) -> bool:
+        """Was the rate falling in the step that ended at so many tokens, with sequences of this length?"""
+        return tokens > 0 and tokens - self.step_tokens(length) >= self.decay_start
+
+    def step_tokens(self, length: int) -> int:
+        """How many tokens a step takes, in sequences of this length."""
+        return self.batch_tokens // length * length
 
     def length_at(self, tokens: int) -> int:
         """The length of the sequences of that step."""

@@ -80,7 +80,7 @@ class Marks:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What each token id stands for, of which file it is, and its marks."""
+    """What each token id stands for, and which ones are marks."""
 
     pieces: tuple[bytes, ...]
     marks: Marks

@@ -17,14 +17,14 @@ from torch import Tensor
 
 from dsassist_runtime.errors import DsassistError, NotDone
 from dsassist_train.architecture import ModelConfig, Routing, Transformer, balance_loss, initialize, loads
-from dsassist_train.checkpoint import LAST, STABLE, Checkpoint, load_checkpoint, save_checkpoint
+from dsassist_train.checkpoint import LAST, STABLE, Checkpoint, save_checkpoint
 from dsassist_train.fused import operations_for
 from dsassist_train.losses import chunked_cross_entropy
 from dsassist_train.optimizers import Optimizer
-from dsassist_train.packing import Packed, next_group, sequences
+from dsassist_train.packing import LEAST_LENGTH, Packed, next_group, sequences
 from dsassist_train.settings import TrainingSettings
 
-__all__ = ["Diverged", "StepResult", "Trainer", "fit"]
+__all__ = ["Diverged", "StepResult", "Trainer", "config_from_file", "fit"]
 
 _MOST_GRADIENT = 1.0
 
@@ -51,6 +51,12 @@ class Trainer:
         self, corpus: Path, config: ModelConfig, settings: TrainingSettings, device: torch.device, *, n_workers: int = 0
     ) -> None:
         """A new run; `restore` makes it another."""
+        shortest = min(settings.final_length, *(length for _, length in settings.lengths))
+        if shortest < LEAST_LENGTH:
+            raise DsassistError(
+                f"sequences of {shortest} tokens are too short, {LEAST_LENGTH} are the least; raise --lengths or "
+                "--final-length"
+            )
         self.config, self.settings, self.device = config, settings, device
         self.model = Transformer(config)
         initialize(self.model, settings.seed)
@@ -59,7 +65,7 @@ class Trainer:
         self._operations = operations_for(device)
         self._dtype = torch.bfloat16 if settings.precision == "bf16" else torch.float32
         self._corpus, self._n_workers = corpus, n_workers
-        self._fingerprint, self._tokenizer = fingerprint(corpus), _sha256(corpus / "tokenizer.json")
+        self._fingerprint, self._tokenizer = _fingerprint(corpus), _sha256(corpus / "tokenizer.json")
         self.step_number = self.tokens = self._position = self._length = 0
         self._data: Iterator[Packed] | None = None
 
@@ -70,9 +76,10 @@ class Trainer:
         total = counted.sum().clamp(min=1)
         loss = torch.zeros((), device=self.device)
         load = torch.zeros(self.config.n_moe_layers, self.config.n_routed_experts, device=self.device)
-        for part in torch.arange(len(tokens)).split(max(self.settings.micro_tokens // length, 1)):
-            rows = slice(int(part[0]), int(part[-1]) + 1)
-            share = len(part) / len(tokens)
+        n_rows = max(self.settings.micro_tokens // length, 1)
+        for start in range(0, len(tokens), n_rows):
+            rows = slice(start, start + n_rows)
+            share = len(tokens[rows]) / len(tokens)
             told, routing = self._pass(tokens[rows], counted[rows], counted[rows].sum() / total, share)
             loss += told
             load += torch.stack([loads(each.chosen, self.config).sum(0) for each in routing])
@@ -110,7 +117,7 @@ class Trainer:
             self._data = sequences(
                 self._corpus, length + 1, self.settings.seed, self._position, n_workers=self._n_workers
             )
-        rows = [next(self._data) for _ in range(max(self.settings.batch_tokens // length, 1))]
+        rows = [next(self._data) for _ in range(self.settings.batch_tokens // length)]
         self._position = rows[-1].position
         tokens = torch.from_numpy(np.stack([row.tokens for row in rows])).to(self.device, torch.int64)
         return tokens, torch.from_numpy(np.stack([row.mask for row in rows])[:, 1:]).to(self.device)
@@ -158,8 +165,9 @@ class Trainer:
                 f"{where} was trained with another configuration ({', '.join(differing)} differ); leave those options "
                 "out, or begin in another folder"
             )
-        if self.settings.total_tokens != checkpoint.settings.total_tokens and (
-            checkpoint.tokens > min(checkpoint.settings.decay_start, self.settings.decay_start)
+        if self.settings.total_tokens != checkpoint.settings.total_tokens and any(
+            settings.has_fallen(checkpoint.tokens, checkpoint.length)
+            for settings in (checkpoint.settings, self.settings)
         ):
             raise DsassistError(
                 f"the learning rate of {where} is falling already, or would be; its total stays "
@@ -220,15 +228,7 @@ def _saved(trainer: Trainer, path: Path, on_warning: Callable[[str], None]) -> b
     return True
 
 
-def resumed(trainer: Trainer, path: Path) -> bool:
-    """Go on from the checkpoint, if there is one."""
-    if not path.exists():
-        return False
-    trainer.restore(load_checkpoint(path), path)
-    return True
-
-
-def fingerprint(corpus: Path) -> str:
+def _fingerprint(corpus: Path) -> str:
     """What a corpus is known by: its list of documents and the number of its tokens."""
     try:
         return f"{_sha256(corpus / 'documents.json')}:{(corpus / 'tokens.bin').stat().st_size}"

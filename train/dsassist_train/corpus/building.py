@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from dsassist.globs import is_excluded
 from dsassist_runtime.errors import DsassistError
 from dsassist_train.corpus.files import LeftOut, SourceText, read_source_text
 from dsassist_train.corpus.licences import UNKNOWN, is_permissive
-from dsassist_train.corpus.projects import Project, find_projects
+from dsassist_train.corpus.projects import Project, find_projects, plain_name
 from dsassist_train.corpus.similar import NearDuplicates, Windows, signature
 from dsassist_train.packing.folder import Split
 
@@ -75,6 +75,7 @@ class CorpusTexts:
 
 def collect(wanted: Wanted, progress: Callable[[str], None]) -> CorpusTexts:
     """Read the folders and choose. `DsassistError` where a held-out project is missing or too little is left."""
+    wanted = replace(wanted, held_out=tuple(map(plain_name, wanted.held_out)))
     found: list[Project] = []
     for folder in wanted.folders:
         progress(f"looking for projects in {folder}")
@@ -188,6 +189,7 @@ def _hold_out_files_of_one(texts: CorpusTexts) -> None:
             texts.files[i] = (file, "valid")
             held.n_files += 1
             held.n_bytes += len(file.text.encode())
+    texts.files.sort(key=lambda each: each[1] != "valid")  # those of a split together, as those of whole projects are
     one.n_files -= held.n_files
     one.n_bytes -= held.n_bytes
     texts.projects.append(held)

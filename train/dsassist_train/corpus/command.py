@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
 
     from dsassist.output import notice, write_line
     from dsassist_train.corpus.building import Wanted, collect
-    from dsassist_train.corpus.writing import write_corpus
+    from dsassist_train.corpus.writing import check_target, write_corpus
     from dsassist_train.tokenizer import require_tokenizers
 
     require_tokenizers()
@@ -74,10 +74,11 @@ def run(args: argparse.Namespace) -> int:
         languages=_languages(args.languages),
         exclude=tuple(args.exclude),
     )
-    texts = collect(wanted, notice)
-    figures = write_corpus(texts, args.out.resolve(), args.vocab_size, _model(args.vocab), notice)
+    folder, model = args.out.resolve(), _model(args.vocab)
+    check_target(folder)
+    figures = write_corpus(collect(wanted, notice), folder, args.vocab_size, model, notice)
     if args.json:
-        write_line(json.dumps({"folder": str(args.out.resolve())} | figures, indent=2))
+        write_line(json.dumps({"folder": str(folder)} | figures, indent=2))
         return 0
     for line in _report(figures):
         write_line(line)
@@ -94,13 +95,10 @@ def _report(figures: dict[str, Any]) -> Iterator[str]:
         for language, row in rows.items():
             per_token = row["bytes"] / max(1, row["tokens"])
             yield f"{split:<8}{language:<14}{row['files']:>9,}{row['bytes']:>14,}{row['tokens']:>13,}  {per_token:.2f}"
-    licences: Counter[str] = Counter()
-    for project in figures["projects"]:
-        licences[project["licence"] or "unknown"] += 1
+    licences = Counter(project["licence"] or "unknown" for project in figures["projects"])
     yield f"projects: {len(figures['projects'])}; " + ", ".join(f"{name} {n}" for name, n in licences.most_common(12))
     if held_out := [project["project"] for project in figures["projects"] if project["split"] == "valid"]:
-        how = "files of" if figures["held_out_by_file"] else ""
-        yield f"held out: {how} {', '.join(held_out)}".replace(":  ", ": ")
+        yield f"held out: {'files of ' if figures['held_out_by_file'] else ''}{', '.join(held_out)}"
     if figures["projects_left_out"]:
         reasons = Counter(project["left_out"] for project in figures["projects_left_out"])
         yield "projects left out: " + ", ".join(f"{reason} {n:,}" for reason, n in reasons.most_common())

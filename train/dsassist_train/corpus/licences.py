@@ -162,7 +162,7 @@ def in_words(name: str) -> str:
 def licence_of_text(text: str) -> str:
     """The licences whose own words a text holds, all of which have to hold; `UNKNOWN` if it is none."""
     plain = " ".join(re.sub(r"[*#/\"'“”]", " ", text).lower().split())
-    found = [name for name, phrases in _PHRASES if all(phrase.replace('"', " ") in plain for phrase in phrases)]
+    found = [name for name, phrases in _PHRASES if all(phrase in plain for phrase in phrases)]
     implied = {other for name in found for other in _IMPLIED.get(name, ())}
     return joined(name for name in found if name not in implied)
 

@@ -19,7 +19,7 @@ from typing import Any
 from dsassist.index.files import is_indexed_path, workspace_files
 from dsassist_train.corpus.licences import UNKNOWN, in_words, is_spdx, joined, licence_of_text
 
-__all__ = ["Project", "find_projects"]
+__all__ = ["Project", "find_projects", "plain_name"]
 
 _ROOT_FILES = (
     "PKG-INFO",
@@ -92,7 +92,7 @@ def _distribution(info: Path) -> Project:
     )
     texts = [root / path for path in paths if path.startswith(f"{info.name}/") and _is_licence(root / path)]
     name = str(metadata.get("Name") or info.name.split("-")[0])
-    return Project(_plain(name), root, _licence_of_metadata(metadata, texts), files)
+    return Project(plain_name(name), root, _licence_of_metadata(metadata, texts), files)
 
 
 def _tree(folder: Path, name: str) -> Project:
@@ -122,7 +122,7 @@ def _licence_of_metadata(metadata: Any, texts: list[Path]) -> str:
         each.rpartition("::")[2].strip() for each in metadata.get_all("Classifier", []) if "License ::" in each
     ]
     named = in_words(named) if len(named) < 80 else licence_of_text(named)
-    return found or joined([named]) or joined(in_words(each) for each in classifiers)
+    return found or named or joined(in_words(each) for each in classifiers)
 
 
 def _licence_of_tree(folder: Path) -> str:
@@ -163,15 +163,15 @@ def _named(folder: Path) -> str:
     if not isinstance(name, str):
         table = _toml(folder / "pyproject.toml").get("project", {})
         name = table.get("name") if isinstance(table, dict) else None
-    return _plain(name if isinstance(name, str) and name else _VERSION.sub("", folder.name))
+    return plain_name(name if isinstance(name, str) and name else _VERSION.sub("", folder.name))
 
 
 def _node_name(folder: Path) -> str:
     name = _json(folder / "package.json").get("name")
-    return _plain(name if isinstance(name, str) and name else folder.name)
+    return plain_name(name if isinstance(name, str) and name else folder.name)
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """As PyPI compares names; of npm's the scope stays."""
     return _NO_NAME.sub("-", name.lower()).strip("-")
 

@@ -24,9 +24,9 @@ def related_files(files: Sequence[SourceText]) -> list[tuple[int, ...]]:
     """For each file of one project the indices of at most six others, the nearest first."""
     index = {file.path: i for i, file in enumerate(files)}
     by_key: dict[str, list[str]] = defaultdict(list)
-    beside: dict[str, list[int]] = defaultdict(list)
+    beside: dict[tuple[str, str], list[int]] = defaultdict(list)
     for i, file in enumerate(files):
-        beside[posixpath.dirname(file.path)].append(i)
+        beside[_place(file)].append(i)
         by_key[module_key(file.path)].append(file.path)
     found = []
     for i, file in enumerate(files):
@@ -38,8 +38,12 @@ def related_files(files: Sequence[SourceText]) -> list[tuple[int, ...]]:
             lambda keys: {key: by_key.get(key, []) for key in keys},
         )
         imported = [index[each.path] for each in meant if each.path in index]
-        neighbours = [j for j in beside[posixpath.dirname(file.path)] if files[j].language == file.language]
-        near = neighbours.index(i) if i in neighbours else 0
+        neighbours = beside[_place(file)]
+        near = neighbours.index(i)
         neighbours = neighbours[near + 1 : near + 3] + neighbours[max(0, near - 2) : near]
         found.append(tuple(dict.fromkeys(j for j in (*imported, *neighbours) if j != i))[:_MOST])
     return found
+
+
+def _place(file: SourceText) -> tuple[str, str]:
+    return posixpath.dirname(file.path), file.language

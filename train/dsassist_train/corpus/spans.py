@@ -26,9 +26,8 @@ _BYTES_PER_SPAN = 400  # of a kind, on average: there are far more than are ever
 
 def spans_of(language: str, data: bytes, draw: Random) -> list[Span]:
     """Some of each kind in UTF-8 `data`, in the order of their starts; which ones `draw` decides."""
-    loaded, query = grammar(language), _query(language)
-    tree = parse_bytes(language, data)
-    if loaded is None or query is None or tree is None:
+    query, tree = _query(language), parse_bytes(language, data)
+    if query is None or tree is None:
         return []
     from tree_sitter import QueryCursor
 

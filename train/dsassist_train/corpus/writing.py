@@ -20,7 +20,7 @@ from dsassist_train.corpus.building import CorpusTexts
 from dsassist_train.corpus.files import SourceText
 from dsassist_train.corpus.related import related_files
 from dsassist_train.corpus.spans import spans_of
-from dsassist_train.packing.folder import SPLITS, Document, Split, span_dtype
+from dsassist_train.packing.folder import FORMAT, SPLITS, Document, Split, span_dtype, token_dtype
 from dsassist_train.tokenizer import (
     TextTokenizer,
     differing_text,
@@ -30,9 +30,8 @@ from dsassist_train.tokenizer import (
     train_tokenizer,
 )
 
-__all__ = ["CorpusFigures", "write_corpus"]
+__all__ = ["CorpusFigures", "check_target", "write_corpus"]
 
-_FORMAT = 1
 _BATCH = 256
 _COMPARED = 400  # texts of which llama.cpp must give the same ids
 _COMPARED_CHARACTERS = 4_000
@@ -40,12 +39,18 @@ _COMPARED_CHARACTERS = 4_000
 CorpusFigures = dict[str, Any]
 
 
+def check_target(folder: Path) -> None:
+    """`DsassistError` unless a corpus may be written here: in a new or empty folder, or in place of an older corpus."""
+    is_free = folder.is_dir() and (not any(folder.iterdir()) or (folder / "documents.json").is_file())
+    if folder.exists() and not is_free:
+        raise DsassistError(f"{folder} holds something else than a corpus; name another folder with --out")
+
+
 def write_corpus(
     texts: CorpusTexts, folder: Path, n_vocab: int, vocabulary_of: Path | None, progress: Callable[[str], None]
 ) -> CorpusFigures:
-    """Write `folder`, which must not hold anything but an older corpus; returns what `sources.json` says."""
-    if folder.exists() and any(folder.iterdir()) and not (folder / "documents.json").is_file():
-        raise DsassistError(f"{folder} holds something else than a corpus; name another folder with --out")
+    """Write `folder`, which `check_target` must let pass; returns what `sources.json` says."""
+    check_target(folder)
     made = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(made, ignore_errors=True)
     try:
@@ -91,7 +96,7 @@ def _write_documents(
 ) -> list[Document]:
     import numpy as np
 
-    dtype = np.dtype("<u2" if tokenizer.vocabulary.dtype == "uint16" else "<u4")
+    dtype = token_dtype(tokenizer.vocabulary.dtype)
     documents: list[Document] = []
     n_tokens = n_spans = 0
     with (folder / "tokens.bin").open("wb") as tokens_file, (folder / "spans.bin").open("wb") as spans_file:
@@ -120,7 +125,7 @@ def _write_documents(
             if len(documents) % 2000 == 0:
                 progress(f"tokens: {len(documents):,} of {len(texts.files):,} files")
     index = {
-        "format": _FORMAT,
+        "format": FORMAT,
         "dtype": tokenizer.vocabulary.dtype,
         "n_vocab": tokenizer.n_vocab,
         "documents": documents,

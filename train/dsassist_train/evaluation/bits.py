@@ -19,19 +19,24 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[np.float64]
 
-__all__ = ["bits_per_byte"]
+__all__ = ["ContinuationScorer", "bits_per_byte"]
 
 _WINDOW_BYTES = 1_800  # about 500 tokens
 _LEAST_BYTES = 200
 
 
-class _Scorer(Protocol):
+class ContinuationScorer(Protocol):
+    """The one method of a client of the server that bits per byte ask for."""
+
     def continuations(
         self, request: ContinuationsRequest, timeout_s: float | None = None
-    ) -> tuple[ContinuationScore, ...]: ...
+    ) -> tuple[ContinuationScore, ...]:
+        """Log-probabilities of each continuation."""
 
 
-def bits_per_byte(engine: _Scorer, held_out: Sequence[tuple[Document, str]], n_windows: int, seed: int) -> list[Figure]:
+def bits_per_byte(
+    engine: ContinuationScorer, held_out: Sequence[tuple[Document, str]], n_windows: int, seed: int
+) -> list[Figure]:
     """Over all windows and for each project: nothing stands before a window but the beginning of a text."""
     import numpy as np
 
@@ -84,7 +89,7 @@ def _window(text: str, draw: Random) -> str:
     return window
 
 
-def _scored(engine: _Scorer, text: str) -> tuple[float, int]:
+def _scored(engine: ContinuationScorer, text: str) -> tuple[float, int]:
     """Nats and bytes; of a text that is too long for the model, of its first half."""
     try:
         (score,) = engine.continuations(ContinuationsRequest("", (text,)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
 __all__ = ["DESCRIPTION", "HELP", "add_arguments", "run"]
@@ -47,13 +46,9 @@ def run(args: argparse.Namespace) -> int:
     evaluation = Evaluation(args.windows, args.holes, args.functions, args.seed)
     model = resolve(args.model).path
     with sigterm_as_ctrl_c(), private_engine(model) as engine:
-        report = measure(evaluation, corpus, engine, before, _telling(notice))
+        report = measure(evaluation, corpus, engine, before, lambda what: notice(f"measuring: {what}"))
     write_line(report.as_json() if args.json else report.as_table())
     return 0
-
-
-def _telling(notice: Callable[[str], None]) -> Callable[[str], None]:
-    return lambda what: notice(f"measuring: {what}")
 
 
 def _count(text: str) -> int:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from dsassist.bench.report import Figure, Report
-from dsassist_runtime.api import ContinuationScore, ContinuationsRequest, Engine
+from dsassist_runtime.api import Engine
 from dsassist_runtime.errors import DsassistError
-from dsassist_train.evaluation.bits import bits_per_byte
+from dsassist_train.evaluation.bits import ContinuationScorer, bits_per_byte
 from dsassist_train.evaluation.experts import expert_figures
 from dsassist_train.evaluation.infill import draw_holes, infill_figures
 from dsassist_train.evaluation.preference import preference_figures
@@ -18,13 +18,8 @@ from dsassist_train.packing.folder import CorpusFolder
 __all__ = ["Evaluation", "ScoringEngine", "measure"]
 
 
-class ScoringEngine(Engine, Protocol):
+class ScoringEngine(Engine, ContinuationScorer, Protocol):
     """An engine that also scores continuations: a client of the server does."""
-
-    def continuations(
-        self, request: ContinuationsRequest, timeout_s: float | None = None
-    ) -> tuple[ContinuationScore, ...]:
-        """Log-probabilities of each continuation."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +40,7 @@ def measure(
     progress: Callable[[str], None],
 ) -> Report:
     """Measure on the documents of `corpus` that are held out; `DsassistError` where there are none."""
-    held_out = [(document, text) for document, text in corpus.texts("valid")]
+    held_out = list(corpus.texts("valid"))
     if not held_out:
         raise DsassistError(f"nothing is held out of the corpus {corpus.path}; make it anew with --held-out")
     facts = engine.facts()

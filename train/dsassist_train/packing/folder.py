@@ -6,7 +6,7 @@
     tokenizer.json   the vocabulary
     sources.json     for people: the projects with their licences, and what was left out
 
-Written when a corpus is built, which needs grammars; read where a model is trained, which needs numpy alone.
+Written when a corpus is built, which needs grammars; read where a model is trained, which needs none.
 """
 
 from __future__ import annotations
@@ -25,7 +25,19 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["ARGUMENT", "BLOCK", "CALL", "SPLITS", "CorpusFolder", "Document", "Span", "Split", "span_dtype"]
+__all__ = [
+    "ARGUMENT",
+    "BLOCK",
+    "CALL",
+    "FORMAT",
+    "SPLITS",
+    "CorpusFolder",
+    "Document",
+    "Span",
+    "Split",
+    "span_dtype",
+    "token_dtype",
+]
 
 Split = Literal["train", "valid"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -33,7 +45,8 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 CALL, ARGUMENT, BLOCK = 0, 1, 2
 """Kinds of spans: what stands between the brackets of a call, one argument of it, the body of a block."""
 
-_FORMAT = 1
+FORMAT = 1
+"""Of the folder, as `documents.json` states it."""
 
 
 class Span(NamedTuple):
@@ -60,6 +73,13 @@ class Document(NamedTuple):
     first_span: int
     last_span: int
     related: tuple[int, ...]
+
+
+def token_dtype(name: str) -> Any:
+    """Of `tokens.bin`, by its name in `documents.json`."""
+    import numpy as np
+
+    return np.dtype("<u2" if name == "uint16" else "<u4")
 
 
 def span_dtype() -> Any:
@@ -89,10 +109,7 @@ class CorpusFolder:
     @cached_property
     def tokens(self) -> NDArray[np.uint16] | NDArray[np.uint32]:
         """The ids of all documents, `(n_tokens,)`."""
-        import numpy as np
-
-        dtype = "<u2" if self._index["dtype"] == "uint16" else "<u4"
-        found = self._mapped("tokens.bin", np.dtype(dtype))
+        found = self._mapped("tokens.bin", token_dtype(self._index["dtype"]))
         if self.documents and len(found) != self.documents[-1].end:
             raise self._damaged(f"tokens.bin has {len(found)} tokens, and {self.documents[-1].end} are listed")
         if len(self.vocabulary.pieces) != self._index["n_vocab"]:
@@ -118,10 +135,10 @@ class CorpusFolder:
         """The UTF-8 text of one document."""
         return self.vocabulary.decode(self.tokens_of(number).tolist())
 
-    def texts(self, split: Split, language: str = "") -> Iterator[tuple[Document, str]]:
-        """The documents of a split with their texts, of one language where it is named."""
+    def texts(self, split: Split) -> Iterator[tuple[Document, str]]:
+        """The documents of a split with their texts."""
         for number, document in enumerate(self.documents):
-            if document.split == split and language in ("", document.language):
+            if document.split == split:
                 yield document, self.bytes_of(number).decode("utf-8")
 
     @cached_property
@@ -136,7 +153,7 @@ class CorpusFolder:
             ) from None
         except (OSError, ValueError) as error:
             raise self._damaged(f"documents.json cannot be read: {error}") from None
-        if not isinstance(found, dict) or found.get("format") != _FORMAT:
+        if not isinstance(found, dict) or found.get("format") != FORMAT:
             raise self._damaged("documents.json is of another version")
         return found
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from random import Random
-from typing import NamedTuple
 
 from dsassist.completion.window import CHARACTERS_PER_TOKEN
 from dsassist_train.packing.context import context_ids, parts_near
@@ -13,7 +12,7 @@ from dsassist_train.packing.holes import Hole, hole_in
 from dsassist_train.packing.mix import Mix
 from dsassist_train.packing.text import DocumentText, Encode
 
-__all__ = ["LEAST_LENGTH", "Sample", "samples_of"]
+__all__ = ["LEAST_LENGTH", "samples_of"]
 
 LEAST_LENGTH = 64
 """Tokens of a sequence: with fewer, marks and seams leave no room for text."""
@@ -26,19 +25,10 @@ _NEAR_END = 0.7  # of the holes have little behind them: the runtime's prompts h
 _SUFFIX_BYTES = 600
 
 
-class Sample(NamedTuple):
-    """Tokens to train on, in a row in one sequence: the piece `[start, end)` of a document, in bytes."""
-
-    tokens: list[int]
-    document: int
-    start: int
-    end: int
-
-
 def samples_of(
     folder: CorpusFolder, number: int, encode: Encode, length: int, mix: Mix, draw: Random
-) -> Iterator[Sample]:
-    """The samples of document `number`, of at most `length` tokens each, in the order of its text."""
+) -> Iterator[list[int]]:
+    """The samples of document `number`: at most `length` tokens each, in the order of its text."""
     document = DocumentText(folder.tokens_of(number).tolist(), folder.vocabulary, encode)
     spans = folder.spans_of(number)
     start = 0
@@ -61,7 +51,7 @@ def samples_of(
                 break
             own = max(1, own * 3 // 4)  # cut elsewhere, a text may have more tokens than it had
         assert len(tokens) <= length, (len(tokens), length, start, end)
-        yield Sample(tokens, number, start, end)
+        yield tokens
         start = end
 
 

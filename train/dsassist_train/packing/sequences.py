@@ -7,6 +7,7 @@ can pack ahead without changing what comes.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from functools import lru_cache
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dsassist_runtime.errors import DsassistError
 from dsassist_train.packing.folder import CorpusFolder, Split
 from dsassist_train.packing.mix import Mix
-from dsassist_train.packing.samples import LEAST_LENGTH, Sample, samples_of
+from dsassist_train.packing.samples import LEAST_LENGTH, samples_of
 from dsassist_train.tokenizer import TextTokenizer, load_tokenizer
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     Tokens = NDArray[np.int32]
     Mask = NDArray[np.bool_]
 
-__all__ = ["Packed", "group_samples", "next_group", "sequences"]
+__all__ = ["Packed", "next_group", "sequences"]
 
 _GROUP_TOKENS = 1 << 17
 _GROUP_SHIFT, _EPOCH_SHIFT = 20, 40  # a position is epoch, group and sequence in one number
@@ -96,10 +97,10 @@ def next_group(position: int) -> int:
     return position if not within else position - within + (1 << _GROUP_SHIFT)
 
 
-def group_samples(task: _Task) -> list[Sample]:
+def _group_samples(task: _Task) -> list[list[int]]:
     """The samples of a group's documents, a document behind the other."""
     corpus, tokenizer = _corpus(task.folder), _tokenizer(task.folder)
-    found: list[Sample] = []
+    found: list[list[int]] = []
     for number in _groups(task.folder, task.split, task.seed, task.epoch)[task.group]:
         draw = Random(f"{task.seed}:{task.epoch}:{number}")  # noqa: S311  (a sample, not a secret)
         found += samples_of(corpus, number, tokenizer.encode, task.length, task.mix, draw)
@@ -133,8 +134,10 @@ def _packed(tasks: Iterator[_Task], n_workers: int) -> Iterator[tuple[_Task, tup
         for task in tasks:
             yield task, _pack(task)
         return
-    # Forked from a process that trains, a worker would have its threads' locks.
-    pool = ProcessPoolExecutor(n_workers, mp_context=get_context("spawn"))
+    # Forked from a process that trains, a worker would have its threads' locks. Ctrl-C reaches workers too, and a run
+    # that finishes its step needs them.
+    ignored = signal.SIGINT, signal.SIG_IGN
+    pool = ProcessPoolExecutor(n_workers, get_context("spawn"), initializer=signal.signal, initargs=ignored)
     pending: list[tuple[_Task, Future[tuple[Tokens, Mask]]]] = []
     try:
         for task in tasks:
@@ -153,8 +156,8 @@ def _pack(task: _Task) -> tuple[Tokens, Mask]:
     import numpy as np
 
     marks = _corpus(task.folder).vocabulary.marks
-    samples = [sample.tokens for sample in group_samples(task)]
-    bins = _best_fit([len(tokens) for tokens in samples], task.length)
+    samples = _group_samples(task)
+    bins = _best_fit(list(map(len, samples)), task.length)
     Random(f"{task.seed}:{task.epoch}:{task.group}:order").shuffle(bins)  # noqa: S311
     rows = np.full((len(bins), task.length), marks.eot, dtype=np.int32)
     mask = np.zeros((len(bins), task.length), dtype=np.bool_)

@@ -14,7 +14,7 @@ from itertools import accumulate
 
 from dsassist_train.tokenizer import Vocabulary
 
-__all__ = ["DocumentText"]
+__all__ = ["DocumentText", "Encode"]
 
 _SEAM = re.compile(rb"\n(?=[ \t]*[!-~])")
 
