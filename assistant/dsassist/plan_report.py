@@ -63,7 +63,7 @@ class PlanReport:
                     "lanes": machine.disk.lanes,
                 },
             },
-            "plan": {**asdict(plan), "is_streamed": plan.is_streamed},
+            "plan": asdict(plan),
             "notes": self.notes(),
         }
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from dsassist_runtime.version import __version__
 
-__all__ = ["Better", "Figure", "Report", "machine"]
+__all__ = ["Better", "Figure", "Report", "machine", "p95"]
 
 Better = Literal["lower", "higher"]
 
@@ -38,7 +38,7 @@ class Figure:
         """The median, or the sample that 95 in 100 do not exceed."""
         if self.statistic == "median":
             return statistics.median(self.samples)
-        return sorted(self.samples)[math.ceil(0.95 * len(self.samples)) - 1]
+        return p95(self.samples)
 
     @property
     def ok(self) -> bool | None:
@@ -94,6 +94,11 @@ class Report:
             numbers = "  ".join(f"{number:7.2f}" for number in (figure.value, min(figure.samples), max(figure.samples)))
             lines.append(f"{figure.name:{width}}  {numbers}  {bar}  {figure.unit}")
         return "\n".join([*lines, *(f"left out: {reason}" for reason in self.left_out)])
+
+
+def p95(values: Sequence[float]) -> float:
+    """The value that 95 in 100 do not exceed."""
+    return sorted(values)[math.ceil(0.95 * len(values)) - 1]
 
 
 def machine() -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack, closing
 from functools import cache, partial
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dsassist import output
 from dsassist.answers.scores import RememberingEngine, remembering
@@ -23,6 +23,9 @@ from dsassist.review.memory import Memory
 from dsassist.review.plan import Cut
 from dsassist_runtime.api import Engine
 from dsassist_runtime.errors import DsassistError
+
+if TYPE_CHECKING:
+    from dsassist.review.unfinished import GitTree
 
 __all__ = ["run_review"]
 
@@ -105,22 +108,23 @@ def _unfinished(changes: Changes, memory: Memory | None) -> dict[str, Any]:
         return {}
     root, state = changes.root, changes.state
 
+    @cache
+    def git_tree() -> GitTree:
+        from dsassist.review.unfinished import GitTree
+
+        return GitTree(root, tree)
+
     def find_more(files: Sequence[ChangedFile]) -> Sequence[Finding]:
         if memory is not None and state and memory.is_finished(files, changes.moved, state):
             return ()
-        from dsassist.review.unfinished import GitTree, find_unfinished
+        from dsassist.review.unfinished import find_unfinished
 
-        found = tuple(find_unfinished(files, GitTree(root, tree), changes.moved))
+        found = tuple(find_unfinished(files, git_tree(), changes.moved))
         if memory is not None and state and not found:
             memory.note_finished(files, changes.moved, state)
         return found
 
-    def text_of(path: str) -> str | None:
-        from dsassist.review.unfinished import GitTree
-
-        return GitTree(root, tree).texts([path]).get(path)
-
-    return {"find_more": find_more, "text_of": text_of}
+    return {"find_more": find_more, "text_of": lambda path: git_tree().texts([path]).get(path)}
 
 
 def _go_on(loaded: LoadedConfig, changes: Changes, cut: Sequence[Cut]) -> bool:

@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Memory", "Outcome"]
 
-_FOLDERS, _FILES = ("review", "syntax"), ("secrets.py",)
-"""Of `dsassist`: what decides about findings."""
-
 _NOTHING = "nothing"
 
 
@@ -107,7 +104,7 @@ def _of_change(files: Sequence[ChangedFile], moved: Mapping[str, str], state: st
 
 
 def _of_text(kind: str, file: ChangedFile, *more: object) -> bytes:
-    """Without the path, so that a file that is renamed, or that the editor reviewed, is known."""
+    """Without the path, so that a file that is renamed is known."""
     return _digest(kind, file.language, file.source.language, file.source.text, sorted(file.lines), *more)
 
 
@@ -137,8 +134,7 @@ def _reviewer() -> str:
 
 
 def _modules(package: Path) -> list[tuple[str, os.stat_result]]:
-    folders = [str(package / name) for name in _FOLDERS]
-    found = [(path, (package / path).stat()) for path in _FILES]
+    folders, found = [str(package)], []
     while folders:
         with os.scandir(folders.pop()) as entries:  # it brings most of what is asked for along
             for entry in entries:

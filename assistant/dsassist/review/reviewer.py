@@ -197,11 +197,11 @@ class _Run:
         return None if found is None else replace(listing, findings=found)
 
     def remember(self) -> None:
-        """Note what was found in files that are wholly reviewed."""
+        """Note what was found in files that are wholly reviewed and have no secrets."""
         if self.memory is None:
             return
         for number, entries in self.plan.done().items():
-            if number not in self.known:
+            if number not in self.known and not self.texts[self.files[number].path].secrets:
                 tasks = [each for each in entries if not isinstance(each, Skipped)]
                 skipped = tuple(each for each in entries if isinstance(each, Skipped))
                 is_asked = any(task.candidates for task in tasks)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dsassist.review.changes import ChangedFile
-from dsassist.review.passes.paths import is_test_path
 
 if TYPE_CHECKING:
     from dsassist.review.likelihood.site import Family
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["OldLines", "Risk", "risk_of"]
 
 _STRONG: frozenset[Family] = frozenset({"name", "attribute", "comparison", "missing-await"})
-"""Preferred in most of the real fixes that were looked at (docs/review.md: How often it is right)."""
+"""Preferred in most of the real fixes that were looked at."""
 
 _SPEAKING = 10
 """Characters of a line that says something about where it comes from: `else:` stands everywhere."""
@@ -54,6 +53,8 @@ class OldLines:
 
 def risk_of(task: Task, old: OldLines, file_number: int, *, with_candidates: bool) -> Risk:
     """How much a function is worth the time. Without its alternatives, which take time to find, it has none."""
+    from dsassist.review.passes.paths import is_test_path  # brings all passes; of files that are known, none runs
+
     changed = changed_lines_of(task)
     lines = [task.function.source.line_text(line) for line in changed]
     strong: set[int] = set()

@@ -21,9 +21,11 @@ from dsassist.bench.review.injected import InjectedBench, measure_injected
 from dsassist.bench.review.injected_figures import bars_of
 from dsassist.bench.review.injection import draw_bug
 from dsassist.bench.review.prose import ask_in_prose
-from dsassist.bench.review.sources import Alternatives, further, measured
+from dsassist.bench.review.sources import Alternatives, enumerated, further, measured
 from dsassist.bench.review.young import YoungFunction, young_functions
+from dsassist.review.changes import ChangedFile
 from dsassist.review.likelihood.evidence import MEASURED
+from dsassist.review.source import Source
 from dsassist_runtime.api import (
     ChatRequest,
     Edit,
@@ -34,7 +36,7 @@ from dsassist_runtime.api import (
     TokenLogprob,
     TopLogprob,
 )
-from dsassist_runtime.errors import NotDone
+from dsassist_runtime.errors import NotDone, RequestRefused
 from dsassist_runtime.testing import ScriptedEngine, ScriptedStream
 from fim_repository import ACCOUNT, bank_repository, commit, sh
 
@@ -120,6 +122,20 @@ def test_bugs_of_further_families_are_put_in_where_those_are_asked_about(reposit
 
     assert families(measured) <= MEASURED
     assert families(further).isdisjoint(MEASURED)
+
+
+def test_what_the_second_measure_refuses_is_above_no_threshold() -> None:
+    text = "def clamp(value, low, high):\n    return high if value > low else value\n"
+
+    def refuse(_request: ScoreRequest) -> list[EditScore]:
+        raise RequestRefused("the model holds fewer tokens")
+
+    def prefer(request: ScoreRequest) -> list[EditScore]:
+        return [EditScore(edit, (-1.0,), (-1.0,), (-20.0,), (-12.0,)) for edit in request.edits]
+
+    find = enumerated(ScriptedEngine(score=prefer, between=refuse))
+    (found,) = find(ChangedFile("clamp.py", Source(text), frozenset({1, 2}), language="python"))
+    assert (found.strength, found.finding.evidence_nats) == (0.0, 8.0)
 
 
 def test_thresholds_let_through_at_most_the_share_that_is_allowed() -> None:

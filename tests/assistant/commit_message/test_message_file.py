@@ -91,15 +91,11 @@ def test_a_file_that_is_not_there_is_told(repository: Path) -> None:
         read_message_file(Path("MESSAGE"), repository)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written_is_told(repository: Path) -> None:
-    folder = repository / "folder"
-    folder.mkdir()
-    (folder / "MESSAGE").write_text("\n")
-    file = read_message_file(folder / "MESSAGE", repository)
-    folder.chmod(0o500)
-    try:
-        with pytest.raises(NotDone, match="cannot write"):
-            file.write_above("Add a")
-    finally:
-        folder.chmod(0o700)
+def test_a_file_beside_which_no_other_can_be_written_is_told_and_left_alone(repository: Path) -> None:
+    """Its name is as long as one may be, so none can begin with it; unlike permissions, this stops root too."""
+    path = repository / ("M" * os.pathconf(repository, "PC_NAME_MAX"))
+    path.write_text("\n")
+    file = read_message_file(path, repository)
+    with pytest.raises(NotDone, match="cannot write"):
+        file.write_above("Add a")
+    assert path.read_text() == "\n"

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
+import dsassist
 from dsassist.answers.store import AnswerStore
 from dsassist.cli import main
 from dsassist.review.calibration.thresholds import Thresholds
 from dsassist.review.changes import ChangedFile, Changes, PendingFile
 from dsassist.review.findings import Review
-from dsassist.review.memory import Memory
+from dsassist.review.memory import Memory, _modules
 from dsassist.review.reviewer import Judge, review
 from dsassist.review.source import Source
 from dsassist_runtime.api import EditScore, ScoreRequest
@@ -155,6 +156,20 @@ def test_a_file_with_something_found_without_a_model_is_looked_through_each_time
     assert found[0] == found[1]
     assert {finding.code for finding in found[0]} == {"DSA001", "DSA003"}
     assert key not in str(found)
+
+
+def test_nothing_that_was_asked_about_a_file_with_a_secret_is_kept(reviewer: Reviewer) -> None:
+    file = file_of(f'KEY = "{"AKIA" + "IOSFODNN7REALKEY"}"\n{CLAMP}')
+    reviewer.review(file)
+    n_asked = reviewer.n_asked
+    reviewer.review(file)
+    assert reviewer.n_asked == 2 * n_asked > 0
+
+
+def test_an_entry_is_known_by_all_modules_of_ours() -> None:
+    """What decides lies in other packages than the review's, too: which file an import means, say."""
+    package = Path(dsassist.__file__).parent
+    assert {path for path, _ in _modules(package)} >= {str(path) for path in package.rglob("*.py")}
 
 
 def test_an_unfinished_change_is_told_each_time_and_a_finished_one_is_looked_at_anew_when_the_index_is_another(

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dsassist.bench.offload.advised import WillNeed
-from dsassist.bench.offload.memory_cap import MemoryCap
+from dsassist.bench.offload.memory_cap import CapKind, MemoryCap
 from dsassist.bench.offload.routing import ForcedRouting, drawn_recording, read_recording
 from dsassist_runtime.errors import DsassistError
 from dsassist_runtime.llama.context import AbortFlag, BatchToken, Context
@@ -35,9 +35,10 @@ from dsassist_runtime.llama.model import Model
 from dsassist_runtime.offload import StreamedModel
 from dsassist_runtime.offload.experts import find_experts
 
-__all__ = ["Arm", "Order", "Outcome", "Traffic"]
+__all__ = ["Arm", "Order", "Outcome", "Routing", "Traffic"]
 
 Arm = Literal["bare", "resident", "mmap", "advised", "streamed"]
+Routing = Literal["own", "recorded", "drawn"]
 
 _TEXT = (
     "import heapq\n\n\ndef shortest_path(graph, start, goal):\n"
@@ -61,10 +62,10 @@ class Order:
     limit_s: float  # no token is begun later than this after the prompt, but for the first few
     budget_bytes: int = 0  # of `streamed`
     n_lanes: int = 4
-    routing: Literal["own", "recorded", "drawn"] = "own"
+    routing: Routing = "own"
     recording: str = ""  # its file; empty for the one that we carry
     first_step: int = 0  # of the recording
-    cap_kind: Literal["cgroup v1", "cgroup v2", "no cap"] = "no cap"
+    cap_kind: CapKind = "no cap"
     cap_path: str = ""
 
 
@@ -77,21 +78,16 @@ class Traffic:
     hits: int = 0
     misses: int = 0
     missed_bytes: int = 0
-    lanes_busy_s: float = 0.0
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What came of an order."""
 
-    load_s: float
-    prompt_s: float
     token_s: list[float]
-    tokens: list[int]  # the likeliest behind the prompt, and behind each timed token
     checks: list[int]  # of the logits behind the prompt and behind each timed token, their bits
     traffic: Traffic
-    token_misses: list[int]
-    peak_bytes: int | None  # of the cgroup, while the timed tokens were written
+    peak_bytes: int | None  # of the cgroup, while the timed tokens were written; None where nobody tells
 
     @classmethod
     def from_json(cls, line: str) -> Outcome:
@@ -115,36 +111,16 @@ def run(order: Order) -> Outcome:
     """Do as ordered, in this process."""
     cap = MemoryCap(order.cap_kind, Path(order.cap_path) if order.cap_path else None)
     cap.join()
-    started = time.perf_counter()
     with ExitStack() as stack:
         opened = stack.enter_context(_ARMS[order.arm](order))
-        load_s = time.perf_counter() - started
         steer = _steering(order, opened.model)
-        started = time.perf_counter()
         logits = _prompt(order, opened, steer)
-        prompt_s = time.perf_counter() - started
         peak = cap.peak()
         stack.enter_context(peak or nullcontext())
-        written = _write(order, opened, steer, logits)
-        return Outcome(
-            load_s=load_s,
-            prompt_s=prompt_s,
-            token_s=written.token_s,
-            tokens=written.tokens,
-            checks=written.checks,
-            traffic=written.traffic,
-            token_misses=written.misses,
-            peak_bytes=peak.bytes() if peak else None,
-        )
-
-
-@dataclass(frozen=True)
-class _Written:
-    token_s: list[float]
-    tokens: list[int]
-    checks: list[int]
-    misses: list[int]
-    traffic: Traffic
+        before = _traffic(opened)
+        token_s, checks = _write(order, opened, steer, logits)
+        traffic = _difference(_traffic(opened), before)
+        return Outcome(token_s, checks, traffic, peak.bytes() if peak else None)
 
 
 def _prompt(order: Order, opened: _Opened, steer: Callable[[int], None]) -> Logits:
@@ -156,25 +132,22 @@ def _prompt(order: Order, opened: _Opened, steer: Callable[[int], None]) -> Logi
     return logits
 
 
-def _write(order: Order, opened: _Opened, steer: Callable[[int], None], logits: Logits) -> _Written:
-    before = _traffic(opened)
-    tokens, checks, token_s, misses = [int(logits.argmax())], [zlib.crc32(logits.tobytes())], [], []
-    began, n_misses = time.perf_counter(), before.misses
+def _write(
+    order: Order, opened: _Opened, steer: Callable[[int], None], logits: Logits
+) -> tuple[list[float], list[int]]:
+    """What each token took, and the checks."""
+    checks, token_s = [zlib.crc32(logits.tobytes())], []
+    began = time.perf_counter()
     for number in range(order.n_tokens):
         started = time.perf_counter()
         if number >= _FEWEST_TOKENS and started - began > order.limit_s:
             break
         position = order.n_prompt + number
         steer(position)
-        logits = opened.evaluate([tokens[-1]], position)
+        logits = opened.evaluate([int(logits.argmax())], position)
         token_s.append(time.perf_counter() - started)
-        tokens.append(int(logits.argmax()))
         checks.append(zlib.crc32(logits.tobytes()))
-        if opened.streamed is not None:
-            now = opened.streamed.figures().cache.misses
-            misses.append(now - n_misses)
-            n_misses = now
-    return _Written(token_s, tokens, checks, misses, _difference(_traffic(opened), before))
+    return token_s, checks
 
 
 def _steering(order: Order, model: Model) -> Callable[[int], None]:
@@ -195,9 +168,8 @@ def _traffic(opened: _Opened) -> Traffic:
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_majflt
     if opened.streamed is None:
         return Traffic(_disk_bytes(), faults)
-    figures = opened.streamed.figures()
-    cache = figures.cache
-    return Traffic(_disk_bytes(), faults, cache.hits, cache.misses, cache.missed_bytes, figures.read.busy_s)
+    cache = opened.streamed.figures().cache
+    return Traffic(_disk_bytes(), faults, cache.hits, cache.misses, cache.missed_bytes)
 
 
 def _difference(later: Traffic, earlier: Traffic) -> Traffic:

@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from dsassist.bench.offload.arm import Arm, Order
+from dsassist.bench.offload.arm import Arm, Order, Routing
 from dsassist.bench.offload.names import CaseName
 from dsassist.bench.synthetic import Shapes, write_synthetic
 from dsassist_runtime.engine.local import default_threads
@@ -146,9 +146,7 @@ def _text(path: Path, sizes: Sizes) -> Case:
     return Case("c", f"a text of {path.name}", order, cells)
 
 
-def _order(
-    path: Path, sizes: Sizes, *, n_prompt: int, batch: int, routing: Literal["own", "recorded", "drawn"]
-) -> Order:
+def _order(path: Path, sizes: Sizes, *, n_prompt: int, batch: int, routing: Routing) -> Order:
     return Order(
         arm="resident",
         model=str(path),

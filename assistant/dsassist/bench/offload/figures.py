@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from dsassist.bench.offload.arm import Outcome
 from dsassist.bench.offload.cases import LAPTOP_KB, Cap, Case, Cell
-from dsassist.bench.report import Better, Figure
+from dsassist.bench.report import Better, Figure, p95
 
 __all__ = ["Round", "case_figures"]
 
 _MB = 1e6
+_Value = Callable[[Outcome], float | None]  # None where the outcome does not tell
 
 
 class Round(NamedTuple):
@@ -62,16 +62,16 @@ def case_figures(case: Case, rounds: Sequence[Round], small: bool) -> Iterator[F
 def _cell_figures(case: Case, cell: Cell, rounds: Sequence[Round]) -> Iterator[Figure]:
     name = f"{case.name}: {cell.name}"
 
-    def each(what: str, unit: str, value: Callable[[Outcome], float], better: Better = "lower") -> Iterator[Figure]:
+    def each(what: str, unit: str, value: _Value, better: Better = "lower") -> Iterator[Figure]:
         yield from _compared(f"{name}: {what}", rounds, lambda one: _of(one, cell, value), unit=unit, better=better)
 
     yield from each("speed", "tokens/s", lambda found: len(found.token_s) / sum(found.token_s), "higher")
     yield from each("token, median", "ms", lambda found: 1e3 * statistics.median(found.token_s))
-    yield from each("token, p95", "ms", lambda found: 1e3 * _p95(found.token_s))
+    yield from each("token, p95", "ms", lambda found: 1e3 * p95(found.token_s))
     yield from each("read a token", "MB", lambda found: found.traffic.disk_bytes / len(found.token_s) / _MB)
     yield from each("major faults a token", "", lambda found: found.traffic.major_faults / len(found.token_s))
     if cell.cap is not None and cell.cap.cap_bytes is not None:
-        yield from each("peak of the cgroup", "MB", lambda found: (found.peak_bytes or 0) / _MB)
+        yield from each("peak of the cgroup", "MB", lambda found: _peak_over(found, _MB))
     if cell.arm == "streamed":
         yield from each("hits", "%", lambda found: 100 * _hit_rate(found), "higher")
 
@@ -105,7 +105,7 @@ def _cap_figures(case: Case, cap: Cap, bars: _Bars, rounds: Sequence[Round], sma
     yield from _compared(
         f"{name}, token p95 over median",
         rounds,
-        lambda one: _of(one, ours, lambda found: _p95(found.token_s) / statistics.median(found.token_s)),
+        lambda one: _of(one, ours, lambda found: p95(found.token_s) / statistics.median(found.token_s)),
         better="lower",
         bar=None if small else _P95_BAR,
     )
@@ -114,7 +114,7 @@ def _cap_figures(case: Case, cap: Cap, bars: _Bars, rounds: Sequence[Round], sma
         yield from _compared(
             f"{name}, peak memory of the cap",
             rounds,
-            lambda one: _of(one, ours, lambda found: None if found.peak_bytes is None else found.peak_bytes / limit),
+            lambda one: _of(one, ours, lambda found: _peak_over(found, limit)),
             better="lower",
             bar=1.0,
         )
@@ -135,7 +135,7 @@ def _compared(
         yield Figure(name, samples, unit, better, bar)
 
 
-def _of(one: Round, cell: Cell, value: Callable[[Outcome], float | None]) -> float | None:
+def _of(one: Round, cell: Cell, value: _Value) -> float | None:
     found = one.outcomes.get(cell)
     return None if found is None else value(found)
 
@@ -167,10 +167,11 @@ def _other_logits(case: Case, rounds: Sequence[Round]) -> Figure:
     return Figure(f"{case.name}: runs with other logits or texts", tuple(samples), "", "lower", 0.0)
 
 
+def _peak_over(found: Outcome, n_bytes: float) -> float | None:
+    """None where the peak is not known."""
+    return None if found.peak_bytes is None else found.peak_bytes / n_bytes
+
+
 def _hit_rate(found: Outcome) -> float:
     wanted = found.traffic.hits + found.traffic.misses
     return found.traffic.hits / wanted if wanted else 1.0
-
-
-def _p95(values: Sequence[float]) -> float:
-    return sorted(values)[math.ceil(0.95 * len(values)) - 1]

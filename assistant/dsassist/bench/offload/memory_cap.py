@@ -14,7 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-__all__ = ["MemoryCap", "Peak", "memory_cap"]
+__all__ = ["CapKind", "MemoryCap", "Peak", "memory_cap"]
+
+CapKind = Literal["cgroup v1", "cgroup v2", "no cap"]
 
 _V1, _V2 = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")
 _LEAVING_S = 5.0  # the kernel counts a process for a moment longer than its parent does
@@ -24,7 +26,7 @@ _LEAVING_S = 5.0  # the kernel counts a process for a moment longer than its par
 class MemoryCap:
     """A cgroup that processes may join, or none; `kind` tells which in a report."""
 
-    kind: Literal["cgroup v1", "cgroup v2", "no cap"]
+    kind: CapKind
     path: Path | None = None
 
     def join(self) -> None:
@@ -33,8 +35,13 @@ class MemoryCap:
             (self.path / "cgroup.procs").write_text(str(os.getpid()))
 
     def peak(self) -> Peak | None:
-        """The peak from now on; None where there is no cap."""
-        return None if self.path is None else Peak(self.path)
+        """The peak from now on; None where there is no cap, or a kernel before Linux 6.12 tells none from now on."""
+        if self.path is None:
+            return None
+        try:
+            return Peak(self.path)
+        except OSError:
+            return None
 
 
 class Peak:
@@ -43,9 +50,12 @@ class Peak:
     def __init__(self, path: Path) -> None:
         v1 = path / "memory.max_usage_in_bytes"
         name = v1 if v1.exists() else path / "memory.peak"
-        self._file = name.open("r+")
-        self._file.write("0")  # in version 2 (Linux 6.12) this holds for the open file alone
-        self._file.flush()
+        self._file = name.open("r+b", buffering=0)
+        try:
+            self._file.write(b"0")  # in version 2 (Linux 6.12) this holds for the open file alone
+        except OSError:
+            self._file.close()
+            raise
 
     def __enter__(self) -> Peak:
         return self

@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import gzip
 import re
+import zlib
 from collections.abc import Iterable, Mapping
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -49,7 +50,7 @@ def read_recording(path: Path | None) -> Recording:
             steps = _steps(file)
     except FileNotFoundError:
         raise DsassistError(f"there is no file {path}; name a recorded routing, or leave --routing out") from None
-    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+    except (OSError, EOFError, zlib.error, csv.Error, ValueError, KeyError, TypeError) as error:
         raise DsassistError(
             f"{path} is no recorded routing ({type(error).__name__}: {error});"
             " wanted is a CSV with the columns step, layer and expert"

@@ -5,6 +5,7 @@ No threshold is applied, so that one can be fitted to an alarm rate. Another sou
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -130,6 +131,8 @@ def _agreed(
     engine: Scorer, task: Task, candidate: Candidate, nats: float, n_lines: int
 ) -> tuple[float, float, Candidate]:
     agreed = agreed_nats(task, candidate, nats, engine.score)
+    if math.isinf(agreed):  # lines that are too long to be read twice
+        return _NO_THRESHOLD, nats, candidate
     return strength_of(candidate.family, agreed, n_lines), agreed, candidate
 
 

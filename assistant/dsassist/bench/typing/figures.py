@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import mean, median
 
 from dsassist.bench.engine.trial import ratio_figure
-from dsassist.bench.report import Better, Figure
+from dsassist.bench.report import Better, Figure, p95
 from dsassist.bench.typing.timeline import Timeline
 
 __all__ = ["OURS", "PEER", "Round", "compared", "of_layout"]
@@ -35,10 +34,6 @@ class _Measure:
     ratio_bar: float | None = None  # of the peer's
     own_bar: float | None = None
     has_ratio: bool = True
-
-
-def _p95(values: Sequence[float]) -> float:
-    return sorted(values)[math.ceil(0.95 * len(values)) - 1]
 
 
 def _evaluated(
@@ -91,10 +86,10 @@ def _taken_share(done: Round, _count: Count) -> float:
 
 _MEASURES = (
     _Measure("evaluated again per keystroke, mean", "tokens", _evaluated(mean), ratio_bar=0.5),
-    _Measure("evaluated again per keystroke, p95", "tokens", _evaluated(_p95), ratio_bar=0.5),
+    _Measure("evaluated again per keystroke, p95", "tokens", _evaluated(p95), ratio_bar=0.5),
     _Measure("the same and what was done ahead, mean", "tokens", _evaluated(mean, with_idle=True)),
     _Measure("new text, median", "ms", _waited(median, standing=False), ratio_bar=0.7),
-    _Measure("new text, p95", "ms", _waited(_p95, standing=False), ratio_bar=0.7),
+    _Measure("new text, p95", "ms", _waited(p95, standing=False), ratio_bar=0.7),
     _Measure("any text, median", "ms", _waited(median, standing=True), has_ratio=False),
     _Measure("pauses without a text, mean", "ms", _pause),
     _Measure("keystrokes with a text", "%", _seen_share, "higher"),
@@ -179,5 +174,5 @@ def of_layout(name: str, counts: Sequence[int]) -> list[Figure]:
     values = [float(count) for count in counts]
     return [
         Figure(f"evaluated again per request, {word}, layout of {name}", (statistic(values),), "tokens")
-        for word, statistic in (("mean", mean), ("p95", _p95))
+        for word, statistic in (("mean", mean), ("p95", p95))
     ]

@@ -48,7 +48,7 @@ LEAST_EVIDENCE: dict[Family, float] = {
     "file-attribute": 4.0,
     "file-name": 4.0,
 }
-"""What a finding of each family needs, as a multiple of `review.threshold_nats` (docs/review.md tells why)."""
+"""What a finding of each family needs, as a multiple of `review.threshold_nats` (docs/review.md: Evidence)."""
 
 MEASURED: frozenset[Family] = frozenset(
     {"name", "attribute", "comparison", "boolean", "swapped-arguments", "missing-not", "missing-await"}
