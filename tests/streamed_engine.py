@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from dsassist_runtime.api import EngineSettings
+from dsassist_runtime.api import EngineSettings, StreamingStatus
 from dsassist_runtime.engine.local import LocalEngine
 from dsassist_runtime.engine.opening import plan_for
 from dsassist_runtime.engine.trial import trial_name
 from dsassist_runtime.gguf import read_header
 from dsassist_runtime.planning.kept import keep
 
-__all__ = ["keep_measured", "ram_for", "streamed_engine"]
+__all__ = ["keep_measured", "ram_for", "streamed_engine", "streaming"]
 
 
 def ram_for(path: Path, share: float, **settings: Any) -> int:
@@ -46,7 +46,13 @@ def streamed_engine(path: Path, share: float = 0.5, **settings: Any) -> Iterator
         keep_measured(path)
         ram_bytes = ram_for(path, share, **settings)
         with closing(LocalEngine(EngineSettings(path, ram_bytes=ram_bytes, **settings))) as engine:
-            status = engine.status().streaming
-            assert status is not None
+            status = streaming(engine)
             assert status.budget_bytes < status.expert_bytes
             yield engine
+
+
+def streaming(engine: LocalEngine) -> StreamingStatus:
+    """How its experts are brought."""
+    found = engine.status().streaming
+    assert found is not None
+    return found

@@ -15,7 +15,7 @@ from platformdirs import PlatformDirs
 
 from dsassist_runtime.errors import NotDone
 
-__all__ = ["config_dir", "make_private", "make_writable", "models_dir", "runtime_dir", "state_dir"]
+__all__ = ["config_dir", "make_private", "make_writable", "models_dir", "runtime_dir", "state_dir", "write_at_once"]
 
 
 def _place(kind: str) -> Path:
@@ -65,6 +65,16 @@ def models_dir() -> Path:
 def runtime_dir() -> Path:
     """The socket and the locks."""
     return _place("run")
+
+
+def write_at_once(path: Path, text: str) -> None:
+    """Put a file in the place of another; whoever reads meanwhile has the one or the other whole. `OSError`."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def make_writable(directory: Path) -> Path:

@@ -133,7 +133,7 @@ class DecodeLoop:
         self._meter.evaluated_tokens += len(tokens) - batch.decoding_tokens  # what is broken off is work too
         try:
             with self._interruption.evaluating(batch):
-                self._decode(batch, batch.context, tokens)
+                self._decode(batch, tokens)
         except Aborted:
             for job, _tokens in batch.parts:
                 job.undo()
@@ -145,11 +145,11 @@ class DecodeLoop:
         self._observe(batch, len(tokens), batch.decoding_tokens, elapsed_ms, 1000 * (self._waited_s - waited_s))
         return True
 
-    def _decode(self, batch: Batch, context: Context, tokens: list[BatchToken]) -> None:
+    def _decode(self, batch: Batch, tokens: list[BatchToken]) -> None:
         if self._storage is not None:
             is_text = all(job.decoding for job, _tokens in batch.parts)
-            self._storage.before(context, batch.priority, len(tokens), is_text=is_text)
-        context.decode(tokens)
+            self._storage.before(batch.context, batch.priority, len(tokens), is_text=is_text)
+        batch.context.decode(tokens)
 
     @property
     def _waited_s(self) -> float:
@@ -206,7 +206,7 @@ class DecodeLoop:
         if not all(parts):
             return 0
         tokens = [token for own in parts for token in own]
-        self._decode(batch, batch.context, tokens)
+        self._decode(batch, tokens)
         first = 0
         failed = False
         for job, own in zip(jobs, parts, strict=True):

@@ -36,7 +36,7 @@ class Streaming:
     @property
     def waited_s(self) -> float:
         """How long decoding has waited for experts."""
-        return self._model.figures().waited_s
+        return self._model.waited_s
 
     def before(self, context: Context, priority: Priority, n_tokens: int, *, is_text: bool) -> None:
         """A batch of this class is evaluated next; `ModelError` where the model's file is no more what it was.

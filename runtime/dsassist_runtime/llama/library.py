@@ -11,12 +11,12 @@ import ctypes
 import functools
 import os
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from dsassist_runtime.errors import NotDone
 
-__all__ = ["PINNED", "barrier_environment", "last_words", "load_library"]
+__all__ = ["PINNED", "barrier_environment", "last_words", "load_library", "native_function"]
 
 PINNED = "0.3.36"
 _LLAMA_CPP = "0.5.0"
@@ -47,6 +47,14 @@ def load_library() -> Any:
     library.llama_log_set(_LOG_CALLBACK, ctypes.c_void_p(0))
     library.llama_backend_init()
     return library
+
+
+@functools.cache
+def native_function(name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
+    """A function that llama-cpp-python does not bind, with its types; `AttributeError` where there is none."""
+    function: Any = load_library()._lib[name]
+    function.restype, function.argtypes = result, list(arguments)
+    return function  # type: ignore[no-any-return]
 
 
 def barrier_environment(environment: Mapping[str, str]) -> dict[str, str]:

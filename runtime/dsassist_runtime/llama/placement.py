@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 from dataclasses import dataclass
 
-from dsassist_runtime.llama.library import load_library
+from dsassist_runtime.llama.library import native_function
 
 __all__ = ["NOT_PLACED", "BufferOverride", "Placement"]
 
@@ -44,8 +44,7 @@ class Placement:
         """What llama.cpp is given, None for nothing; it must live as long as the model."""
         if not (pattern := self.experts_on_cpu):
             return None
-        buffer_type = load_library()._lib["ggml_backend_cpu_buffer_type"]
-        buffer_type.restype, buffer_type.argtypes = ctypes.c_void_p, []
+        buffer_type = native_function("ggml_backend_cpu_buffer_type", ctypes.c_void_p)
         return (BufferOverride * 2)(BufferOverride(pattern.encode(), buffer_type()), BufferOverride(None, None))
 
 

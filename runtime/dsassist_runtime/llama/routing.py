@@ -7,12 +7,11 @@ observes is slower; the engine makes one only for a request that asks for it.
 from __future__ import annotations
 
 import ctypes
-import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from dsassist_runtime.api import LayerRouting
-from dsassist_runtime.llama.library import load_library
+from dsassist_runtime.llama.library import load_library, native_function
 
 __all__ = ["GgmlTensor", "RoutingObserver", "in_host_memory", "routed_experts", "routed_experts_copied"]
 
@@ -44,7 +43,7 @@ class GgmlTensor(ctypes.Structure):
 def in_host_memory(tensor: GgmlTensor) -> bool:
     """Can its data be read by their address, which for a tensor on a GPU is none of this process?"""
     buffer = GgmlTensor.from_address(tensor.view_src).buffer if tensor.view_src else tensor.buffer
-    return bool(_native("ggml_backend_buffer_is_host", ctypes.c_bool, ctypes.c_void_p)(buffer))
+    return bool(native_function("ggml_backend_buffer_is_host", ctypes.c_bool, ctypes.c_void_p)(buffer))
 
 
 def routed_experts(node: GgmlTensor) -> Iterator[ctypes.Array[ctypes.c_int32]]:
@@ -61,19 +60,11 @@ def routed_experts_copied(node: GgmlTensor) -> Iterator[ctypes.Array[ctypes.c_in
     """The same, wherever the node lies: it is copied from there, its parent being without gaps."""
     row, stride = ctypes.c_int32 * node.ne[0], node.nb[1]
     room = ctypes.create_string_buffer(stride * (node.ne[1] - 1) + ctypes.sizeof(row))
-    get = _native("ggml_backend_tensor_get", None, *[ctypes.c_void_p] * 2, *[ctypes.c_size_t] * 2)
+    get = native_function("ggml_backend_tensor_get", None, *[ctypes.c_void_p] * 2, *[ctypes.c_size_t] * 2)
     source, offset = (node.view_src, node.view_offs) if node.view_src else (ctypes.addressof(node), 0)
     get(source, room, offset, len(room))
     for token in range(node.ne[1]):
         yield row.from_buffer(room, token * stride)
-
-
-@functools.cache
-def _native(name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
-    """A function of ggml that llama-cpp-python does not bind."""
-    function: Any = load_library()._lib[name]
-    function.restype, function.argtypes = result, list(arguments)
-    return function  # type: ignore[no-any-return]
 
 
 class RoutingObserver:

@@ -14,12 +14,12 @@ import contextlib
 import hashlib
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from dsassist_runtime.offload.cache import Key
+from dsassist_runtime.places import write_at_once
 
 __all__ = ["Heat", "HeatFiles"]
 
@@ -93,16 +93,10 @@ class HeatFiles:
 
     def write(self, project: str, heat: Heat) -> None:
         """Keep the heat of a project; a file that cannot be written is none the next time."""
-        path = self._path(project)
         rows = {str(layer): [round(uses, 2) for uses in row] for layer, row in heat.uses().items()}
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
         with contextlib.suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            try:
-                part.write_text(json.dumps({"model": self._model, "uses": rows}), encoding="utf-8")
-                part.replace(path)
-            finally:
-                part.unlink(missing_ok=True)
+            write_at_once(self._path(project), json.dumps({"model": self._model, "uses": rows}))
             for old in sorted(self._folder.glob("*.json"), key=_modified_at)[:-_MOST_FILES]:
                 old.unlink(missing_ok=True)
 

@@ -23,8 +23,8 @@ class Preloader:
         self._cache = cache
         self._lanes = lanes
 
-    def preload(self, hottest: Iterable[Key], limit_bytes: int, stop: Callable[[], bool]) -> int:
-        """Bring the first of `hottest` that are missing, about `limit_bytes`; how many bytes of memory they take.
+    def preload(self, hottest: Iterable[Key], limit_bytes: int, stop: Callable[[], bool]) -> list[Key]:
+        """Bring the first of `hottest` that are missing, about `limit_bytes` of them; those that arrived.
 
         Ends soon after `stop` says so, with what has arrived by then. `ModelError` where a read fails; nothing is held
         that did not arrive whole.
@@ -40,15 +40,11 @@ class Preloader:
             lost = _lost(readings)
             self._cache.drop(lost)
             self._evict(lost)
-        return sum(self._n_bytes(key) for key in readings if key not in lost)
+        return [key for key in readings if key not in lost]
 
     def _pieces(self, key: Key) -> list[Piece]:
         at = self._region.layout.at
         return [Piece(tensor.slice(key.expert), at(tensor, key.expert)) for tensor in self._by_layer[key.layer]]
-
-    def _n_bytes(self, key: Key) -> int:
-        pages = (self._region.layout.pages(tensor, key.expert) for tensor in self._by_layer[key.layer])
-        return sum(end - start for start, end in pages)
 
     def _evict(self, keys: Iterable[Key]) -> None:
         for layer, expert in keys:

@@ -29,11 +29,11 @@ from dsassist_runtime.offload.experts import ExpertTensor
 __all__ = ["PAGE", "Layout", "Locked", "Region", "Slice", "drop_pages", "lock_pages"]
 
 PAGE = mmap.PAGESIZE
-# Python has named it since 3.11; the value is Linux's for the machines that we run on.
 # mremap(2): move, to a given address, and leave the old addresses mapped with nothing there (Linux 5.7).
 _MREMAP_FLAGS = 1 | 2 | 4
-_MAPPINGS_PER_SLICE = 2  # itself, and what lies before it
+_MAPPINGS_PER_SLICE = 3  # itself, a page of it that was not moved, and what lies before it
 _OTHER_MAPPINGS = 8192  # the program's: libraries, threads, the model's file
+# Python has named it since 3.11; the value is Linux's for the machines that we run on.
 _MAP_NORESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000 if sys.platform == "linux" else 0)
 
 
@@ -90,6 +90,7 @@ class Region:
         self.room = memoryview(self._memory)
         self._address = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
         self._mremap = _page_mover(layout.n_slices)
+        self._moved_bytes: dict[int, int] = {}  # of a place that pages came to, by its start: they are one mapping
 
     def address(self, tensor: ExpertTensor) -> int:
         """Where the first expert of `tensor` lies in memory."""
@@ -103,14 +104,20 @@ class Region:
     def replace(self, old: Slice, new: Slice) -> None:
         """Give the memory of a slice to another one, of which nothing is in memory; what that reads as is undefined.
 
+        Where the new one is larger by more than a page, it is given back as by `evict`.
+
         From any thread, as long as nobody else looks at either of them.
         """
         start, end = self.layout.pages(*old)
         place, place_end = self.layout.pages(*new)
-        size = min(end - start, place_end - place)
-        if self._mremap is None or not self._mremap(self._address + start, self._address + place, size):
+        # Out of one mapping only: of two Linux before 6.17 moves nothing, and has unmapped the new place by then.
+        size = min(end - start, place_end - place, self._moved_bytes.get(start, end - start))
+        fits = size + PAGE >= place_end - place  # so that a place is never in many pieces
+        if self._mremap is None or not fits or not self._mremap(self._address + start, self._address + place, size):
             self.evict(*old)
-        elif start + size < end:
+            return
+        self._moved_bytes[place] = size
+        if start + size < end:
             self._memory.madvise(mmap.MADV_DONTNEED, start + size, end - start - size)
 
     def close(self) -> None:

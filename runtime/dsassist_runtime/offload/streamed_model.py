@@ -35,7 +35,6 @@ class StreamFigures:
     read: ReadFigures
     n_lanes: int
     preloaded_bytes: int  # of memory, all that was ever preloaded
-    waited_s: float  # of the decoding thread, for experts
 
 
 class StreamedModel:
@@ -121,7 +120,8 @@ class StreamedModel:
         nothing is left to be read. Ends soon after `stop` says so. `ModelError` when the files cannot be read.
         """
         limit_bytes = self.budget_bytes if limit_bytes is None else limit_bytes
-        n_bytes = self._preloader.preload(heat.hottest(), limit_bytes, stop)
+        arrived = self._preloader.preload(heat.hottest(), limit_bytes, stop)
+        n_bytes = sum(self._sizes[key] for key in arrived)
         self._preloaded_bytes += n_bytes
         return n_bytes
 
@@ -152,13 +152,12 @@ class StreamedModel:
 
     def figures(self) -> StreamFigures:
         """The counters."""
-        return StreamFigures(
-            self._cache.figures(),
-            self._lanes.figures(),
-            self._lanes.n_lanes,
-            self._preloaded_bytes,
-            self._stream.waited_s,
-        )
+        return StreamFigures(self._cache.figures(), self._lanes.figures(), self._lanes.n_lanes, self._preloaded_bytes)
+
+    @property
+    def waited_s(self) -> float:
+        """How long the decoding thread has waited for experts, all in all."""
+        return self._stream.waited_s
 
     def check_unchanged(self) -> None:
         """`ModelError` when a file of the model is not the one that was loaded: a mapped page of it may be gone."""

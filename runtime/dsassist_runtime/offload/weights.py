@@ -10,10 +10,10 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from dsassist_runtime.errors import NotDone
-from dsassist_runtime.llama.library import load_library
+from dsassist_runtime.llama.library import native_function
 from dsassist_runtime.llama.model import Model
 from dsassist_runtime.llama.routing import GgmlTensor, in_host_memory
 from dsassist_runtime.offload.experts import Experts, ExpertTensor
@@ -105,22 +105,17 @@ class ExpertWeights:
 def tensor_getter() -> Callable[[int, bytes], int | None]:
     """What finds a tensor by its model's pointer and its name; `NotDone` where llama.cpp does not export it."""
     try:
-        function = load_library()._lib[_GET_TENSOR]
+        return native_function(_GET_TENSOR, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p)
     except AttributeError:
         raise NotDone(
             "this build of llama.cpp does not export its model's tensors, so experts cannot wait on disk;"
             " serve it with --plan off"
         ) from None
-    function.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
-    function.restype = ctypes.c_void_p
-    return cast("Callable[[int, bytes], int | None]", function)
 
 
 def mul_mat_id() -> int:
     """ggml's number of the operation that multiplies with chosen experts; it moves when operations are added."""
-    name = load_library()._lib["ggml_op_name"]
-    name.argtypes = [ctypes.c_int]
-    name.restype = ctypes.c_char_p
+    name = native_function("ggml_op_name", ctypes.c_char_p, ctypes.c_int)
     for op in range(_N_OPS):
         if name(op) == b"MUL_MAT_ID":
             return op

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dsassist_runtime.errors import NotDone
-from dsassist_runtime.places import make_writable, models_dir
+from dsassist_runtime.places import make_writable, models_dir, write_at_once
 
 __all__ = ["is_busy", "keep", "kept", "kept_path"]
 
@@ -56,14 +56,9 @@ def keep(what: str, value: dict[str, Any]) -> None:
     entries[_key(what)] = {"measured_at": int(time.time()), "value": value}
     latest = dict(list(entries.items())[-_MOST_KEPT:])
     path = kept_path()
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     with contextlib.suppress(OSError, NotDone):
         make_writable(path.parent)
-        try:
-            part.write_text(json.dumps(latest, indent=2) + "\n", encoding="utf-8")
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        write_at_once(path, json.dumps(latest, indent=2) + "\n")
 
 
 def _key(what: str) -> str:

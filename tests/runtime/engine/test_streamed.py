@@ -22,7 +22,6 @@ from dsassist_runtime.api import (
     GenerationEnd,
     InfillRequest,
     Sampling,
-    StreamingStatus,
     TextPiece,
 )
 from dsassist_runtime.engine.job import Event
@@ -31,7 +30,7 @@ from dsassist_runtime.engine.speculation import Speculation
 from dsassist_runtime.errors import ModelError, ModelInvalid, ModelMissing
 from dsassist_runtime.llama.context import Context
 from dsassist_runtime.offload.streaming import StreamedContext
-from streamed_engine import streamed_engine
+from streamed_engine import streamed_engine, streaming
 
 GREEDY = Sampling(temperature=0.0)
 PREFIX = "import os\n\n\ndef names(path):\n    for name in os.listdir(path):\n        "
@@ -55,12 +54,6 @@ def answers(engine: LocalEngine, request: Request) -> list[object]:
         elif isinstance(event, tuple):
             scores += event
     return [texts[index] for index in sorted(texts)] + scores
-
-
-def streaming(engine: LocalEngine) -> StreamingStatus:
-    found = engine.status().streaming
-    assert found is not None
-    return found
 
 
 @pytest.mark.parametrize(

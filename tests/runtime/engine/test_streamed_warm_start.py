@@ -8,9 +8,9 @@ from typing import Literal
 
 import pytest
 
-from dsassist_runtime.api import InfillRequest, Sampling, StreamingStatus
+from dsassist_runtime.api import InfillRequest, Sampling
 from dsassist_runtime.engine.local import LocalEngine
-from streamed_engine import streamed_engine
+from streamed_engine import streamed_engine, streaming
 
 REQUEST = InfillRequest(
     "def area(width, height):\n    return ",
@@ -20,12 +20,6 @@ REQUEST = InfillRequest(
     speculate=False,
     repository="shapes",
 )
-
-
-def streaming(engine: LocalEngine) -> StreamingStatus:
-    found = engine.status().streaming
-    assert found is not None
-    return found
 
 
 def prepare(engine: LocalEngine) -> None:

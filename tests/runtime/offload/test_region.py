@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import random
 import subprocess
 import sys
 from contextlib import closing
@@ -91,6 +92,48 @@ def test_pages_change_hands_rather_than_being_cleared_again() -> None:
         region.replace(Slice(own, 0), Slice(own, 5))
         at = region.layout.at(own, 5)
         assert region.room[at : at + own.slice_bytes] == b"\x07" * own.slice_bytes
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux moves pages")
+def test_pages_are_moved_out_of_one_mapping_and_leave_no_slice_in_many() -> None:
+    """Linux before 6.17 unmaps the place that pages are to come to, and only then refuses to move those of two."""
+    sizes = ((992, 4 * PAGE), (4096 + 64, 4 * PAGE - 100), (0, 7 * PAGE + 64), (1024, 2 * PAGE))
+    tensors = [tensor(str(i), *size, 9) for i, size in enumerate(sizes)]
+    chance = random.Random(0)
+    with closing(Region(Layout(tensors))) as region:
+        move, n_moves = region._mremap, 0
+        assert move is not None
+
+        def checked(old: int, new: int, n_bytes: int) -> bool:
+            nonlocal n_moves
+            n_moves += 1
+            assert any(start <= old and old + n_bytes <= end for start, end in mappings()), "of two mappings"
+            return move(old, new, n_bytes)
+
+        region._mremap = checked
+        slices = [Slice(own, expert) for own in tensors for expert in range(9)]
+        held: dict[Slice, int] = {}
+        for step in range(400):
+            new = chance.choice([each for each in slices if each not in held])
+            if len(held) > 20:
+                gone = chance.choice(list(held))
+                del held[gone]
+                region.replace(gone, new)
+            held[new] = step % 251
+            at = region.layout.at(*new)
+            region.room[at : at + new.tensor.slice_bytes] = bytes([held[new]]) * new.tensor.slice_bytes
+        for own, value in held.items():
+            at = region.layout.at(*own)
+            assert bytes(region.room[at : at + own.tensor.slice_bytes]) == bytes([value]) * own.tensor.slice_bytes
+        start, end = region._address, region._address + region.layout.n_bytes
+        assert sum(first < end and start < last for first, last in mappings()) <= 3 * len(slices) + 1
+    assert n_moves > 100
+
+
+def mappings() -> list[tuple[int, int]]:
+    """The addresses [start, end) that are mapped in this process."""
+    ranges = (line.split()[0].split("-") for line in Path("/proc/self/maps").read_text().splitlines())
+    return [(int(start, 16), int(end, 16)) for start, end in ranges]
 
 
 def test_region_takes_memory_for_what_is_written_only() -> None:

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from dsassist.bench.synthetic import Shapes, write_synthetic
 from dsassist_runtime.models.catalogue import in_words
 from dsassist_runtime.offload import least_budget_bytes
 from dsassist_runtime.planning.contents import Contents, Layer, read_contents
@@ -19,17 +18,6 @@ from planned_models import deepseek_v2_lite, write_holes
 
 SPEEDS = Speeds(memory_bytes_s=30e9, disk_bytes_s=1e9)
 GB = 1_000_000_000
-# Slices of a few pages, of which the rest of a page is much.
-SMALL = {
-    "num_hidden_layers": 4,
-    "hidden_size": 256,
-    "num_attention_heads": 2,
-    "kv_lora_rank": 64,
-    "intermediate_size": 512,
-    "moe_intermediate_size": 96,
-    "n_routed_experts": 16,
-    "num_experts_per_tok": 2,
-}
 
 unhurried = settings(
     max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -252,13 +240,11 @@ def test_a_cache_that_would_be_hit_by_nothing_is_refused(lite: Contents) -> None
 
 
 @pytest.mark.parametrize("share", [0.0, 0.2])
-def test_least_room_for_experts_is_enough_to_stream_them(tmp_path: Path, share: float) -> None:
+def test_least_room_for_experts_is_enough_to_stream_them(synthetic: Path, share: float) -> None:
     """The plan and who streams must not disagree on the least budget: one would promise what the other refuses."""
-    path = tmp_path / "model.gguf"
-    write_synthetic(path, Shapes(**SMALL))
-    contents = read_contents(path)
+    contents = read_contents(synthetic)
     least = make_plan(contents, Limits(GB, 0, 512), SPEEDS).least_ram_bytes
     whole = least + int(share * contents.expert_bytes)
     plan = make_plan(contents, Limits(whole, 0, 512), SPEEDS)
     assert plan.is_streamed
-    assert least_budget_bytes(path) <= plan.ram.expert_bytes
+    assert least_budget_bytes(synthetic) <= plan.ram.expert_bytes
