@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from dsassist.completion.completer import infill_request, new_writer
-from dsassist.completion.plan import Prompt
+from dsassist.completion.draft import Draft
 from dsassist.completion.writer import Offer
 from dsassist_lsp.completions import Asked
 from dsassist_lsp.engines import Engines
@@ -21,16 +22,19 @@ _TEMPERATURE = 0.8
 
 
 async def alternatives(
-    engines: Engines, asked: Asked, prompt: Prompt, first: Offer, count: Callable[[GenerationEnd, float], None]
+    engines: Engines, asked: Asked, draft: Draft, first: Offer, count: Callable[[GenerationEnd, float], None]
 ) -> Sequence[Offer]:
     """At most two offers that differ from the first and from each other; none where the engine fails.
 
     `count` gets the cost of each text, and the share of it that is not offered.
     """
     options = asked.loaded.config.completion
-    workers, readers = Workers(), [_Reader(asked) for _ in range(_HOW_MANY)]
+    typed = draft.text[: draft.typed(*asked.place.around) or 0]  # since its prompt was made
+    workers, readers = Workers(), [_Reader(asked, typed) for _ in range(_HOW_MANY)]
     for seed, reader in enumerate(readers):
-        request = infill_request(prompt, options, asked.name, sampling=Sampling(_TEMPERATURE, seed=seed), logprobs=None)
+        request = infill_request(
+            draft.prompt, options, asked.name, sampling=Sampling(_TEMPERATURE, seed=seed), logprobs=None
+        )
         reader.job = Job(partial(_open, engines, asked, request), reader)
         workers.start(reader.job)
     texts: dict[str, Offer] = {first.text: first}
@@ -50,21 +54,26 @@ def _open(engines: Engines, asked: Asked, request: InfillRequest) -> TextStream:
 
 
 class _Reader:
-    """Implements `jobs.Reader`."""
+    """Implements `jobs.Reader`: a text is one for the place if it begins with what was `typed` behind its prompt."""
 
-    def __init__(self, asked: Asked) -> None:
+    def __init__(self, asked: Asked, typed: str) -> None:
         self.offer: asyncio.Future[Offer | None] = asyncio.get_running_loop().create_future()
         self.job: Job | None = None
+        self._typed = typed
         self._text = ""
         self._end: GenerationEnd | None = None
         self._writer = new_writer(asked.place, asked.loaded.config.completion)
 
     def piece(self, piece: TextPiece) -> None:
         """Some more text."""
+        skip = max(0, len(self._typed) - len(self._text))
         self._text += piece.text
-        self._writer.push(piece)
-        if self._writer.done:
+        if not self._may_fit():
             self._finish()
+        elif skip < len(piece.text):
+            self._writer.push(replace(piece, text=piece.text[skip:]))
+            if self._writer.done:
+                self._finish()
 
     def ended(self, end: GenerationEnd) -> None:
         """The model ended the text."""
@@ -92,5 +101,9 @@ class _Reader:
 
     def _finish(self) -> None:
         if not self.offer.done():
-            self.offer.set_result(self._writer.offer())
+            fits = self._text.startswith(self._typed)
+            self.offer.set_result(self._writer.offer() if fits else None)
             self.close()
+
+    def _may_fit(self) -> bool:
+        return self._text.startswith(self._typed) or self._typed.startswith(self._text)

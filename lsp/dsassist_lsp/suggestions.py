@@ -81,7 +81,7 @@ async def suggest(
     offers: tuple[Offer, ...] = (answer.offer,)
     if by_hand and not has_one and answer.draft is not None:
         count = partial(server.counting.further, asked, model)
-        offers += tuple(await alternatives(server.engines, asked, answer.draft.prompt, answer.offer, count))
+        offers += tuple(await alternatives(server.engines, asked, answer.draft, answer.offer, count))
     lead = selected.text if selected is not None else ""
     ids = server.counting.answered(asked, answer, offers, model, lead)
     return Suggestion(cursor, document, offers, tuple(ids), loaded, selected)

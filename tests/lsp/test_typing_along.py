@@ -7,7 +7,7 @@ from typing import Any
 
 from dsassist_runtime.api import InfillRequest, TextStream
 from dsassist_runtime.testing import ScriptedEngine
-from lsp.client import URI, LanguageClient, Serve, wait_for
+from lsp.client import URI, LanguageClient, Serve, at, wait_for
 
 TEXT = "total = sum(prices)\n"
 LINE = "def f(prices):\n    "
@@ -260,3 +260,15 @@ def test_a_text_under_way_that_turns_out_to_stay_in_the_left_block_is_asked_for_
     backspace(client, 3, 3, 4, 8)
     assert texts(client.inline(3, 4)) == ["return y"]
     assert len(asked(engine)) == 2
+
+
+def test_other_texts_asked_by_hand_go_on_from_what_was_typed_or_are_none(serve: Serve) -> None:
+    """They are written behind the prompt of the first, which ends before what was typed."""
+    engine = ScriptedEngine([TEXT, "total = max(prices)\n", "max(prices)\n"])
+    client = serve(engine)
+    client.open(LINE)
+    client.inline(1, 4)
+    type_text(client, "total", 2, 1, 4)
+    params = at(1, 9) | {"context": {"triggerKind": 1}}
+    assert texts(client.ask("textDocument/inlineCompletion", params)) == [" = sum(prices)", " = max(prices)"]
+    assert len(asked(engine)) == 3

@@ -108,6 +108,16 @@ function M.follow_clients()
   })
 end
 
+--- Ask by hand. The editor tells of what was typed in one go with the key only behind it; what that leads to comes first, as
+--- it would take the request back.
+---@param client vim.lsp.Client
+---@param bufnr integer
+---@param done? fun()
+local function ask(client, bufnr, done)
+  moved(bufnr)
+  display().ask(client, bufnr, done)
+end
+
 ---@return dsassist.Offer?
 local function shown()
   local offer = offers.in_buffer(api.nvim_get_current_buf())
@@ -156,7 +166,7 @@ function M.step(count)
     offers.step(offer, count)
     display().stepped(offer.bufnr, count)
   else
-    display().ask(offer.client, offer.bufnr, function()
+    ask(offer.client, offer.bufnr, function()
       local found = shown()
       if found and #found.items > 1 then
         offers.step(found, count)
@@ -173,7 +183,7 @@ function M.ask()
   local bufnr = api.nvim_get_current_buf()
   local client = client_of(bufnr)
   if client then
-    display().ask(client, bufnr)
+    ask(client, bufnr)
   end
   return client ~= nil
 end

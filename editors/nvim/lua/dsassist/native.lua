@@ -15,6 +15,7 @@ local handlers = {}
 
 ---@class dsassist.Awaited
 ---@field tick? integer the text's, nil while the editor has not asked about it
+---@field newest integer how many requests were made for it
 ---@field done? fun()
 
 ---@type table<integer, dsassist.Awaited> by buffer, what was asked by hand and is not answered yet
@@ -38,10 +39,13 @@ end
 ---@param handler lsp.Handler
 ---@return lsp.Handler
 local function watching(client, bufnr, by_hand, handler)
-  local tick = api.nvim_buf_get_changedtick(bufnr)
+  local tick, number = api.nvim_buf_get_changedtick(bufnr), by_hand and by_hand.newest
   return function(err, result, ctx, ...)
     if not api.nvim_buf_is_valid(bufnr) or tick ~= api.nvim_buf_get_changedtick(bufnr) then
       return -- the editor would draw it all the same, at the place where it was
+    end
+    if by_hand and (awaited[bufnr] ~= by_hand or by_hand.newest ~= number) then
+      return -- given up, or overtaken by a newer request, which the server answers
     end
     if not by_hand and offers.holds(bufnr) then
       return
@@ -52,7 +56,7 @@ local function watching(client, bufnr, by_hand, handler)
     if api.nvim_get_mode().mode:sub(1, 1) == 'i' then
       offers.keep(client, bufnr, items, by_hand ~= nil)
     end
-    if by_hand and awaited[bufnr] == by_hand then
+    if by_hand then
       awaited[bufnr] = nil
       if by_hand.done then
         by_hand.done()
@@ -70,7 +74,7 @@ local function awaited_about(bufnr)
   if by_hand and by_hand.tick and by_hand.tick ~= tick then
     awaited[bufnr], by_hand = nil, nil
   elseif by_hand then
-    by_hand.tick = tick
+    by_hand.tick, by_hand.newest = tick, by_hand.newest + 1
   end
   return by_hand
 end
@@ -120,6 +124,7 @@ function M.draw() end
 ---@param bufnr integer
 ---@param client? vim.lsp.Client
 function M.clear(bufnr, client)
+  awaited[bufnr] = nil
   local handler = handlers[bufnr]
   if handler and client and not client:is_stopped() then
     -- It has forgotten the client when that is about to leave the buffer.
@@ -138,7 +143,7 @@ function M.moved() end
 ---@param bufnr integer
 ---@param done? fun()
 function M.ask(client, bufnr, done)
-  awaited[bufnr] = { done = done }
+  awaited[bufnr] = { newest = 0, done = done }
   local handler = handlers[bufnr]
   if handler then -- else the request that the editor is about to make is the one
     local params = vim.lsp.util.make_position_params(0, client.offset_encoding)

@@ -37,6 +37,7 @@ def open_editor(neovim: Neovim, isolated: Path, tmp_path: Path, on_path: None) -
         text: str | bytes,
         texts: list[str] | None = None,
         *,
+        logprob: float = -0.1,
         init: str = "",
         options: str = "",
         cmd: list[str] | None = None,
@@ -47,7 +48,7 @@ def open_editor(neovim: Neovim, isolated: Path, tmp_path: Path, on_path: None) -
         if texts is not None:
             known = tmp_path / "known.json"
             known.write_text(json.dumps(texts))
-            command = [sys.executable, str(Path(__file__).with_name("knowing_server.py")), str(known)]
+            command = [sys.executable, str(Path(__file__).with_name("knowing_server.py")), str(known), str(logprob)]
         folder = isolated / str(len(opened))
         folder.mkdir()
         (folder / "init.lua").write_text(init_lua(neovim, command, init, options))

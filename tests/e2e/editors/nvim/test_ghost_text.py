@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from e2e.editors.nvim.conftest import OpenEditor
-from e2e.editors.nvim.editor import DRAWN_BY_THE_PLUGIN, NEOVIMS
+from e2e.editors.nvim.editor import DRAWN_BY_THE_PLUGIN, NEOVIMS, Editor
 from e2e.editors.nvim.samples import ADD, SUM, TWO_LINES
 from e2e.editors.nvim.traffic import sent
 
@@ -201,3 +201,45 @@ def test_another_text_is_shown_on_request(open_editor: OpenEditor) -> None:
     editor.until("the other again", lambda: editor.ghost().split(" (")[0] == shown)
     editor.press("Tab")
     editor.until_line(f"    return {shown}")
+
+
+def type_with_a_key_and_wait_until_it_was_asked(editor: Editor, isolated: Path, *keys: str) -> None:
+    """The server answers late; Neovim 0.12 asks once more by itself, 200 ms after the last key."""
+    editor.until_answered()
+    held = editor.file.with_name("held")
+    held.touch()
+    asked = len(sent(isolated, METHOD))
+    editor.press(*keys)
+    least = 2 if editor.neovim.ghost == "native" else 1
+    editor.until("it was asked", lambda: len(sent(isolated, METHOD)) >= asked + least)
+    held.unlink()
+
+
+def test_what_is_asked_by_hand_comes_late_also_when_the_editor_asks_by_itself_meanwhile(
+    open_editor: OpenEditor, isolated: Path
+) -> None:
+    editor = open_editor(ADD, [SUM], logprob=-5.0).go_to(2)
+    editor.insert("re")
+    editor.until_line("    re")
+    editor.until_refused()
+    editor.until_answered()
+    assert editor.ghost() == ""  # unlikely
+    type_with_a_key_and_wait_until_it_was_asked(editor, isolated, "t", "M-s")
+    editor.until_ghost("urn first + second")
+    editor.until_answered()
+    assert editor.ghost() == "urn first + second"
+
+
+def test_another_text_comes_late_also_when_the_editor_asks_by_itself_meanwhile(
+    open_editor: OpenEditor, isolated: Path
+) -> None:
+    texts = ["    return first + second", "    return first - second"]
+    editor = open_editor(ADD, texts).go_to(2)
+    editor.insert("return ")
+    first = str(editor.until("ghost text", editor.ghost))
+    type_with_a_key_and_wait_until_it_was_asked(editor, isolated, "f", "M-n")
+    editor.until("another", lambda: (found := editor.ghost().split(" (")[0]) and found != first[1:])
+    editor.until_answered()
+    editor.press("Tab")
+    editor.until("it was taken", lambda: editor.line() in texts)
+    assert editor.line() != f"    return {first}"
