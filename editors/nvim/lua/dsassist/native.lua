@@ -2,6 +2,7 @@
 --- the server, because the editor tells nobody what it shows, and takes an offer back when the text no longer agrees.
 
 local api = vim.api
+local message = require('dsassist.message')
 local offers = require('dsassist.offers')
 
 local M = {}
@@ -40,7 +41,7 @@ end
 ---@return lsp.Handler
 local function watching(client, bufnr, by_hand, handler)
   local tick, number = api.nvim_buf_get_changedtick(bufnr), by_hand and by_hand.newest
-  return function(err, result, ctx, ...)
+  local function take(err, result, ctx, config)
     if not api.nvim_buf_is_valid(bufnr) or tick ~= api.nvim_buf_get_changedtick(bufnr) then
       return -- the editor would draw it all the same, at the place where it was
     end
@@ -52,7 +53,7 @@ local function watching(client, bufnr, by_hand, handler)
     end
     local items = offers.items_of(result)
     -- Of null 0.12.4 takes no notice, and what it showed before would stay.
-    handler(err, with_buffer_line_breaks(items), ctx, ...)
+    handler(err, with_buffer_line_breaks(items), ctx, config)
     if api.nvim_get_mode().mode:sub(1, 1) == 'i' then
       offers.keep(client, bufnr, items, by_hand ~= nil)
     end
@@ -62,6 +63,11 @@ local function watching(client, bufnr, by_hand, handler)
         by_hand.done()
       end
     end
+  end
+  return function(err, result, ctx, config)
+    message.behind(function()
+      take(err, result, ctx, config)
+    end)
   end
 end
 

@@ -2,6 +2,7 @@
 --- what is worth the model's time.
 
 local api = vim.api
+local message = require('dsassist.message')
 local offers = require('dsassist.offers')
 local pieces = require('dsassist.pieces')
 
@@ -102,7 +103,7 @@ local function request(client, bufnr, by_hand, done)
   local params = vim.lsp.util.make_position_params(0, client.offset_encoding)
   ---@diagnostic disable-next-line: inject-field
   params.context = { triggerKind = by_hand and INVOKED or AUTOMATIC }
-  local _, id = client:request(METHOD, params, function(err, result)
+  local function take(err, result)
     local is_current = api.nvim_get_current_buf() == bufnr and api.nvim_get_mode().mode:sub(1, 1) == 'i'
     if err or not is_current or here ~= offers.here() then
       return -- where text or cursor are others by now, a newer request is under way
@@ -113,6 +114,11 @@ local function request(client, bufnr, by_hand, done)
       done()
     end
     M.draw(bufnr)
+  end
+  local _, id = client:request(METHOD, params, function(err, result)
+    message.behind(function()
+      take(err, result)
+    end)
   end, bufnr)
   asked[bufnr] = id and { client = client, id = id }
 end

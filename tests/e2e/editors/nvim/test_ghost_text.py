@@ -10,7 +10,7 @@ import pytest
 from e2e.editors.nvim.conftest import OpenEditor
 from e2e.editors.nvim.editor import DRAWN_BY_THE_PLUGIN, NEOVIMS, Editor
 from e2e.editors.nvim.samples import ADD, SUM, TWO_LINES
-from e2e.editors.nvim.traffic import sent
+from e2e.editors.nvim.traffic import received, sent
 
 pytestmark = [
     pytest.mark.slow,
@@ -243,3 +243,23 @@ def test_another_text_comes_late_also_when_the_editor_asks_by_itself_meanwhile(
     editor.press("Tab")
     editor.until("it was taken", lambda: editor.line() in texts)
     assert editor.line() != f"    return {first}"
+
+
+def test_an_answer_that_comes_while_a_message_stands_in_the_way_is_shown_behind_it(
+    open_editor: OpenEditor, isolated: Path
+) -> None:
+    say = "function() vim.notify(('what a server says of itself '):rep(20)) end"
+    init = f"vim.o.messagesopt = 'wait:3000,history:500'; vim.keymap.set('i', '<F5>', {say})"
+    editor = open_editor(ADD, [SUM], init=init).go_to(2)
+    held = editor.file.with_name("held")
+    held.touch()
+    asked = len(sent(isolated, METHOD))
+    editor.insert("return ")
+    editor.until("it was asked", lambda: len(sent(isolated, METHOD)) > asked)
+    editor.until_line("    return ")
+    editor.press("F5")
+    editor.until("the message", lambda: "says of itself" in editor.screen())
+    held.unlink()
+    editor.until("the answer", lambda: received(isolated, "first + second"))
+    editor.until_ghost("first + second")
+    assert editor.line() == "    return "
