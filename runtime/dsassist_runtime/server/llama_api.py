@@ -17,9 +17,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from dsassist_runtime.api import CompletionRequest
+from dsassist_runtime.api import CompletionRequest, EngineSettings
 from dsassist_runtime.server.answer import Answer
-from dsassist_runtime.server.error_answer import error_response
+from dsassist_runtime.server.error_answer import ModelNotServed, error_response
 from dsassist_runtime.server.fields import parse_object
 from dsassist_runtime.server.llama_answers import LlamaAnswer, LlamaStream, generation_settings, slots_of
 from dsassist_runtime.server.llama_requests import (
@@ -46,13 +46,13 @@ def routes(service: Service) -> list[Route]:
         return facts["n_ctx"] if facts else 0
 
     def answered(request: Request, body: dict[str, Any], job: LlamaJob, op: str) -> ASGIApp:
-        settings, name = service.model_for(request, body)
+        settings, name = _model_for(service, request, body)
         answer: Answer = LlamaStream(job, name, n_ctx) if job.stream else LlamaAnswer(job, name, n_ctx)
         parts = [service.run(request, settings, op, to_wire(one)) for one in job.requests]
         return AnswerResponse(service.activity, parts, answer)
 
     async def value(request: Request, body: dict[str, Any], op: str, wire: dict[str, Any]) -> Any:
-        settings, _ = service.model_for(request, body)
+        settings, _ = _model_for(service, request, body)
         with service.activity:
             return (await final_event(service.run(request, settings, op, wire)))["value"]
 
@@ -95,6 +95,17 @@ def routes(service: Service) -> list[Route]:
         Route("/props", props),
         Route("/slots", slots),
     ]
+
+
+def _model_for(service: Service, request: Request, body: dict[str, Any]) -> tuple[EngineSettings, str]:
+    """The server's own model also for a name that is not known here: llama.cpp's server takes no notice of it either.
+
+    llama.vscode names its agent's model, by default one of Google's, in each request, whatever server it speaks to.
+    """
+    try:
+        return service.model_for(request, body)
+    except ModelNotServed:
+        return service.model_for(request, {})
 
 
 def _props(name: str, facts: dict[str, Any]) -> dict[str, Any]:

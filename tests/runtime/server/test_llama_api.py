@@ -104,6 +104,33 @@ def test_llama_vscodes_several_completions_come_as_a_list(real_served: Served) -
     assert all(answer["content"] for answer in answers)
 
 
+def test_llama_vscode_is_served_though_it_names_a_model_of_its_agents(served: Served) -> None:
+    """As 0.0.63 sends it with nothing but `endpoint` set; llama.cpp's server takes no notice of the name either."""
+    body = {
+        "id_slot": 0,
+        "input_prefix": "def add(first, second):\n",
+        "input_suffix": "\n\n",
+        "input_extra": [],
+        "prompt": "    r",
+        "n_predict": 128,
+        "n_cmpl": 3,
+        "top_k": 40,
+        "top_p": 0.99,
+        "stream": False,
+        "samplers": ["top_k", "top_p", "infill"],
+        "cache_prompt": True,
+        "n_indent": 4,
+        "t_max_prompt_ms": 500,
+        "t_max_predict_ms": 500,
+        "model": "google/gemini-2.5-flash",
+    }
+    answers = served.ask("POST", "/infill", body)
+    assert answers.status == 200, answers.body
+    assert [answer["model"] for answer in answers.json] == 3 * ["builtin"]
+    chat = {"model": body["model"], "messages": [{"role": "user", "content": "Hello"}]}
+    assert served.ask("POST", "/v1/chat/completions", chat).status == 404
+
+
 def test_llama_vscode_counts_tokens_by_template_and_tokenizer(real_served: Served) -> None:
     messages = [{"role": "user", "content": "Hello"}]
     prompt = real_served.ask("POST", "/apply-template", {"messages": messages}).json["prompt"]

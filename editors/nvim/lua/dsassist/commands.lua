@@ -36,23 +36,25 @@ end
 
 ---@param arguments string[]
 ---@param done fun(result: vim.SystemCompleted)
-local function run(arguments, done)
+---@param folder? string where it runs
+local function run(arguments, done, folder)
   local line = command_line(arguments)
-  local is_started, problem = pcall(vim.system, line, { text = true }, vim.schedule_wrap(done))
+  local is_started, problem = pcall(vim.system, line, { text = true, cwd = folder }, vim.schedule_wrap(done))
   if not is_started then
     require('dsassist.message').error(('%s cannot be started: %s'):format(line[1], problem))
   end
 end
 
 ---@param text string
+---@param folder string that the paths in it begin at
 ---@return table[] items for the quickfix list
-local function findings_in(text)
+local function findings_in(text, folder)
   local found = {}
   for line in vim.gsplit(text, '\n', { plain = true }) do
     local path, row, column, severity, message = line:match('^(%S.-):(%d+):(%d+): (%a+): (.*)$')
     if path then
       found[#found + 1] = {
-        filename = path,
+        filename = vim.startswith(path, '/') and path or vim.fs.joinpath(folder, path),
         lnum = tonumber(row),
         col = tonumber(column),
         type = severity:sub(1, 1):upper(),
@@ -72,16 +74,24 @@ end
 
 ---@param arguments string[]
 local function review(arguments)
-  require('dsassist.message').info('reviewing ...')
-  run(vim.list_extend({ 'review' }, arguments), function(result)
-    local found = findings_in(result.stdout)
+  local message = require('dsassist.message')
+  -- What is staged is told by paths from the repository's root, wherever Neovim runs.
+  local folder = vim.fs.root(0, '.git') or vim.fn.getcwd()
+  local words = vim.tbl_map(function(word)
+    return vim.uv.fs_stat(word) and vim.fs.abspath(word) or word
+  end, arguments)
+  message.info('reviewing ...')
+  run(vim.list_extend({ 'review' }, words), function(result)
+    local found = findings_in(result.stdout, folder)
     vim.fn.setqflist({}, ' ', { title = 'dsassist review', items = found })
     if #found > 0 then
       vim.cmd('botright copen')
+    elseif result.code <= 1 then
+      message.info(last_line(result.stderr))
     else
-      require('dsassist.message').info(last_line(result.stderr))
+      message.error(last_line(result.stderr))
     end
-  end)
+  end, folder)
 end
 
 ---@param minutes? string
@@ -109,7 +119,7 @@ local function tell_status(status)
   require('dsassist.message').info(table.concat(vim.fn.uniq(parts), '; '))
 end
 
----@type table<string, { run: fun(arguments: string[]), complete?: fun(): string[] }>
+---@type table<string, { run: fun(arguments: string[]), complete?: fun(begun: string): string[] }>
 local SUBCOMMANDS = {
   status = {
     run = function()
@@ -154,8 +164,8 @@ local SUBCOMMANDS = {
   },
   review = {
     run = review,
-    complete = function()
-      return vim.list_extend({ '--staged' }, vim.fn.getcompletion('', 'file'))
+    complete = function(begun)
+      return vim.fn.getcompletion(begun, 'file')
     end,
   },
   stats = {
@@ -195,7 +205,7 @@ local function complete(_, line)
     choices = vim.tbl_keys(SUBCOMMANDS)
   else
     local subcommand = SUBCOMMANDS[words[2]]
-    choices = subcommand and subcommand.complete and subcommand.complete() or {}
+    choices = subcommand and subcommand.complete and subcommand.complete(words[#words]) or {}
   end
   table.sort(choices)
   return vim.tbl_filter(function(choice)

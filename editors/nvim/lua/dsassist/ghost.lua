@@ -6,6 +6,8 @@ local pieces = require('dsassist.pieces')
 
 local M = {}
 
+local GREY = 8 -- of a terminal's sixteen colours
+
 local group = api.nvim_create_augroup('dsassist', {})
 
 --- Who draws.
@@ -69,10 +71,21 @@ local function watch(bufnr)
   })
 end
 
+--- Neovim's own colours have none for hints on a terminal without 24-bit colour, where ghost text would look like code.
+local function color()
+  local has_hints = vim.fn.hlexists('ComplHint') == 1
+  local hint = api.nvim_get_hl(0, { name = has_hints and 'ComplHint' or 'NonText', link = false })
+  if has_hints and not hint.ctermfg then
+    api.nvim_set_hl(0, 'ComplHint', vim.tbl_extend('keep', { ctermfg = GREY }, hint))
+  end
+  api.nvim_set_hl(0, 'DsassistGhost', vim.tbl_extend('keep', { default = true }, hint, { ctermfg = GREY }))
+end
+
 --- From now on, serve each buffer that our server is attached to.
 function M.follow_clients()
-  api.nvim_set_hl(0, 'DsassistGhost', { link = vim.fn.hlexists('ComplHint') == 1 and 'ComplHint' or 'NonText', default = true })
   local clients = api.nvim_create_augroup('dsassist.clients', {})
+  color()
+  api.nvim_create_autocmd('ColorScheme', { group = clients, callback = color })
   api.nvim_create_autocmd('LspAttach', {
     group = clients,
     callback = function(event)

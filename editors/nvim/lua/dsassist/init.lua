@@ -12,6 +12,7 @@ function M.setup(options)
     message.error('Neovim 0.11 or newer is needed')
     return
   end
+  vim.cmd.runtime('plugin/dsassist.lua') -- who puts the plug-in on the path once Neovim runs has not had it sourced
   require('dsassist.options').take(options or {})
   require('dsassist.keys').map()
   local cmd = require('dsassist.options').current.cmd

@@ -29,7 +29,7 @@ def neovim(request: pytest.FixtureRequest) -> Neovim:
 def open_editor(neovim: Neovim, isolated: Path, tmp_path: Path, on_path: None) -> Iterator[OpenEditor]:
     """Open a file with a server that knows `texts`, or with `dsassist lsp` itself; `init` is Lua before the set-up.
 
-    With a `cmd` in the server's place nobody waits for it.
+    With a `cmd` in the server's place nobody waits for it, nor with an `event` that the plug-in is loaded at.
     """
     opened: list[Editor] = []
 
@@ -41,6 +41,7 @@ def open_editor(neovim: Neovim, isolated: Path, tmp_path: Path, on_path: None) -
         init: str = "",
         options: str = "",
         cmd: list[str] | None = None,
+        event: str = "",
     ) -> Editor:
         file = tmp_path / "sample.py"
         file.write_bytes(text.encode() if isinstance(text, str) else text)
@@ -51,9 +52,9 @@ def open_editor(neovim: Neovim, isolated: Path, tmp_path: Path, on_path: None) -
             command = [sys.executable, str(Path(__file__).with_name("knowing_server.py")), str(known), str(logprob)]
         folder = isolated / str(len(opened))
         folder.mkdir()
-        (folder / "init.lua").write_text(init_lua(neovim, command, init, options))
+        (folder / "init.lua").write_text(init_lua(neovim, command, init, options, event))
         opened.append(Editor(neovim, folder, folder / "init.lua", file))
-        if cmd is None:
+        if cmd is None and not event:
             opened[-1].until_ready()
         return opened[-1]
 

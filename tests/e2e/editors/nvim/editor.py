@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -11,9 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from rich._export_format import CONSOLE_SVG_FORMAT
+from rich.console import Console
+from rich.terminal_theme import TerminalTheme
+from rich.text import Text
+
 __all__ = ["DRAWN_BY_THE_PLUGIN", "NEOVIMS", "PLUGIN", "Editor", "Neovim", "init_lua"]
 
 PLUGIN = Path(__file__).parents[4] / "editors" / "nvim"
+_DOCS_IMAGES = Path(__file__).parents[4] / "docs" / "images"
+_KEEPS_SCREENSHOTS = bool(os.environ.get("DSASSIST_SCREENSHOTS"))  # before the tests' own environment hides it
+_SVG = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)  # they are fetched from the web
+_FOREGROUND, _BACKGROUND = (224, 226, 234), (20, 22, 27)  # Neovim's; with 'termguicolors' it names all others itself
+_THEME = TerminalTheme(_BACKGROUND, _FOREGROUND, 8 * [_FOREGROUND])
 _LIMIT_S = 180.0  # for what takes a second, on a machine that does much else
 _NOT_READY = ("", "dsassist stopped")
 _GHOST = """
@@ -68,17 +80,24 @@ NEOVIMS = [Neovim("0.12", _NEW, "native"), Neovim("0.11", _OLD, "own")]
 DRAWN_BY_THE_PLUGIN = Neovim("0.12", _NEW, "own")
 
 
-def init_lua(neovim: Neovim, cmd: list[str], before: str, options: str) -> str:
-    """An init.lua with the plug-in; `before` is Lua before its set-up, `options` are more of the latter's."""
+def init_lua(neovim: Neovim, cmd: list[str], before: str, options: str, event: str = "") -> str:
+    """An init.lua with the plug-in; `before` is Lua before its set-up, `options` are more of the latter's.
+
+    With an `event` there is nothing of the plug-in before that happens.
+    """
     words = ", ".join(f"[==[{word}]==]" for word in cmd)
+    run = f"vim.api.nvim_create_autocmd('{event}', {{ once = true, callback = begin }})" if event else "begin()"
     return f"""
-vim.opt.runtimepath:prepend([==[{PLUGIN}]==])
 vim.o.swapfile = false
 vim.o.shadafile = 'NONE'
 vim.o.messagesopt = 'wait:0,history:500' -- nobody presses a key to see more of a message
 vim.lsp.log.set_level('debug')
 {before}
-require('dsassist').setup({{ cmd = {{ {words} }}, ghost = '{neovim.ghost}', {options} }})
+local function begin()
+  vim.opt.runtimepath:prepend([==[{PLUGIN}]==])
+  require('dsassist').setup({{ cmd = {{ {words} }}, ghost = '{neovim.ghost}', {options} }})
+end
+{run}
 """
 
 
@@ -164,7 +183,24 @@ class Editor:
 
     def screen(self) -> str:
         """The screen as a person sees it."""
-        return subprocess.run([*self._tmux, "capture-pane", "-p", "-t", "e"], capture_output=True, text=True).stdout
+        return self._run("capture-pane", "-p", "-t", "e", check=False).stdout
+
+    def colored_screen(self) -> str:
+        """The same with the terminal's escape sequences for colours."""
+        return self._run("capture-pane", "-e", "-p", "-t", "e").stdout
+
+    def shot(self, name: str, columns: int, rows: int) -> None:
+        """Keep a picture, if they are wanted, of the screen in this size; with 'termguicolors'."""
+        if not _KEEPS_SCREENSHOTS:
+            return
+        self._run("resize-window", "-t", "e", "-x", str(columns), "-y", str(rows))
+        self.until("the size", lambda: self.lua("return vim.o.columns") == columns)
+        self.lua("vim.cmd.redraw() return 1")
+        console = Console(record=True, width=columns, file=io.StringIO())
+        console.print(Text.from_ansi(self.colored_screen()), end="")
+        title = f"Neovim {self.neovim.version}"
+        svg = console.export_svg(title=title, theme=_THEME, code_format=_SVG, unique_id="screen")
+        (_DOCS_IMAGES / f"nvim-{name}.svg").write_text(svg)
 
     def until(self, what: str, check: Callable[[], T]) -> T:
         """Wait until `check` gives something true, and return it: everything in an editor arrives late."""
@@ -215,5 +251,5 @@ class Editor:
         asked = [str(self.neovim.program), "--server", str(self._socket), "--remote-expr", expression]
         return subprocess.run(asked, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
 
-    def _run(self, *words: str, check: bool = True) -> None:
-        subprocess.run([*self._tmux, *words], check=check, capture_output=True)
+    def _run(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*self._tmux, *words], check=check, capture_output=True, text=True)

@@ -2,7 +2,8 @@
 
 That one knows some texts by heart. Where the line before the cursor is how one of them begins, it writes the rest;
 where several begin so, one after the other in turn. Anywhere else it writes nothing. Each token has the log-probability
-LOGPROB, and none is written while a file `held` lies beside TEXTS.json.
+LOGPROB, and none is written while a file `held` lies beside TEXTS.json. While one `loading` does, two fifths of the
+model are loaded.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import itertools
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from dsassist.config import LoadedConfig
 from dsassist_lsp.command import serve
-from dsassist_lsp.engines import OpenEngine
+from dsassist_lsp.engines import EngineOpener, OpenEngine
 from dsassist_lsp.server import create_server
 from dsassist_runtime.api import InfillRequest, TextPiece, TextStream
 from dsassist_runtime.testing import ScriptedEngine, ScriptedStream
@@ -51,6 +53,17 @@ class HeldStream(ScriptedStream):
         yield from super().pieces()
 
 
+def opener(known: Path, engine: KnowingEngine) -> EngineOpener:
+    def load(_loaded: LoadedConfig, on_loading: Callable[[float], None]) -> OpenEngine:
+        while known.with_name("loading").exists():
+            on_loading(0.4)
+            time.sleep(0.01)
+        on_loading(1.0)
+        return OpenEngine(engine, "scripted")
+
+    return load
+
+
 if __name__ == "__main__":
-    engine = KnowingEngine(Path(sys.argv[1]), *map(float, sys.argv[2:]))
-    sys.exit(serve(create_server(lambda _loaded, _on_loading: OpenEngine(engine, "scripted"))))
+    texts = Path(sys.argv[1])
+    sys.exit(serve(create_server(opener(texts, KnowingEngine(texts, *map(float, sys.argv[2:]))))))

@@ -51,6 +51,21 @@ def test_where_the_server_has_no_text_nothing_is_shown_and_no_key_takes_anything
     assert re.sub(r"\s", "", editor.line()) == "raisex"
 
 
+@pytest.mark.parametrize("command", ["", "colorscheme default"], ids=["at first", "another scheme"])
+def test_ghost_text_is_grey_on_a_terminal_of_few_colours_and_what_was_taken_is_not(
+    open_editor: OpenEditor, command: str
+) -> None:
+    """By Neovim's own colours it looks like code there, and a colour scheme sets all anew."""
+    editor = open_editor(ADD, [SUM], init="vim.cmd.syntax('off')").go_to(2)
+    editor.command(command)
+    editor.insert("ret")
+    editor.until_ghost("urn first + second")
+    grey = re.compile(r"\x1b\[([0-9;]*;)?(90|38;5;\d+)murn first \+ second")
+    editor.until("it is grey", lambda: grey.search(editor.colored_screen()))
+    editor.press("Tab")
+    editor.until("it is as other text", lambda: "return first + second" in editor.colored_screen())
+
+
 def test_undo_takes_away_what_was_accepted_and_then_what_was_typed(open_editor: OpenEditor) -> None:
     editor = open_editor(ADD, [SUM]).go_to(2)
     editor.insert("return ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,11 +12,11 @@ import pytest
 
 from e2e.editors.nvim.conftest import OpenEditor
 from e2e.editors.nvim.editor import PLUGIN, Editor, Neovim
+from e2e.editors.nvim.samples import ADD, SUM
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # whole editors, on a machine that may do much else
 
-ADD = "def add(first, second):\n    \n"
-SUM = "    return first + second"
+STATUSLINE = "vim.o.laststatus = 2; vim.o.statusline = '%f %{v:lua.require(\"dsassist\").statusline()}'"
 
 
 def health(editor: Editor) -> str:
@@ -91,22 +92,34 @@ def test_snoozing_shows_nothing_until_it_is_ended(open_editor: OpenEditor) -> No
     editor.until_ghost("rn first + second")
 
 
-def test_the_statusline_has_the_model_or_what_goes_on(open_editor: OpenEditor) -> None:
-    line = "vim.o.laststatus = 2; vim.o.statusline = '%f %{v:lua.require(\"dsassist\").statusline()}'"
-    editor = open_editor(ADD, [SUM], init=line)
+def test_the_statusline_has_the_model_and_how_busy_it_is(open_editor: OpenEditor) -> None:
+    editor = open_editor(ADD, [SUM], init=STATUSLINE)
+    held = editor.file.with_name("held")
+    held.touch()
+    editor.until("ready", lambda: editor.status() == "dsassist scripted")
     editor.type("2G")
     editor.insert("ret")
+    editor.until("busy, on the screen", lambda: "dsassist scripted …" in editor.screen())
+    held.unlink()
     editor.until_ghost("urn first + second")
-    editor.until("ready", lambda: editor.status() == "dsassist scripted")
-    editor.until("it is on the screen", lambda: "dsassist scripted" in editor.screen())
+    editor.until("ready, on the screen", lambda: re.search("dsassist scripted *$", editor.screen(), re.MULTILINE))
 
 
-def test_subcommands_are_completed(open_editor: OpenEditor) -> None:
-    editor = open_editor(ADD, [SUM])
-    found = editor.lua("return vim.fn.getcompletion('Dsassist s', 'cmdline')")
-    assert found == ["snooze", "stats", "status"]
-    editor.command("Dsassist nonsense")
-    editor.until("it is told", lambda: "there is no :Dsassist nonsense" in editor.messages())
+def test_the_statusline_has_how_much_of_the_model_is_loaded(open_editor: OpenEditor, tmp_path: Path) -> None:
+    loading = tmp_path / "loading"
+    loading.touch()
+    editor = open_editor(ADD, [SUM], init=STATUSLINE)
+    editor.until("on the screen", lambda: "dsassist loading 40%" in editor.screen())
+    loading.unlink()
+    editor.until("its name", lambda: re.search("dsassist scripted *$", editor.screen(), re.MULTILINE))
+
+
+def test_a_model_that_is_not_there_is_told_with_its_sentence(open_editor: OpenEditor, server: Path) -> None:
+    editor = open_editor(ADD, init=STATUSLINE, options="settings = { model = '/no/such/model.gguf' }")
+    editor.until("on the screen", lambda: "dsassist error" in editor.screen())
+    editor.command("Dsassist status")
+    editor.until("the sentence", lambda: re.search("dsassist: error; .*/no/such/model.gguf", editor.messages()))
+    assert "ERROR error: " in health(editor).replace("❌ ", "")
 
 
 def test_restart_gives_another_server(open_editor: OpenEditor) -> None:
@@ -145,17 +158,3 @@ def test_every_option_has_its_place_in_the_help(neovim: Neovim, isolated: Path, 
     declared = json.loads(run_headless(neovim, "lua io.write(vim.json.encode(require('dsassist.options').DECLARED))"))
     assert {f"dsassist-option-{each['name']}" for each in declared} <= tags
     assert {":Dsassist", ":DsaExplain", "dsassist"} <= tags
-
-
-def test_it_works_from_a_pack_folder_with_nothing_but_the_set_up(neovim: Neovim, isolated: Path) -> None:
-    start = isolated / ".local" / "share" / "nvim" / "site" / "pack" / "dsassist" / "start"
-    start.mkdir(parents=True)
-    (start / "dsassist").symlink_to(PLUGIN)
-    init = isolated / "init.lua"
-    init.write_text("require('dsassist').setup({ cmd = { 'sh', 'lsp' } })")
-    asked = "lua io.write(vim.fn.exists(':Dsassist') .. tostring(vim.lsp.is_enabled('dsassist')))"
-    command = [str(neovim.program), "--headless", "-u", str(init), "-c", asked, "-c", "quitall!"]
-    if neovim.version == "0.11":  # it cannot be asked there yet
-        command[5] = "lua io.write(vim.fn.exists(':Dsassist') .. tostring(vim.lsp.config.dsassist ~= nil))"
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.stdout + done.stderr == "2true"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dsassist_runtime.client import server_health
 from e2e.editors.nvim.conftest import OpenEditor
 from e2e.editors.nvim.editor import Editor
 from e2e.editors.nvim.samples import ADD, SUM
@@ -105,6 +106,26 @@ def test_the_builtin_model_offers_what_it_has_by_hand(open_editor: OpenEditor, s
     editor.until_line(f"if x is {text}")
 
 
+@pytest.mark.parametrize("process", ["pid", "engine_pid"], ids=["server", "engine"])
+def test_a_model_server_that_is_killed_is_there_again_for_the_next_text(
+    open_editor: OpenEditor, server: Path, process: str
+) -> None:
+    editor = open_editor("if x \n", options="settings = { completion = { temperature = 0, multiline = 'never' } }")
+    editor.until("the model is loaded", lambda: editor.status() == "dsassist builtin")
+    editor.insert("is ")
+    editor.press("M-s")
+    editor.until("ghost text", editor.ghost)
+    killed = (server_health() or {})[process]
+    os.kill(int(str(killed)), signal.SIGKILL)
+    editor.type("not ")  # about which the model has not been asked yet
+    editor.until_line("if x is not ")
+    editor.press("M-s")
+    editor.until("another process", lambda: (server_health() or {}).get(process) not in (None, killed))
+    text = editor.until("ghost text", editor.ghost)
+    editor.press("C-M-Right")
+    editor.until_line(f"if x is not {text}")
+
+
 ORDERS = """\
 class Order:
     def __init__(self, items):
@@ -121,12 +142,15 @@ def test_a_real_model_completes_a_line_as_a_person_would(
     open_editor: OpenEditor, real_model: Path, server: Path
 ) -> None:
     """With the settings that everybody has: nothing is asked for by hand, nor shown that the model thinks unlikely."""
-    editor = open_editor(ORDERS, options=f"settings = {{ model = [==[{real_model}]==] }}")
+    look = "vim.o.termguicolors = true; vim.o.statusline = '%f %m%=%{v:lua.require(\"dsassist\").statusline()} '"
+    editor = open_editor(ORDERS, init=look, options=f"settings = {{ model = [==[{real_model}]==] }}")
     editor.until("the model is loaded", lambda: editor.status() == f"dsassist {real_model.name}")
     editor.go_to(7).insert("        return sum(")
     text = editor.until("ghost text", editor.ghost)
     first = str(text).split("\n")[0]
     assert re.search(r"item.*price.*self\.items", first)
     editor.until("it is on the screen", lambda: f"return sum({first}" in editor.screen())
+    if editor.neovim.version == "0.12":
+        editor.shot("ghost-text", columns=80, rows=11)
     editor.press("Tab")
     editor.until_line(f"        return sum({first}")
