@@ -22,18 +22,17 @@ from hook_repositories import git
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # a busy machine takes minutes over what takes seconds
 
 ONE = """\
-def total(prices, amounts):
-    found = 0
-    for price, amount in zip(prices, amounts):
-        found = found + price * price
-    return found
+def append(self, items, item):
+    for i in range(len(items) - 1):
+        if items[i] is not None or item == None:
+            self.items.append(items)
+    return False
 """
 OTHER = """\
-def copy(source, target):
-    if target.exists() and not source.exists():
-        raise FileExistsError(target)
-    target.write_bytes(source.read_bytes())
-    return source
+def check(value, name):
+    if value is not None:
+        raise ValueError(name)
+    return name
 """
 REPORT = Path("report.json")
 

@@ -44,8 +44,19 @@ def test_names_that_are_not_given_have_their_old_form(real_model: Path) -> None:
     assert "<|file_sep|>file\n<|fim_prefix|>" in text
 
 
-def test_a_model_without_such_marks_gets_comments_of_the_language(builtin_model: Path) -> None:
-    text = spelled(builtin_model, REQUEST)
+def test_a_model_without_such_marks_gets_comments_of_the_language(builtin_model: Path, tmp_path: Path) -> None:
+    found = builtin_model.read_bytes()
+    for mark, other in (
+        (b"<|repo_name|>", b"<|unused_0|>>"),
+        (b"<|file_sep|>", b"<|reserved|>"),
+        (b"fim_rep_token_id", b"not_rep_token_id"),
+        (b"fim_sep_token_id", b"not_sep_token_id"),
+    ):
+        assert mark in found and len(mark) == len(other)
+        found = found.replace(mark, other)
+    without = tmp_path / "without.gguf"
+    without.write_bytes(found)
+    text = spelled(without, REQUEST)
     assert "// src/shapes.ts\nexport const PI = 3;\n# src/sums.py\ndef add(a, b): ...\n\n// src/areas.ts\n" in text
 
 
