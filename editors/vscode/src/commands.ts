@@ -4,6 +4,8 @@
  * The server's own (`dsassist.snooze`, `dsassist.explain` ...) are registered by the language client under their names
  * while it runs, so these have others.
  */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
 import * as vscode from 'vscode';
 import { ExecuteCommandRequest } from 'vscode-languageclient/node';
 import type { Explanation, ExplanationDocument } from './explanation';
@@ -44,7 +46,7 @@ export function registerCommands(parts: Parts): vscode.Disposable[] {
     showLastCompletion: () => showLastCompletion(parts),
     showStatistics: () => withProgram(parts, showStatistics),
     reviewThisFile: () => reviewThisFile(parts),
-    reviewStaged: () => withProgram(parts, program => runInTerminal('review what is staged', program, ['review'], folderInUse())),
+    reviewStaged: () => withProgram(parts, program => runInTerminal('review what is staged', program, ['review'], repositoryInUse())),
     takeBackDismissal: () => ask(server, 'dsassist.undoDismissal'),
     explainCode: () => askAboutCode(server, 'dsassist.explain'),
     documentCode: () => askAboutCode(server, 'dsassist.writeDocstring'),
@@ -113,7 +115,7 @@ async function reviewThisFile(parts: Parts): Promise<void> {
     return;
   }
   await document.save();
-  await withProgram(parts, program => runInTerminal('review this file', program, ['review', document.uri.fsPath], folderInUse()));
+  await withProgram(parts, program => runInTerminal('review this file', program, ['review', document.uri.fsPath], path.dirname(document.uri.fsPath)));
 }
 
 async function askAboutCode(server: Server, command: string): Promise<void> {
@@ -125,8 +127,12 @@ async function askAboutCode(server: Server, command: string): Promise<void> {
 
 async function withProgram(parts: Parts, work: (program: string) => unknown): Promise<void> {
   const found = parts.find();
-  if ('problem' in found) await parts.help.missing(found.problem);
-  else await work(found.program);
+  if ('program' in found) {
+    await work(found.program);
+  } else {
+    parts.help.forget(); // who asks is told again
+    await parts.help.missing(found.problem);
+  }
 }
 
 function activeEditor(): vscode.TextEditor {
@@ -135,8 +141,15 @@ function activeEditor(): vscode.TextEditor {
   return editor;
 }
 
-/** The folder of the file in front, else the first. */
-function folderInUse(): vscode.WorkspaceFolder | undefined {
-  const editor = vscode.window.activeTextEditor;
-  return (editor && vscode.workspace.getWorkspaceFolder(editor.document.uri)) ?? vscode.workspace.workspaceFolders?.[0];
+/** The root of the repository that the file in front lies in, above or below the workspace's folder; else that folder. */
+function repositoryInUse(): string | undefined {
+  const document = vscode.window.activeTextEditor?.document;
+  const folder = (document && vscode.workspace.getWorkspaceFolder(document.uri)) ?? vscode.workspace.workspaceFolders?.[0];
+  const above = document?.uri.scheme === 'file' ? foldersAbove(document.uri.fsPath) : [];
+  return above.find(each => fs.existsSync(path.join(each, '.git'))) ?? folder?.uri.fsPath;
+}
+
+function foldersAbove(file: string): string[] {
+  const folder = path.dirname(file);
+  return folder === file ? [] : [folder, ...foldersAbove(folder)];
 }

@@ -39,6 +39,7 @@ export function activate(context: vscode.ExtensionContext): Api {
       if (status.now === STARTING) status.show(STARTED);
     },
     onMissing: sentence => {
+      log.error(sentence);
       status.show(problem(sentence));
       void help.missing(sentence);
     },

@@ -24,7 +24,7 @@ export class Help {
   async missing(problem: string): Promise<void> {
     const [how, choose] = ['How to Install', 'Choose Program…'];
     const answer = await this.once(`${problem}. Completions come from it; install it, or say where it is.`, how, choose);
-    if (answer === how) await this.openWalkthrough();
+    if (answer === how) await this.openWalkthrough('install');
     if (answer === choose) await this.chooseProgram();
   }
 
@@ -35,8 +35,10 @@ export class Help {
     if (answer === again) await vscode.commands.executeCommand('dsassist.restart');
   }
 
-  async openWalkthrough(): Promise<void> {
-    await vscode.commands.executeCommand('workbench.action.openWalkthrough', WALKTHROUGH, false);
+  /** At a step, else at the first that was not taken yet. */
+  async openWalkthrough(step?: string): Promise<void> {
+    const at = step ? { category: WALKTHROUGH, step: `${WALKTHROUGH}#${step}` } : WALKTHROUGH;
+    await vscode.commands.executeCommand('workbench.action.openWalkthrough', at, false);
   }
 
   /** Ask for the program, and keep it in the user's settings. */

@@ -1,6 +1,6 @@
 /** What a click on the status bar offers. */
 import * as vscode from 'vscode';
-import type { Status } from './status';
+import { shortName, type Status } from './status';
 
 interface Entry extends vscode.QuickPickItem {
   command: string;
@@ -10,7 +10,7 @@ interface Entry extends vscode.QuickPickItem {
 export async function showMenu(status: Status): Promise<void> {
   const chosen = await vscode.window.showQuickPick(entries(status), {
     title: 'dsassist',
-    placeHolder: status.message || `${status.kind} ${status.model}`.trim(),
+    placeHolder: status.message || [status.kind, shortName(status.model)].filter(Boolean).join(': '),
   });
   if (chosen) await vscode.commands.executeCommand(chosen.command, ...(chosen.arguments ?? []));
 }
@@ -18,7 +18,10 @@ export async function showMenu(status: Status): Promise<void> {
 function entries(status: Status): Entry[] {
   const isSnoozed = status.kind === 'snoozed';
   return [
-    ...(status.kind === 'error' ? [{ label: '$(warning) What is wrong', detail: status.message, command: 'dsassist.showLog' }] : []),
+    ...(status.kind === 'error' ? [
+      { label: '$(warning) What is wrong', detail: status.message, command: 'dsassist.showLog' },
+      { label: '$(book) How to get started', command: 'dsassist.getStarted' },
+    ] : []),
     isSnoozed
       ? { label: '$(bell) End the snooze', command: 'dsassist.endSnooze' }
       : { label: '$(bell-slash) Snooze for 30 minutes', command: 'dsassist.snoozeFor', arguments: [30] },

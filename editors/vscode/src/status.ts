@@ -10,6 +10,7 @@ export interface Status {
   latencyMs: number | null;
   reason: string;
   hints: string[];
+  reviewing?: string;
 }
 
 const NOTHING: Status = { kind: '', message: '', model: '', percent: null, latencyMs: null, reason: '', hints: [] };
@@ -29,7 +30,6 @@ const ICONS: { [kind: string]: string } = {
   started: 'circle-outline',
   loading: 'loading~spin',
   busy: 'sync~spin',
-  reviewing: 'eye',
   ready: 'sparkle',
   off: 'circle-slash',
   snoozed: 'bell-slash',
@@ -62,12 +62,18 @@ export class StatusBar implements vscode.Disposable {
 
 function label(status: Status): string {
   if (status.kind === 'loading' && status.percent !== null) return `dsassist ${status.percent} %`;
-  return status.kind === 'error' ? 'dsassist' : status.model || 'dsassist';
+  return status.kind === 'error' ? 'dsassist' : shortName(status.model) || 'dsassist';
+}
+
+/** A model's name without what all names of files have in common. */
+export function shortName(model: string): string {
+  return model.replace(/\.gguf$/, '');
 }
 
 function tooltip(status: Status): vscode.MarkdownString {
   const text = new vscode.MarkdownString(`**dsassist**: ${status.kind}\n\n`);
-  const lines = [status.message];
+  const lines = [status.percent === null ? status.message : `${status.message}: ${status.percent} %`];
+  if (status.reviewing) lines.push(`Reviewing ${status.reviewing}.`);
   if (status.model) lines.push(`Model: ${status.model}`);
   if (status.latencyMs !== null) lines.push(`The last completion took ${status.latencyMs} ms.`);
   if (status.reason && status.reason !== status.message) lines.push(`Nothing was shown: ${status.reason}`);

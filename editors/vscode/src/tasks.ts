@@ -2,9 +2,9 @@
 import * as vscode from 'vscode';
 
 /** Runs it to its end; its exit code, or undefined when it was ended by hand. */
-export async function runInTerminal(name: string, program: string, args: string[], folder?: vscode.WorkspaceFolder): Promise<number | undefined> {
-  const execution = new vscode.ProcessExecution(program, args, folder && { cwd: folder.uri.fsPath });
-  const task = new vscode.Task({ type: 'process' }, folder ?? vscode.TaskScope.Workspace, name, 'dsassist', execution);
+export async function runInTerminal(name: string, program: string, args: string[], cwd?: string): Promise<number | undefined> {
+  const execution = new vscode.ProcessExecution(program, args, cwd ? { cwd } : {});
+  const task = new vscode.Task({ type: 'process' }, vscode.TaskScope.Workspace, name, 'dsassist', execution);
   task.presentationOptions = { clear: true, showReuseMessage: false };
   const ended = new Promise<number | undefined>(resolve => {
     const listener = vscode.tasks.onDidEndTaskProcess(event => {

@@ -17,7 +17,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,6 @@ _LIMIT_S = 300  # for what takes seconds, on a machine that does much else
 _DSASSIST = str(Path(sys.executable).with_name("dsassist"))
 
 _SETTINGS = {
-    "dsassist.path": _DSASSIST,
     # What the builtin model writes is to be the same each time, and to be seen.
     "dsassist.completion.temperature": 0,
     "dsassist.completion.min_probability": 0,
@@ -43,6 +42,7 @@ _SETTINGS = {
     # A language to have a menu in. By default VS Code opens none by itself where ghost text was quicker.
     "[ruby]": {"editor.wordBasedSuggestions": "currentDocument", "editor.quickSuggestions": {"other": "on"}},
     "editor.minimap.enabled": False,
+    "terminal.integrated.gpuAcceleration": "off",  # so that the page has its text
     "telemetry.telemetryLevel": "off",
     "workbench.startupEditor": "none",
     "workbench.secondarySideBar.defaultVisibility": "hidden",
@@ -78,6 +78,17 @@ class VSCode:
     def extension(self) -> Path:
         return self.tools / "extension"
 
+    @property
+    def program(self) -> Path:
+        """The program that the extension finds."""
+        return self.root / "home" / ".local" / "bin" / "dsassist"
+
+    @property
+    def has_logs(self) -> bool:
+        """Whether code-server writes any: a module of it is built only where there is a compiler."""
+        module = self.tools / "code-server" / "lib" / "vscode" / "node_modules" / "@vscode" / "spdlog"
+        return (module / "build" / "Release" / "spdlog.node").exists()
+
     def workspace(self, name: str, files: dict[str, str] | None = None, settings: dict[str, Any] | None = None) -> Path:
         """A folder with these files and settings; what is there already stays, but for them."""
         folder = self.root / name
@@ -103,10 +114,31 @@ class VSCode:
         if answer["printed"]:
             sys.stdout.write(f"{answer['printed']}\n")
 
-    def use_model(self, model: str) -> None:
-        """Set the model, as only the machine's settings can."""
-        of_machine = {"dsassist.path": _DSASSIST, "dsassist.model": model}
-        (self.root / "ud" / "Machine" / "settings.json").write_text(json.dumps(of_machine))
+    @property
+    def machine_settings(self) -> Path:
+        """The settings of the machine, which alone may name a model."""
+        return self.root / "ud" / "Machine" / "settings.json"
+
+    @contextmanager
+    def using_model(self, model: str) -> Iterator[None]:
+        """Another model than the builtin one is set."""
+        self.machine_settings.write_text(json.dumps({"dsassist.model": model}))
+        try:
+            yield
+        finally:
+            self.machine_settings.write_text("{}")
+
+    @contextmanager
+    def trusting_nothing(self) -> Iterator[None]:
+        """Workspaces that are opened now are not trusted."""
+        settings = self.root / "ud" / "User" / "settings.json"
+        kept = settings.read_text()
+        asked = {"security.workspace.trust.enabled": True, "security.workspace.trust.startupPrompt": "never"}
+        settings.write_text(json.dumps(_SETTINGS | asked))
+        try:
+            yield
+        finally:
+            settings.write_text(kept)
 
     def start(self) -> None:
         """Install the packaged extension, and serve."""
@@ -119,7 +151,7 @@ class VSCode:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         command += ["--auth", "none", "--bind-addr", f"127.0.0.1:{self.port}", "--disable-telemetry", "--disable-proxy"]
-        command += ["--disable-update-check", "--disable-workspace-trust", "--disable-getting-started-override"]
+        command += ["--disable-update-check", "--disable-getting-started-override"]
         command += ["--reconnection-grace-time", "5"]  # windows that were closed hold a process each
         command += ["--vscode-option", "enable-smoke-test-driver"]  # or tests in the extension host are not run
         with (self.root / "code-server.log").open("wb") as log:
@@ -146,6 +178,7 @@ class VSCode:
             "chromium": str(self.tools / "chromium"),
             "screenshots": _SCREENSHOTS if _KEEPS_SCREENSHOTS else {},
             "failures": str(failures),
+            "home": self.environment["DSASSIST_HOME"],
         }
         with (self.root / "play.log").open("wb") as log:
             self.player = subprocess.Popen(
@@ -177,12 +210,13 @@ def vscode() -> Iterator[VSCode]:
     """VS Code with the packaged extension, serving."""
     tools = _tools()
     root = Path(tempfile.mkdtemp(prefix="vs-", dir="/tmp"))  # short: sockets lie below it, 108 bytes at most
-    for name in ("ud/User", "ud/Machine", "ext", "home", "tmp"):
+    for name in ("ud/User", "ud/Machine", "ext", "home/.local/bin", "tmp"):
         (root / name).mkdir(parents=True)
-    (root / "config.yaml").write_text("auth: none\n")
+        (root / "config.yaml").write_text("auth: none\n")
     (root / "ud" / "User" / "settings.json").write_text(json.dumps(_SETTINGS))
     running = VSCode(tools, root, _environment(root))
-    running.use_model("builtin")
+    running.program.symlink_to(_DSASSIST)  # as pipx installs it
+    running.machine_settings.write_text("{}")
     try:
         running.start()
         yield running
@@ -220,6 +254,8 @@ def _environment(root: Path) -> dict[str, str]:
     """Nothing of the user's: whatever its flags say, code-server writes to HOME, and so does Chromium."""
     foreign = ("DSASSIST_", "GIT_", "XDG_", "VSCODE_", "HF_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    folders = os.environ["PATH"].split(os.pathsep)
+    kept["PATH"] = os.pathsep.join(folder for folder in folders if not (Path(folder) / "dsassist").exists())
     places = {f"XDG_{name}_HOME": str(root / "home" / name.lower()) for name in ("CONFIG", "DATA", "STATE", "CACHE")}
     return (
         kept

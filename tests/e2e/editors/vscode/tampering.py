@@ -1,8 +1,10 @@
 """`python tampering.py MODE_FILE PROGRAM ARGUMENT...`: a language server that spoils what PROGRAM answers.
 
 The negative controls play scenarios against it: each must fail by what it claims. The file holds the name of what is
-done to the answers, a function below, or "sticky": findings stay; and behind it the column in which the scenario's text
-ends. Each answer that was spoilt adds a line to the file of the same name that ends in ".spoilt".
+done, and behind it the column in which the scenario's text ends. What is done to the answers is a function below, or
+"sticky": findings stay, or "without_percent": a status never has one. In "slow_motion" nothing is spoilt, and each
+change of the status lasts until an eye has seen it. Each answer that was spoilt adds a line to the file of the same
+name that ends in ".spoilt".
 """
 
 from __future__ import annotations
@@ -11,9 +13,12 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
+
+_SEEN_S = 0.5
 
 Items = list[dict[str, Any]]
 Position = dict[str, int]
@@ -40,6 +45,8 @@ class Spoiler:
         request = self._asked.pop(message["id"], {}) if "result" in message else {}
         method = request.get("method")
         mode, column = self._mode.read_text().split()
+        if message.get("method") == "dsassist/status":
+            return self._status(mode, message)
         if mode != self._in_use:
             self._in_use, self._said = mode, []
         result: Any = message.get("result")
@@ -47,11 +54,20 @@ class Spoiler:
             result = self._spoilt(mode, result, request["params"]["position"], int(column))
         elif method == "textDocument/diagnostic" and mode == "sticky":
             result = self._sticking(message["result"])
-        if result == message.get("result"):
-            return message
+        return message if result == message.get("result") else self._spoil(mode, message, result=result)
+
+    def _spoil(self, mode: str, message: dict[str, Any], **changed: Any) -> dict[str, Any]:
         with self._mode.with_suffix(".spoilt").open("a") as file:
             file.write(f"{mode}\n")
-        return message | {"result": result}
+        return message | changed
+
+    def _status(self, mode: str, message: dict[str, Any]) -> dict[str, Any]:
+        """What a mode makes of a status."""
+        if mode == "slow_motion":
+            time.sleep(_SEEN_S)
+        if mode == "without_percent" and message["params"]["percent"] is not None:
+            return self._spoil(mode, message, params=message["params"] | {"percent": None})
+        return message
 
     def _spoilt(self, mode: str, items: Items, cursor: Position, column: int) -> Items:
         """What a mode makes of a completion."""
@@ -84,6 +100,11 @@ def forgetful(_said: Items, _cursor: Position) -> Items:
     return []
 
 
+def unanimous(items: Items, _cursor: Position) -> Items:
+    """Never has a second text."""
+    return items[:1]
+
+
 def blind(items: Items, cursor: Position) -> Items:
     """Does not see the bracket behind the cursor, and so leaves it where it is."""
     return [item | {"range": {"start": cursor, "end": cursor}} for item in items]
@@ -99,7 +120,7 @@ def counting_code_points(items: Items, _cursor: Position) -> Items:
 
 
 Spoil = Callable[[Items, Position], Items]
-ANYWHERE: dict[str, Spoil] = {each.__name__: each for each in (silent, blind, counting_code_points)}
+ANYWHERE: dict[str, Spoil] = {each.__name__: each for each in (silent, unanimous, blind, counting_code_points)}
 # Only behind the scenario's text: while that is typed, it takes a quick machine to ask but once.
 BEHIND: dict[str, Spoil] = {each.__name__: each for each in (stubborn, forgetful)}
 

@@ -77,6 +77,13 @@ export class Window {
     await until('the window', () => this.page.locator('.statusbar-item[id*="dsassist"]').isVisible());
   }
 
+  /** A second window, on another workspace. */
+  async another(workspace) {
+    const other = new Window(await this.page.context().newPage(), this.#given);
+    await other.enter({ workspace });
+    return other;
+  }
+
   /** Nothing is known of what is on the screen. */
   leave() {
     this.#loaded = '';
@@ -132,6 +139,22 @@ export class Window {
     await this.choose(title);
   }
 
+  /** Choose a file or folder in the dialog for them. */
+  async answerDialog(answer) {
+    const input = this.page.locator('.quick-input-widget:visible input').first();
+    await until('the dialog', async () => (await this.entries()).length > 0 && (await input.inputValue()).startsWith('/'));
+    await until('the answer in it', async () => {
+      const stands = await input.inputValue() === answer; // what it begins with may come late
+      if (!stands) await input.fill(answer);
+      return stands;
+    });
+    const accept = this.page.locator('.quick-input-widget:visible .quick-input-action .monaco-button').first();
+    await until('the choice', async () => {
+      if (await accept.isVisible()) await accept.click({ timeout: 10_000 }); // Enter may come late, and press what is behind
+      return !await input.isVisible();
+    });
+  }
+
   /** The entries of the list that is open at the top. */
   async entries() {
     return this.page.locator('.quick-input-widget:visible .quick-input-list .monaco-list-row').allTextContents();
@@ -181,6 +204,11 @@ export class Window {
     return lines.map(plain);
   }
 
+  /** What stands in the terminals. */
+  async terminals() {
+    return plain((await this.page.locator('.terminal-wrapper .xterm-rows').allInnerTexts()).join('\n'));
+  }
+
   async squiggles() {
     return this.#front('.squiggly-warning, .squiggly-error, .squiggly-info').count();
   }
@@ -188,6 +216,19 @@ export class Window {
   /** What stands in the status bar of dsassist, read as a person with a screen reader hears it. */
   async status() {
     return this.page.locator('.statusbar-item[id*="dsassist"] a').first().getAttribute('aria-label');
+  }
+
+  /** From now on keep each text that the status bar shows; gives a function that tells them. */
+  async watchStatus() {
+    await this.page.evaluate(() => {
+      const seen = globalThis.seenInStatusBar = [];
+      const look = () => {
+        const text = document.querySelector('.statusbar-item[id*="dsassist"]')?.textContent;
+        if (text && text !== seen.at(-1)) seen.push(text);
+      };
+      new MutationObserver(look).observe(document.body, { subtree: true, childList: true, characterData: true });
+    });
+    return async () => (await this.page.evaluate(() => globalThis.seenInStatusBar)).map(text => plain(text).trim());
   }
 
   async statusTooltip() {
@@ -249,14 +290,27 @@ export class Window {
 
   /** The process ids of this workspace's language servers. */
   servers() {
-    return fs.readdirSync('/proc').filter(name => /^\d+$/.test(name)).map(Number).filter(pid => {
-      try {
-        const line = fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-        return line.includes('lsp') && fs.readlinkSync(`/proc/${pid}/cwd`) === this.#workspace;
-      } catch {
-        return false; // it is gone
-      }
-    });
+    return processes(pid => argumentsOf(pid).includes('lsp') && fs.readlinkSync(`/proc/${pid}/cwd`) === this.#workspace);
+  }
+
+  /** Those of the one server that has the model, for all windows. */
+  modelServers() {
+    return this.#ofOurs('dsassist_runtime.server');
+  }
+
+  /** Those of the processes that compute. */
+  engines() {
+    return this.#ofOurs('dsassist_runtime.engine.process');
+  }
+
+  /** What the server keeps on disk of its last completion, a moment after it. */
+  get lastCompletion() {
+    return path.join(this.#given.home, 'state', 'last-completion.json');
+  }
+
+  #ofOurs(module) {
+    const home = `DSASSIST_HOME=${this.#given.home}`;
+    return processes(pid => argumentsOf(pid).includes(module) && fs.readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(home));
   }
 
   /** Keep a picture, if they are wanted, of what is on the screen but for the messages that happen to be there. */
@@ -290,6 +344,20 @@ export class Window {
   #path(file) {
     return path.resolve(this.#workspace, file);
   }
+}
+
+function processes(isWanted) {
+  return fs.readdirSync('/proc').filter(name => /^\d+$/.test(name)).map(Number).filter(pid => {
+    try {
+      return isWanted(pid);
+    } catch {
+      return false; // it is gone
+    }
+  });
+}
+
+function argumentsOf(pid) {
+  return fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
 }
 
 function plain(text) {
