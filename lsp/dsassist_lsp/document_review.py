@@ -157,6 +157,7 @@ class DocumentReview:
                 max_findings=options.max_findings,
                 find_more=lambda _files: self._more,
                 baseline=file.baseline,
+                unusual=None if self.snapshot.by_hand else self._unusual,
             )
             self._tell_found(review.findings, ("DSA",), answered)
             if review.failure:
@@ -197,6 +198,15 @@ class DocumentReview:
         assert file.changes.root is not None, "what changed is known in repositories only"
         tree = GitTree(file.changes.root, file.changes.tree)
         return [each for each in find_unfinished([file.masked], tree) if each.path == file.masked.path]
+
+    def _unusual(self, findings: Sequence[Finding], files: Sequence[ChangedFile]) -> list[Finding]:
+        """Without what the repository does elsewhere, as in the review of a commit."""
+        from dsassist.review.unfinished import GitTree
+        from dsassist.review.usual import unusual
+
+        changes = self._read_file.changes
+        assert changes.root is not None, "what changed is known in repositories only"
+        return unusual(findings, files, GitTree(changes.root, changes.tree))
 
     def _screened(self, findings: Sequence[Finding]) -> list[Finding]:
         """Those to report, as a whole review would have them."""

@@ -222,6 +222,19 @@ def test_what_the_change_left_undone_in_its_own_file_is_published(serve: Serve, 
     assert found["range"]["start"] == {"line": 5, "character": 11}
 
 
+def test_what_another_file_of_the_repository_does_as_well_is_not_published(
+    serve: Serve, repository: Repository
+) -> None:
+    """The other slip on the same lines is: so the review was at its end."""
+    doubted = "    return low if value > low else high\n"
+    repository.commit(other=f"def other(value, low, high):\n{doubted}")
+    client = serve(ScriptedEngine(score=prefers_high))
+    text = f"def clamp(value, low, high):\n    if value > low and high > low: return low\n{doubted}"
+    uri = open_file(client, repository, text)
+    (found,) = wait_codes(client, uri, ["DSA101"])
+    assert found["range"]["start"]["line"] == 1
+
+
 def test_a_comment_and_the_baseline_keep_findings_quiet(serve: Serve, repository: Repository) -> None:
     engine = ScriptedEngine(score=prefers_high)
     client = serve(engine)

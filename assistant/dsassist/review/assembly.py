@@ -83,7 +83,7 @@ def run_review(
             deadline_s=options.deadline_s,
             max_findings=options.max_findings if max_findings is None else max_findings,
             started_s=started_s,
-            **_unfinished(changes, memory),
+            **_around(changes, memory),
             path_from_root=path_from_root,
             baseline=baseline,
             go_on=partial(_go_on, loaded, changes) if engine_of is None else lambda _cut: False,
@@ -98,8 +98,8 @@ def _in_turn(sources: Sequence[_Source]) -> _Source:
     return lambda files, remaining_s: chain.from_iterable(source(files, remaining_s) for source in sources)
 
 
-def _unfinished(changes: Changes, memory: Memory | None) -> dict[str, Any]:
-    """How to look for what the change left undone, where the files around it are known.
+def _around(changes: Changes, memory: Memory | None) -> dict[str, Any]:
+    """How to look for what the change left undone and for what is done elsewhere, where the files around are known.
 
     Of whole files there is no state before, so nothing is undone.
     """
@@ -124,7 +124,16 @@ def _unfinished(changes: Changes, memory: Memory | None) -> dict[str, Any]:
             memory.note_finished(files, changes.moved, state)
         return found
 
-    return {"find_more": find_more, "text_of": lambda path: git_tree().texts([path]).get(path)}
+    def unusual(findings: Sequence[Finding], files: Sequence[ChangedFile]) -> Sequence[Finding]:
+        from dsassist.review.usual import unusual
+
+        return unusual(findings, files, git_tree())
+
+    return {
+        "find_more": find_more,
+        "text_of": lambda path: git_tree().texts([path]).get(path),
+        "unusual": unusual,
+    }
 
 
 def _go_on(loaded: LoadedConfig, changes: Changes, cut: Sequence[Cut]) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,7 @@ def review(
     baseline: Collection[str] = (),
     go_on: Callable[[Sequence[Cut]], bool] = lambda _cut: False,
     find_last: Callable[[Sequence[ChangedFile], Callable[[], float]], Iterable[Finding | Skipped]] | None = None,
+    unusual: Callable[[Sequence[Finding], Sequence[ChangedFile]], Sequence[Finding]] | None = None,
     memory: Memory | None = None,
 ) -> Review:
     """Review all files; raises what the engine raised when no function was reviewed and nothing was found.
@@ -76,7 +78,8 @@ def review(
     gone among them, and may find something in others, whose texts `text_of` gives. Findings whose fingerprints are in
     `baseline` are not reported; fingerprints are made of paths from the repository's root. `go_on` gets what the
     deadline cut, in its order, and tells whether somebody else goes on with it. `find_last` looks at all files when all
-    else is done, in the seconds that are left. `memory` has what earlier reviews found, and gets what this one finds.
+    else is done, in the seconds that are left. `unusual` leaves out what the model doubts although the
+    files around it do the same. `memory` has what earlier reviews found, and gets what this one finds.
     """
     entered = clock()
     start = entered if started_s is None else started_s
@@ -91,6 +94,8 @@ def review(
     run.end(go_on)
     if find_last is not None and run.failure is None:
         run.look_last(find_last(run.files, run.remaining_s))
+    if unusual is not None:
+        run.drop_usual(unusual)
     screening = Screening(run.texts, text_of, path_from_root, frozenset(baseline))
     findings = screening.kept(run.findings)
     return Review(
@@ -270,6 +275,12 @@ class _Run:
             elif (each.path, each.line) not in told:
                 told.add((each.path, each.line))
                 self.findings.append(each)
+
+    def drop_usual(self, unusual: Callable[[Sequence[Finding], Sequence[ChangedFile]], Sequence[Finding]]) -> None:
+        """Leave out what the model doubts though it is done elsewhere; all stays where that cannot be told."""
+        if any(finding.evidence_nats is not None for finding in self.findings):
+            with suppress(NotDone):
+                self.findings = list(unusual(self.findings, self.files))
 
     def _reason_to_stop(self) -> str:
         if self.failure is not None:

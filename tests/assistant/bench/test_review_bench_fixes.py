@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -19,12 +20,15 @@ from dsassist.bench.review.fix_sources import TITLES, SourceName
 from dsassist.bench.review.fixes import FixesBench, measure_fixes
 from dsassist.bench.review.offered import applied, offers
 from dsassist.bench.review.sources import Scored
+from dsassist.bench.review.written_at_fix import WrittenAtFix
+from dsassist.review.calibration.current import shipped_thresholds
 from dsassist.review.findings import Finding, Replacement
 from dsassist.review.source import Source
 from dsassist_runtime.api import Edit, EditScore, ScoreRequest
 from dsassist_runtime.errors import NotDone, RequestRefused
 from dsassist_runtime.testing import ScriptedEngine
 from fim_repository import commit, sh
+from scripted_writer import ScriptedWriter
 
 CLAMP = '''"""Limits."""
 
@@ -232,6 +236,16 @@ def test_a_fix_that_the_model_knows_is_found_before_and_no_alarm_after(repositor
     assert line["before"]["enumerated"][0]["is_the_fix"] is True
 
 
+def test_what_is_shipped_is_the_threshold_of_the_models_file(repository: Path) -> None:
+    change(repository, "Fix the upper limit", RIGHT)
+    engine, what = ScriptedEngine(score=knows_the_fix), FixesBench((repository,), sources=("enumerated",))
+    model = "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"
+    report = measure_fixes(what, engine, model, {"load": [0.0]}, None, lambda _: None)
+    (needed,) = {shipped_thresholds("qwen2.5-coder-0.5b", 5.5).threshold_nats}
+    assert f"right line as shipped ({needed:g} nats), enumerated" in {figure.name for figure in report.figures}
+    assert needed < 5.5
+
+
 TABLE = '''"""Tables."""
 
 
@@ -286,6 +300,51 @@ def test_a_fix_that_no_change_left_undone_is_not_found_by_structure(repository: 
     bench(repository, ScriptedEngine(), details, sources=("unfinished",))
     (line,) = [json.loads(line) for line in details.getvalue().splitlines()]
     assert line["before"] == line["after"] == {"unfinished changes": []}
+
+
+IF, WHILE = (
+    f"def f(value, names):\n    {word} value.name:\n        return value.name\n    return names\n"
+    for word in ("if", "while")
+)
+GUARD, LOUD = "value and value.name", "names and value.name"
+
+
+def test_nulls_are_what_alternatives_gain_in_the_fixed_versions_of_other_repositories() -> None:
+    """One project lacked a guard; in the other one, where nothing is wrong, the model would write one as well."""
+    engine = ScriptedWriter(
+        {"if": f"{GUARD}:\n        return", "while": f"{LOUD}:\n        return"},
+        behind={GUARD: 20.0, LOUD: 12.0},
+        between={"if value.name": -25.0, "while value.name": -25.0, GUARD: -4.0, LOUD: -15.0},
+    )
+    fixes = [
+        Fix(name, "c", "Fix", f"{name}.py", "f", 2, "guard added", Source(before), Source(after))
+        for name, before, after in (("lacks", IF, IF.replace("value.name:", f"{GUARD}:")), ("right", WHILE, WHILE))
+    ]
+    find = WrittenAtFix(engine)
+    ((as_shipped,), _), ((alarm,), _) = [[find(fix, fix.before), find(fix, fix.after)] for fix in fixes]
+    assert as_shipped.finding.evidence_nats == 17.0  # the smaller of 20 - 3 and 21 - 3, by nulls that are guesses
+    assert alarm.finding.evidence_nats == 7.0
+    (one, other), figures = find.by_nulls_of_others(fixes)
+    nulls = {figure.name: figure.samples for figure in figures}
+    assert nulls["null of missing-guard, behind"] == (12.0, 0.0)
+    assert nulls["null of missing-guard, between"] == pytest.approx((10.0, 0.0), abs=0.01)
+    assert nulls["null of missing-call, behind"] == (0.0, 0.0)
+    assert one.is_offered
+    assert as_shipped.strength - one.before == pytest.approx((17 - 8) / 2)  # 20 - 12, and twice the threshold is asked
+    assert other.after > alarm.strength, "its null is that of a project without an alternative"
+    assert [(each["family"], each["behind"]) for each in find.told(fixes[1])["after"]] == [("missing-guard", 12.0)]
+
+
+def test_sources_together_take_what_is_written_by_the_nulls_of_others() -> None:
+    results = []
+    for number in range(200):
+        fix = replace(the_fix(), repository=f"repository {number % 2}")
+        found = [Scored(finding(10, 16, 19, "high"), 1.0)]
+        results.append(FixResult(fix, {"written": found}, {"written": found}))
+    better = [Verdict(9.0, NOTHING, is_right_line=True, is_offered=True)] * 200
+    figures = {figure.name: figure.value for figure in fix_figures(results, ["written"], 5.5, {"written": better})}
+    assert figures["right line as shipped (5.5 nats), written"] == 0.0
+    assert figures["right line at 1% alarms, written"] == 100.0
 
 
 def test_sources_that_are_not_asked_for_put_no_question_and_are_told(repository: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -23,9 +24,12 @@ from dsassist.bench.review.injection import draw_bug
 from dsassist.bench.review.prose import ask_in_prose
 from dsassist.bench.review.sources import Alternatives, enumerated, further, measured
 from dsassist.bench.review.young import YoungFunction, young_functions
+from dsassist.options import ReviewConfig
+from dsassist.review.calibration.thresholds import Thresholds
 from dsassist.review.changes import ChangedFile
 from dsassist.review.likelihood.evidence import MEASURED
 from dsassist.review.source import Source
+from dsassist.review.suspects import suspects_of
 from dsassist_runtime.api import (
     ChatRequest,
     Edit,
@@ -204,14 +208,15 @@ def knows(texts: list[str]) -> Score:
             if request.suffix_tokens:
                 written = -3.0
             offered = -0.1 if other in texts else -6.0
-            yield EditScore(edit, (written,), (offered,), (-1.0,), (-1.0 if offered > -1 else -9.0,))
+            fits = offered > -1
+            yield EditScore(edit, (written,), (offered,), (-9.0 if fits else -1.0,), (-1.0 if fits else -9.0,))
 
     return score
 
 
 def bench(roots: tuple[Path, ...], engine: ScriptedEngine, **options: object) -> tuple[Report, list[dict[str, object]]]:
     details = io.StringIO()
-    given = InjectedBench(roots, n_functions=9, **options)  # type: ignore[arg-type]
+    given = InjectedBench(roots, **{"n_functions": 9, **options})  # type: ignore[arg-type]
     report = measure_injected(given, engine, "scripted", {"load": [0.0]}, details, lambda _: None)
     return report, [json.loads(line) for line in details.getvalue().splitlines()]
 
@@ -230,9 +235,12 @@ def test_who_knows_all_functions_finds_all_bugs_and_raises_no_alarm(repositories
     assert found > 50.0
     assert figures["what was written is among the alternatives"] == pytest.approx(found)
     for arm, expected in (("whole function", found), ("line alone", found), ("highest surprise", 100.0)):
-        assert figures[f"right line at 1% alarms, {arm}"] == pytest.approx(expected)
-        assert figures[f"alarms on unchanged functions at 1% alarms, {arm}"] == 0.0
+        assert figures[f"right line at 1% alarms by quantile, {arm}"] == pytest.approx(expected)
+        assert figures[f"alarms on unchanged functions at 1% alarms by quantile, {arm}"] == 0.0
         assert figures[f"AUROC, {arm}"] >= expected / 100.0
+    assert figures["alarms on unchanged functions at 1% alarms, whole function"] == 0.0
+    assert figures["right line at 1% alarms, whole function"] == pytest.approx(found)
+    assert "right line at 1% alarms, highest surprise" not in figures, "a review has no rule for it"
     assert 0.0 < figures["right line among the top 1, random line"] < 50.0
     assert all(figure.bar is None for figure in report.figures)
     assert {line["family"] for line in lines} & {"name", "comparison", "swapped-arguments", "attribute"}
@@ -245,9 +253,82 @@ def test_who_sees_no_difference_finds_nothing_at_an_alarm_rate(repositories: tup
     report, _ = bench(repositories, ScriptedEngine(score=alike), baselines=False)
     figures = {figure.name: figure.value for figure in report.figures}
     assert figures["original preferred to the bug"] == 0.0
+    assert figures["right line at 1% alarms by quantile, line alone"] == 0.0
     assert figures["right line at 1% alarms, line alone"] == 0.0
     assert not [name for name in figures if "surprise" in name or "ruff" in name]
     assert [reason for reason in report.left_out if "--no-baselines" in reason]
+
+
+NATS = {"purse": 2.6, "bank": 4.0}
+
+
+def louder_in_a_bank(request: ScoreRequest) -> list[EditScore]:
+    """One alternative of each function is likelier than what is written, and in a bank the more so."""
+    nats = NATS["bank" if "remaining_" in request.text else "purse"]
+    gains = [nats if number == 0 else -9.0 for number in range(len(request.edits))]
+    edits = zip(request.edits, gains, strict=True)
+    return [EditScore(edit, (-1.0,), (-1.0,), (-20.0,), (-20.0 + gain,)) for edit, gain in edits]
+
+
+def test_the_headline_has_the_rule_of_the_product_and_not_the_quantile(repositories: tuple[Path, Path]) -> None:
+    """Three functions of a quieter project tell little: the quantile takes them at their word, the rule does not."""
+    engine = ScriptedEngine(score=louder_in_a_bank)
+    report, lines = bench(repositories[:1], engine, fit=repositories[1:], baselines=False)
+    figures = {figure.name: figure.value for figure in report.figures}
+    for budget in ("1%", "5%"):
+        assert figures[f"alarms on unchanged functions at {budget} alarms by quantile, whole function"] == 100.0
+        assert figures[f"alarms on unchanged functions at {budget} alarms, whole function"] == 0.0
+        assert figures[f"threshold at {budget} alarms"] == ReviewConfig().threshold_nats
+    assert [isinstance(line["reached"], dict) for line in lines] == [True] * 9
+
+
+def test_what_a_review_would_show_is_what_counts_by_the_rule(
+    repositories: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same functions, reviewed with the threshold that the report names."""
+    monkeypatch.setitem(NATS, "bank", 12.0)
+    engine = ScriptedEngine(score=louder_in_a_bank)
+    report, _ = bench(repositories[:1], engine, fit=repositories[1:], baselines=False)
+    figures = {figure.name: figure.value for figure in report.figures}
+    needed = Thresholds(figures["threshold at 1% alarms"])
+    shown = [bool(list(suspects_of(young.task, engine.score, needed))) for young in young_in(repositories[0])]
+    assert sum(shown) > 0
+    assert figures["alarms on unchanged functions at 1% alarms, whole function"] == 100.0 * sum(shown) / len(shown)
+
+
+DOUBLE = '''\
+def double_{n}(value_{n}):
+    """Words that make the function {n} as long as one must be to be looked at: a hundred and fifty characters."""
+    if value_{n} < {n}:
+        return {n}
+    return value_{n} * 2
+'''
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)  # a busy machine takes minutes over what takes seconds
+def test_the_rate_of_alarms_holds_on_another_project(tmp_path: Path) -> None:
+    """Evidence as accident would have it: the more of it, the fewer functions."""
+    roots = tmp_path / "fitted", tmp_path / "reported"
+    for number, root in enumerate(roots):
+        root.mkdir()
+        sh(root, "init", "--quiet")
+        functions = [DOUBLE.format(n=200 * number + n) for n in range(200)]
+        commit(root, {f"file{n}.py": "\n\n".join(functions[4 * n : 4 * n + 4]) for n in range(50)})
+
+    def score(request: ScoreRequest) -> list[EditScore]:
+        nats = Random(hashlib.sha256(request.text.encode()).digest()).expovariate(0.1)
+        gains = [nats if number == 0 else -9.0 for number in range(len(request.edits))]
+        return [
+            EditScore(e, (-1.0,), (-1.0,), (-90.0,), (-90.0 + g,)) for e, g in zip(request.edits, gains, strict=True)
+        ]
+
+    report, _ = bench(roots[1:], ScriptedEngine(score=score), fit=roots[:1], baselines=False, n_functions=200)
+    assert report.settings["functions"] == 200
+    figures = {figure.name: figure.value for figure in report.figures}
+    assert figures["alarms on unchanged functions at 1% alarms, whole function"] <= 1.5
+    assert 1.5 < figures["alarms on unchanged functions at 5% alarms, whole function"] <= 7.5
+    assert figures["threshold at 5% alarms"] < figures["threshold at 1% alarms"]
 
 
 def test_thresholds_come_from_the_repositories_that_are_named_for_it(repositories: tuple[Path, Path]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
+from zlib import crc32
 
 from dsassist.bench.review import ruff
 from dsassist.bench.review.injection import Bug, draw_bug
@@ -14,6 +15,7 @@ from dsassist.bench.review.prose import Chatter, ask_in_prose
 from dsassist.bench.review.sources import Alternatives, Scorer, Source, measured
 from dsassist.bench.review.surprise import surprise_by_line
 from dsassist.bench.review.young import YoungFunction
+from dsassist.review.calibration.fit import Reached
 from dsassist.review.changes import ChangedFile
 from dsassist.review.likelihood.evidence import evidence_nats
 from dsassist.review.likelihood.tasks import Task, tasks_of
@@ -32,9 +34,11 @@ __all__ = [
     "Version",
     "arms_of",
     "cases_of",
+    "groups_of",
     "has_repair",
     "prefers_original",
     "ruff_lines",
+    "strongest_of",
 ]
 
 WHOLE, ALONE = "whole function", "line alone"
@@ -51,6 +55,11 @@ class Suspect(NamedTuple):
     def is_at(self, lines: Iterable[int]) -> bool:
         """Whether one of the lines is among them."""
         return any(self.first <= line <= self.last for line in lines)
+
+
+def strongest_of(suspects: Sequence[Suspect]) -> Suspect | None:
+    """The one that is said most strongly; of equals the first."""
+    return max(suspects, key=lambda each: each.strength, default=None)
 
 
 @dataclass(frozen=True)
@@ -87,7 +96,8 @@ class Result:
     """What was found in a case: for each arm the suspects in the version with the bug and in the unchanged one.
 
     `prefers_original` is None where the engine sees no difference; `has_repair` tells whether what was written is among
-    the alternatives to the bug; `ruff_lines` are those of new messages, None where ruff was not asked.
+    the alternatives to the bug; `ruff_lines` are those of new messages, None where ruff was not asked. `reached` is
+    what a calibration learns from the unchanged function, None where it does not count it.
     """
 
     case: Case
@@ -96,6 +106,7 @@ class Result:
     prefers_original: bool | None = None
     has_repair: bool = False
     ruff_lines: list[int] | None = None
+    reached: Reached | None = None
     error: str = ""
 
 
@@ -146,6 +157,14 @@ def _case(young: YoungFunction, bug: Bug) -> Case:
         version(SourceText(bug.source_text), added - removed, bug.lines),
         version(function.source, 0, lines_before),
     )
+
+
+def groups_of(results: Sequence[Result]) -> list[str]:
+    """What a threshold must not be used on if it was fitted there: the project, or of a single one half the files."""
+    repositories = [result.case.young.repository for result in results]
+    if len(set(repositories)) > 1:
+        return repositories
+    return [str(crc32(result.case.young.path.encode("utf-8", "surrogateescape")) % 2) for result in results]
 
 
 def arms_of(engine: Scorer, source: Source, *, baselines: bool, chats: bool) -> dict[str, Arm]:

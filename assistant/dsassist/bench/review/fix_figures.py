@@ -63,14 +63,26 @@ def verdict_of(fix: Fix, before: list[Scored], after: list[Scored]) -> Verdict:
     )
 
 
-def fix_figures(results: Sequence[FixResult], sources: Sequence[str], threshold_nats: float) -> list[Figure]:
-    """All figures; `threshold_nats` is what users have by default."""
-    verdicts = {source: [result.verdict(source) for result in results] for source in sources}
+def fix_figures(
+    results: Sequence[FixResult],
+    sources: Sequence[str],
+    threshold_nats: float,
+    at_rates: Mapping[str, Sequence[Verdict]] | None = None,
+) -> list[Figure]:
+    """All figures; `threshold_nats` is what users have by default.
+
+    `at_rates` has what sources say of the results, by their names, where thresholds are fitted to a rate of alarms: as
+    users have them, they may need something else that must be fitted.
+    """
+    verdicts: dict[str, Sequence[Verdict]] = {
+        source: [result.verdict(source) for result in results] for source in sources
+    }
     groups = [result.fix.repository for result in results]
     rows_of_class = {kind: [i for i, result in enumerate(results) if result.fix.kind == kind] for kind in FIX_CLASSES}
     found = _preference(results, "")
     for source, some in verdicts.items():
         found += _at(some, [threshold_nats] * len(some), f"as shipped ({threshold_nats:g} nats), {source}")
+    verdicts |= at_rates or {}
     if len(sources) > 1:
         verdicts[TOGETHER] = _together(groups, verdicts)
     thresholds = {

@@ -99,7 +99,8 @@ def _fix(history: History, repository: str, commit: str, subject: str, modified:
     kind = fix_class(before, after, line, functions[0].text)
     if kind is None or _is_docstring(before, line):
         return None
-    return Fix(repository, commit, subject, modified.path, functions[0].name, line, kind, before, after)
+    texts_alone = Source(texts[0]), Source(texts[1])  # a thousand fixes would hold gigabytes of trees
+    return Fix(repository, commit, subject, modified.path, functions[0].name, line, kind, *texts_alone)
 
 
 def _only_line(before: str, after: str) -> int | None:

@@ -8,9 +8,10 @@ from typing import Literal
 
 from dsassist.bench.review.fix_mining import Fix
 from dsassist.bench.review.held_back_history import Repository
-from dsassist.bench.review.sources import Scored, enumerated, further, written_by_model
+from dsassist.bench.review.sources import Scored, enumerated, further
 from dsassist.bench.review.sources import Source as OfFile
 from dsassist.bench.review.unfinished_at_fix import UnfinishedAtFix
+from dsassist.bench.review.written_at_fix import WrittenAtFix
 from dsassist.review.source import Source
 from dsassist_runtime.api import Engine
 
@@ -38,7 +39,7 @@ def fix_sources(
         "enumerated": _of_line(enumerated(engine)),
         "further": _of_line(enumerated(engine, further)),
         "unfinished": UnfinishedAtFix(repositories),
-        "written": _of_line(written_by_model(engine)),
+        "written": WrittenAtFix(engine),
     }
     return {title: known[name] for name, title in TITLES.items() if name in names}
 

@@ -14,16 +14,18 @@ from dsassist.bench.details import details_file
 from dsassist.bench.history import names_of
 from dsassist.bench.interruptible import sigterm_as_ctrl_c
 from dsassist.bench.private_engine import private_engine
-from dsassist.bench.report import Report
-from dsassist.bench.review.fix_figures import FixResult, fix_figures
+from dsassist.bench.report import Figure, Report
+from dsassist.bench.review.fix_figures import FixResult, Verdict, fix_figures
 from dsassist.bench.review.fix_mining import Fix, fixes_in
 from dsassist.bench.review.fix_sources import TITLES, FixSource, SourceName, fix_sources
 from dsassist.bench.review.held_back_history import Repository
 from dsassist.bench.review.offered import offers
 from dsassist.bench.review.progress import Progress
 from dsassist.bench.review.sources import Scored, Scorer, scores_around
+from dsassist.bench.review.written_at_fix import WrittenAtFix
 from dsassist.common_length import common_length
 from dsassist.options import ReviewConfig
+from dsassist.review.calibration.current import shipped_thresholds
 from dsassist.review.likelihood.evidence import evidence_nats
 from dsassist.review.likelihood.tasks import Task, tasks_of
 from dsassist_runtime.api import Edit, Engine
@@ -76,6 +78,7 @@ def measure_fixes(
     if not fixes:
         raise NotDone(f"no commit since {bench.since} fixes one line of a Python function; name an earlier day")
     sources = fix_sources(bench.sources, engine, repositories)
+    written = next((source for source in sources.values() if isinstance(source, WrittenAtFix)), None)
     told = Progress(progress, "fix")
     results: list[FixResult] = []
     left_out = [f"the source {title}: not among --sources" for title in TITLES.values() if title not in sources]
@@ -83,7 +86,7 @@ def measure_fixes(
         for fix, result in told.each(fixes, _name, lambda fix: _result(engine, sources, fix)):
             if result is not None:
                 results.append(result)
-            _write(details, result or FixResult(fix, error=told.last_error))
+            _write(details, result or FixResult(fix, error=told.last_error), written)
     except KeyboardInterrupt:
         if not results:
             raise
@@ -94,22 +97,20 @@ def measure_fixes(
         raise NotDone(f"no fix could be reviewed: {told.last_error}")
     if len({result.fix.repository for result in results}) < 2:
         left_out.append("thresholds of other repositories: there is only one, so nothing is found at an alarm rate")
-    threshold_nats = ReviewConfig().threshold_nats
-    return Report(
-        "review",
-        _settings(bench, model_name, results),
-        fix_figures(results, list(sources), threshold_nats),
-        left_out,
-        machine,
-    )
+    threshold_nats = shipped_thresholds(model_name, ReviewConfig().threshold_nats).threshold_nats
+    at_rates: dict[str, list[Verdict]] = {}
+    nulls: list[Figure] = []
+    if written is not None:
+        at_rates[TITLES["written"]], nulls = written.by_nulls_of_others([result.fix for result in results])
+    figures = fix_figures(results, list(sources), threshold_nats, at_rates)
+    return Report("review", _settings(bench, model_name, results), [*figures, *nulls], left_out, machine)
 
 
 def _fixes(bench: FixesBench, repositories: Mapping[str, Repository]) -> list[Fix]:
+    """In the order of the draw, so that what an interrupted run has done is a fair sample, too."""
     found = [fix for name, each in repositories.items() for fix in fixes_in(each.history, name, bench.since)]
-    if bench.most is None or bench.most >= len(found):
-        return found
-    chosen = Random(f"{bench.seed}:fixes").sample(range(len(found)), bench.most)  # noqa: S311  (a sample, not a secret)
-    return [found[i] for i in sorted(chosen)]
+    most = len(found) if bench.most is None else min(bench.most, len(found))
+    return Random(f"{bench.seed}:fixes").sample(found, most)  # noqa: S311  (a sample, not a secret)
 
 
 def _name(fix: Fix) -> str:
@@ -140,7 +141,7 @@ def _prefers_fix(engine: Scorer, fix: Fix) -> bool | None:
     return evidence_nats(scores[0][1]) > 0 if scores else None
 
 
-def _write(details: TextIO | None, result: FixResult) -> None:
+def _write(details: TextIO | None, result: FixResult, written: WrittenAtFix | None) -> None:
     if details is None:
         return
     fix = result.fix
@@ -157,6 +158,7 @@ def _write(details: TextIO | None, result: FixResult) -> None:
         "prefers_fix": result.prefers_fix,
         "before": {name: [_told(fix, each) for each in found] for name, found in result.before.items()},
         "after": {name: [_told(fix, each) for each in found] for name, found in result.after.items()},
+        "weighed": {} if written is None else written.told(fix),
         "error": result.error,
     }
     print(json.dumps(line), file=details, flush=True)
@@ -183,6 +185,6 @@ def _settings(bench: FixesBench, model_name: str, results: Sequence[FixResult]) 
         "fixes": len(results),
         "sources": ", ".join(TITLES[name] for name in TITLES if name in bench.sources),
         "commits since": bench.since.isoformat(),
-        "thresholds from": "the fixed versions of the other repositories, for each in turn",
+        "thresholds and nulls from": "the fixed versions of the other repositories, for each in turn",
         "least and most": "the 95 % interval, bootstrapped over fixes",
     }

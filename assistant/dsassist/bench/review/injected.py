@@ -30,8 +30,11 @@ from dsassist.bench.review.injected_figures import Bars, bars_of, injected_figur
 from dsassist.bench.review.progress import Progress
 from dsassist.bench.review.prose import Chatter
 from dsassist.bench.review.ruff import RULES, find_ruff
+from dsassist.bench.review.rule import AskedOnce, ByRule, reached_in, ruled
 from dsassist.bench.review.sources import Alternatives, enumerated, further, measured
 from dsassist.bench.review.young import young_functions
+from dsassist.options import ReviewConfig
+from dsassist.review.calibration.current import shipped_thresholds
 from dsassist_runtime.api import Engine
 from dsassist_runtime.errors import NotDone
 from dsassist_runtime.models.store import resolve
@@ -103,7 +106,8 @@ def measure_injected(
             raise
         left_out.append(f"{len(reported) - len(run.results)} of {len(reported)} functions: interrupted")
     bars = bars_of(model_name) if len(run.results) >= _LEAST_FOR_BARS and not bench.further else Bars()
-    figures, not_told = injected_figures(run.results, run.fit_results, list(run.arms), bars)
+    by_rule = run.by_rule(model_name)
+    figures, not_told = injected_figures(run.results, run.fit_results, list(run.arms), by_rule, bars)
     settings = _settings(bench, model_name, names, run)
     return Report("review", settings, figures, [*left_out, *not_told], machine)
 
@@ -120,14 +124,15 @@ class _Run:
     """The results so far."""
 
     def __init__(self, bench: InjectedBench, engine: Engine, details: TextIO | None, left_out: list[str]) -> None:
-        self._engine = engine
+        self._asked_once = AskedOnce(engine)
+        self._further = bench.further
         self._alternatives = bench.alternatives
         self._details = details
         self._left_out = left_out
         self._ruff = find_ruff() if bench.baselines else None
         chats = isinstance(engine, Chatter) and engine.facts().has_chat_template
         self.arms: dict[str, Arm] = arms_of(
-            engine, enumerated(engine, bench.alternatives), baselines=bench.baselines, chats=chats
+            engine, enumerated(self._asked_once, bench.alternatives), baselines=bench.baselines, chats=chats
         )
         self.results: list[Result] = []
         self.fit_results: list[Result] = []
@@ -154,14 +159,27 @@ class _Run:
         if not self.results:
             raise NotDone(f"no function could be measured: {told.last_error}")
 
+    def by_rule(self, model_name: str) -> dict[tuple[str, float], ByRule]:
+        """What is shown by the rule of `--calibrate`; nothing of families that it does not know."""
+        if self._further:
+            return {}
+        before = shipped_thresholds(model_name, ReviewConfig().threshold_nats)
+        try:
+            return ruled(self._asked_once, self.results, self.fit_results, before.threshold_nats)
+        except NotDone as error:  # a question more may come up after the engine has gone
+            self._left_out.append(f"what is shown by the rule of --calibrate: {error}")
+            return {}
+
     def _result(self, case: Case, *, is_fit: bool) -> Result:
         result = Result(case)
         for name, look in self.arms.items():
             result.unchanged[name] = look(case.unchanged)
             if not is_fit:
                 result.buggy[name] = look(case.buggy)
+        if not self._further:
+            result.reached = reached_in(self._asked_once, case)
         if not is_fit:
-            result.prefers_original = prefers_original(self._engine, case)
+            result.prefers_original = prefers_original(self._asked_once, case)
             result.has_repair = has_repair(case, self._alternatives)
             if self._ruff is not None:
                 result.ruff_lines = ruff_lines(self._ruff, case)
@@ -183,6 +201,7 @@ class _Run:
             "lines": sorted(bug.lines),
             "prefers_original": result.prefers_original,
             "has_repair": result.has_repair,
+            "reached": result.reached,
             "buggy": result.buggy,
             "unchanged": result.unchanged,
             "ruff_lines": result.ruff_lines,
@@ -207,6 +226,7 @@ def _settings(bench: InjectedBench, model_name: str, names: Sequence[str], run: 
         "younger than": bench.since.isoformat(),
         "seed": bench.seed,
         "alarm rates": " and ".join(f"{budget:.0%}" for budget in BUDGETS) + " of unchanged functions",
+        "thresholds": "the plain quantile" if bench.further else "by the rule of --calibrate, or the plain quantile",
         "ruff": f"--select {RULES}",
         "least and most": "the 95 % interval, bootstrapped over functions",
     }

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from zlib import crc32
 
 from dsassist.bench.intervals import figure, mean
 from dsassist.bench.report import Figure
 from dsassist.bench.review.alarms import BUDGETS, NOTHING, thresholds_for
-from dsassist.bench.review.cases import ALONE, PROSE, SURPRISE, WHOLE, Result, Suspect
+from dsassist.bench.review.cases import PROSE, SURPRISE, WHOLE, Result, Suspect, groups_of, strongest_of
+from dsassist.bench.review.rule import RULED, ByRule
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,13 +49,28 @@ def bars_of(model_name: str) -> Bars:
 
 
 def injected_figures(
-    results: Sequence[Result], fit: Sequence[Result], arms: Sequence[str], bars: Bars
+    results: Sequence[Result],
+    fit: Sequence[Result],
+    arms: Sequence[str],
+    by_rule: Mapping[tuple[str, float], ByRule],
+    bars: Bars,
 ) -> tuple[list[Figure], list[str]]:
     """The figures, and what there are too few functions for."""
     found = _preference(results, "", bars.preference)
     found.append(_share_of("what was written is among the alternatives", [result.has_repair for result in results]))
-    for arm in arms:
-        found += _Looked(arm, results, fit).figures(bars if arm == WHOLE else Bars(), results)
+    looked = {arm: _Looked(arm, results, fit) for arm in arms}
+    for arm, each in looked.items():
+        of_arm = bars if arm == WHOLE else Bars()
+        found += each.ranking(of_arm, results)
+        for budget, right, alarms in zip(BUDGETS, of_arm.right_line, of_arm.alarms, strict=True):
+            if (ruled := by_rule.get((arm, budget))) is not None:
+                found += _by_rule(ruled, f"at {budget:.0%} alarms, {arm}", right, alarms)
+    for budget in BUDGETS:
+        if (ruled := by_rule.get((WHOLE, budget))) is not None:
+            needed = tuple(each.threshold_nats for each in ruled.thresholds)
+            found.append(Figure(f"threshold at {budget:.0%} alarms", needed, "nats"))
+    for each in looked.values():
+        found += each.by_quantile()
     found += _random_line(results)
     found += _ruff(results)
     families = sorted({result.case.bug.family for result in results})
@@ -69,8 +84,12 @@ def injected_figures(
         found += _preference(some, f", {family} ({len(some)})", None)
         about = f"what was written is among the alternatives, {family} ({len(some)})"
         found.append(_share_of(about, [result.has_repair for result in some]))
-        for arm in (WHOLE, ALONE):
-            found += _Looked(arm, results, fit).of_family(rows, f"{family} ({len(some)})")
+        for (arm, budget), ruled in by_rule.items():
+            about = f"right line at {budget:.0%} alarms, {arm}, {family} ({len(some)})"
+            found.append(_share_of(about, [ruled.right[i] for i in rows]))
+        if not by_rule:
+            for arm in RULED:
+                found += looked[arm].of_family(rows, f"{family} ({len(some)})")
     return found, [f"families with fewer than {_LEAST_OF_FAMILY} bugs: {', '.join(rare)}"] if rare else []
 
 
@@ -80,17 +99,17 @@ class _Looked:
     def __init__(self, arm: str, results: Sequence[Result], fit: Sequence[Result]) -> None:
         self._arm = arm
         self._results = results
-        self._buggy = [_strongest(result.buggy[arm]) for result in results]
-        self._unchanged = [_strongest(result.unchanged[arm]) for result in results]
-        groups = _groups(results)
-        fitted = [_strength(_strongest(result.unchanged[arm])) for result in fit]
+        self._buggy = [strongest_of(result.buggy[arm]) for result in results]
+        self._unchanged = [strongest_of(result.unchanged[arm]) for result in results]
+        groups = groups_of(results)
+        fitted = [_strength(strongest_of(result.unchanged[arm])) for result in fit]
         self._thresholds = {
             budget: thresholds_for(groups, [_strength(each) for each in self._unchanged], budget, fitted)
             for budget in BUDGETS
         }
 
-    def figures(self, bars: Bars, results: Sequence[Result]) -> list[Figure]:
-        """All but what is told by family."""
+    def ranking(self, bars: Bars, results: Sequence[Result]) -> list[Figure]:
+        """What needs no threshold."""
         found = [_auroc(f"AUROC, {self._arm}", self._numbers(self._buggy), self._numbers(self._unchanged), bars.auroc)]
         if self._arm in (WHOLE, SURPRISE):
             for k in _TOP:
@@ -101,20 +120,28 @@ class _Looked:
         if self._arm == PROSE:
             hits = [_is_in_top(result.buggy[self._arm], result, 1) for result in results]
             found.append(_share_of(f"right line among the top 1, {self._arm}", hits))
-        for budget, right, alarms in zip(BUDGETS, bars.right_line, bars.alarms, strict=True):
-            at = f"at {budget:.0%} alarms, {self._arm}"
-            found.append(_share_of(f"right line {at}", self._right(budget), right))
+        return found
+
+    def by_quantile(self) -> list[Figure]:
+        """The right line and the alarms where the threshold is the plain quantile, which every arm has."""
+        found = []
+        for budget in BUDGETS:
+            at = f"at {budget:.0%} alarms by quantile, {self._arm}"
+            found.append(_share_of(f"right line {at}", self._right(budget)))
             wrong = [
                 _strength(each) > threshold
                 for each, threshold in zip(self._unchanged, self._thresholds[budget], strict=True)
             ]
-            found.append(mean(f"alarms on unchanged functions {at}", _percent(wrong), better="lower", bar=alarms))
+            found.append(mean(f"alarms on unchanged functions {at}", _percent(wrong), better="lower"))
         return found
 
     def of_family(self, rows: Sequence[int], name: str) -> list[Figure]:
-        """The right line at each rate for some of the cases."""
+        """The right line by the plain quantile for some of the cases."""
         return [
-            _share_of(f"right line at {budget:.0%} alarms, {self._arm}, {name}", [self._right(budget)[i] for i in rows])
+            _share_of(
+                f"right line at {budget:.0%} alarms by quantile, {self._arm}, {name}",
+                [self._right(budget)[i] for i in rows],
+            )
             for budget in BUDGETS
         ]
 
@@ -131,16 +158,12 @@ class _Looked:
         return np.array([_strength(each) for each in suspects])
 
 
-def _groups(results: Sequence[Result]) -> list[str]:
-    """What a threshold must not be used on if it was fitted there: the project, or of a single one half the files."""
-    repositories = [result.case.young.repository for result in results]
-    if len(set(repositories)) > 1:
-        return repositories
-    return [str(crc32(result.case.young.path.encode("utf-8", "surrogateescape")) % 2) for result in results]
-
-
-def _strongest(suspects: Sequence[Suspect]) -> Suspect | None:
-    return max(suspects, key=lambda each: each.strength, default=None)
+def _by_rule(ruled: ByRule, at: str, right: float | None, alarms: float | None) -> list[Figure]:
+    """The right line and the alarms by the rule that users have."""
+    return [
+        _share_of(f"right line {at}", ruled.right, right),
+        mean(f"alarms on unchanged functions {at}", _percent(ruled.alarms), better="lower", bar=alarms),
+    ]
 
 
 def _strength(suspect: Suspect | None) -> float:

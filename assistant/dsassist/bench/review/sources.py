@@ -18,8 +18,7 @@ from dsassist.review.likelihood.site import Candidate
 from dsassist.review.likelihood.tasks import Task, tasks_of
 from dsassist.review.likelihood.wording import finding_of
 from dsassist.review.suspects import MOST_TRIES
-from dsassist.review.written import Written
-from dsassist_runtime.api import Edit, EditScore, Engine, ScoreRequest
+from dsassist_runtime.api import Edit, EditScore, ScoreRequest
 from dsassist_runtime.errors import RequestRefused
 
 __all__ = [
@@ -32,7 +31,6 @@ __all__ = [
     "measured",
     "scores_around",
     "strongest",
-    "written_by_model",
 ]
 
 _WINDOW_CHARACTERS = 4000
@@ -140,14 +138,3 @@ def _scores(engine: Scorer, task: Task, candidates: tuple[Candidate, ...]) -> It
     edits = {candidate.edit: candidate for candidate in candidates}
     for edit, score in scores_around(engine, task.context, task.function.text, tuple(edits)):
         yield edits[edit], score
-
-
-def written_by_model(engine: Engine) -> Source:
-    """What the model itself writes in the place of improbable parts: of each line the strongest."""
-    written = Written(engine)
-
-    def find(file: ChangedFile) -> list[Scored]:
-        tasks = [task for task in tasks_of(file) if not isinstance(task, Skipped)]
-        return [Scored(*found) for task in tasks for found in written.scored(task, "warning")]
-
-    return find

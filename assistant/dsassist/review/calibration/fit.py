@@ -52,11 +52,11 @@ class Fit:
     alarms: int
 
 
-def fit(functions: Sequence[Reached], before_nats: float) -> Fit:
-    """Thresholds for the budget; `before_nats` is the least threshold where there are too few functions to tell."""
-    factors = _factors(functions)
+def fit(functions: Sequence[Reached], before_nats: float, budget: float = BUDGET) -> Fit:
+    """Thresholds for a budget; `before_nats` is the least threshold where there are too few functions to tell."""
+    factors = _factors(functions, budget * _SHARE_OF_ONE)
     strengths = [_strength(function, factors) for function in functions]
-    threshold = max(_threshold(strengths, BUDGET, before_nats), LEAST_NATS)
+    threshold = max(_threshold(strengths, budget, before_nats), LEAST_NATS)
     return Fit(threshold, factors, len(functions), sum(strength >= threshold for strength in strengths))
 
 
@@ -84,9 +84,8 @@ def _above(strength: float) -> float:
     return math.floor(strength * 100.0 + 1.0 + _FUZZ) / 100.0 if math.isfinite(strength) else -math.inf
 
 
-def _factors(functions: Sequence[Reached]) -> dict[Family, float]:
+def _factors(functions: Sequence[Reached], budget: float) -> dict[Family, float]:
     """What the families need more than all others, where there are enough functions to tell."""
-    budget = BUDGET * _SHARE_OF_ONE
     found: dict[Family, float] = {}
     for family in sorted({family for function in functions for family in function}):
         own = [_strength({family: each[family]}, {}) for each in functions if family in each]

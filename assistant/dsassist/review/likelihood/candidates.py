@@ -12,7 +12,7 @@ from itertools import islice
 
 from dsassist.review.functions import Function
 from dsassist.review.likelihood import arguments, elsewhere, names, numbers, operands, operators, words
-from dsassist.review.likelihood.familiar import Familiar, IsFamiliar
+from dsassist.review.likelihood.familiar import Familiar
 from dsassist.review.likelihood.meaning import Meanings
 from dsassist.review.likelihood.site import Candidate, Family, Site
 from dsassist_runtime.api import Edit
@@ -57,13 +57,12 @@ def find_candidates(
     function: Function,
     lines: frozenset[int],
     families: Collection[Family] | None = None,
-    is_familiar: IsFamiliar | None = None,
 ) -> list[Candidate]:
     """Alternatives on the changed lines of a function, in the order of the text, each resulting text once.
 
     Every one parses, and as far as can be told none means the same as what is written or as another. Only `families`
     are sought, or all. Nothing is proposed in a statement that stands elsewhere in the file as well, on a line that is
-    not among `lines`, or whose tokens (`statement.Statement`) `is_familiar` knows.
+    not among `lines`.
 
     Where there are more than `MOST_CANDIDATES`, they are taken in rounds: one from each place, then a second from each.
     """
@@ -77,7 +76,7 @@ def find_candidates(
             if smallest.replacement or smallest.start < smallest.end:
                 found.setdefault(smallest, candidate)
     asked = [each for each in found.values() if families is None or each.family in families]
-    familiar = Familiar(function.source, lines, is_familiar)
+    familiar = Familiar(function.source, lines)
     unfamiliar = (candidate for candidate in asked if not familiar.covers(candidate))
     kept = islice(_with_a_meaning(function, _first_of_each_place(unfamiliar)), MOST_CANDIDATES)
     return sorted(kept, key=lambda each: (each.edit.start, each.edit.end, each.edit.replacement))

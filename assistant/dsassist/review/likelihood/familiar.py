@@ -1,4 +1,4 @@
-"""Is a statement written in the same words elsewhere? What a project does more than once is no slip.
+"""Is a statement written in the same words elsewhere in its file? What is done more than once is no slip.
 
 Short statements (`return low`) say nothing, and neither do lines that were changed together with the one in question.
 """
@@ -6,19 +6,16 @@ Short statements (`return low`) say nothing, and neither do lines that were chan
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 from typing import NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 from dsassist.review.source import Source
 from dsassist.review.statement import Statement, Statements
 
-__all__ = ["Familiar", "IsFamiliar"]
+__all__ = ["LEAST_TOKENS", "Familiar"]
 
-IsFamiliar = Callable[[tuple[str, ...]], bool]
-"""Whether a repository has a statement of these tokens."""
-
-_LEAST_TOKENS = 6
+LEAST_TOKENS = 6
+"""Of a statement that says anything."""
 
 
 class _Place(Protocol):
@@ -34,21 +31,18 @@ class _Place(Protocol):
 class Familiar:
     """Tells for the alternatives of one file, of which `changed` lines are under review."""
 
-    def __init__(self, source: Source, changed: frozenset[int], is_familiar: IsFamiliar | None = None) -> None:
+    def __init__(self, source: Source, changed: frozenset[int]) -> None:
         self._source = source
         self._changed = changed
-        self._is_familiar = is_familiar
         self._known: dict[Statement, bool] = {}
 
     def covers(self, alternative: _Place) -> bool:
         """Whether what is written at an alternative's place is written elsewhere, too."""
         statement = _file(self._source).statements.at(alternative.line, alternative.column)
-        if statement is None or len(statement.tokens) < _LEAST_TOKENS:
+        if statement is None or len(statement.tokens) < LEAST_TOKENS:
             return False
         if statement not in self._known:
-            self._known[statement] = self._is_in_file(statement) or (
-                self._is_familiar is not None and self._is_familiar(statement.tokens)
-            )
+            self._known[statement] = self._is_in_file(statement)
         return self._known[statement]
 
     def _is_in_file(self, statement: Statement) -> bool:

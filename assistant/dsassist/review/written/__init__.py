@@ -11,6 +11,6 @@ from __future__ import annotations
 from dsassist.review.written.evidence import NULLS, Null, fitted_nulls
 from dsassist.review.written.judging import Judged
 from dsassist.review.written.reviewing import WrittenReviewer
-from dsassist.review.written.writing import Budget, Weighed, Written
+from dsassist.review.written.writing import Budget, Weighed, Written, scored_of
 
-__all__ = ["NULLS", "Budget", "Judged", "Null", "Weighed", "Written", "WrittenReviewer", "fitted_nulls"]
+__all__ = ["NULLS", "Budget", "Judged", "Null", "Weighed", "Written", "WrittenReviewer", "fitted_nulls", "scored_of"]

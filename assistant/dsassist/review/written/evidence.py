@@ -6,8 +6,8 @@ The model wrote the alternative itself, so both are biased, and differently for 
 condition that needs none may still make what follows likelier. That is the class's null, and it is taken off first;
 what is left of the smaller gain is the evidence.
 
-`NULLS` is the place for measured nulls (`fitted_nulls`). Until then they are guesses on the safe side: a gain of twenty
-times is taken for nothing, and twice the threshold is asked of what is left.
+`NULLS` is the place for measured nulls (`dsassist bench review --fixes` fits them). Until then they are guesses on the
+safe side: a gain of twenty times is taken for nothing, and twice the threshold is asked of what is left.
 """
 
 from __future__ import annotations

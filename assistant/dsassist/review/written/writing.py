@@ -24,7 +24,7 @@ from dsassist.review.written.wording import finding_of
 from dsassist_runtime.api import Engine, ModelFacts
 from dsassist_runtime.errors import ModelUnsupported, RequestRefused
 
-__all__ = ["Budget", "Weighed", "Written"]
+__all__ = ["Budget", "Weighed", "Written", "scored_of"]
 
 _LIMITS_CHARACTERS = (2400, 1200, 600)
 """What the model sees of a long function, which with its context fits a prompt; less where it holds less."""
@@ -106,18 +106,8 @@ class Written:
     def scored(
         self, task: Task, severity: Severity, remaining_s: Callable[[], float] = lambda: math.inf
     ) -> list[tuple[Finding, float]]:
-        """Of each line the strongest alternative, as a finding, and the highest threshold that it passes."""
-        weighed = self.weigh(task, remaining_s)
-        best: dict[int, tuple[Finding, float]] = {}
-        for judged in weighed.judged:
-            null = self._nulls[judged.change]
-            nats = round(evidence_nats(judged, null), 1)
-            least = needed_nats(null, 0.0, weighed.spans)
-            strength = (nats - least) / (needed_nats(null, 1.0, weighed.spans) - least)
-            line = judged.alternative.span.line
-            if line not in best or strength > best[line][1]:
-                best[line] = finding_of(task, judged, nats, severity if null.is_measured else "info"), strength
-        return [best[line] for line in sorted(best)]
+        """As `scored_of` has it; errors are those of `weigh`."""
+        return scored_of(self.weigh(task, remaining_s), self._nulls, severity)
 
     def _facts_to_write(self) -> ModelFacts | None:
         """The model's facts; None where it is known that it cannot write."""
@@ -147,6 +137,21 @@ class Written:
             each for view, some in found.items() for each in judge(asker, view, some, self._nulls, self._budget.judged)
         ]
         return Weighed(task, len(chosen), tuple(judged))
+
+
+def scored_of(weighed: Weighed, nulls: Mapping[Change, Null], severity: Severity) -> list[tuple[Finding, float]]:
+    """Of each line the strongest alternative, as a finding, and the highest threshold that it passes."""
+    best: dict[int, tuple[Finding, float]] = {}
+    for judged in weighed.judged:
+        null = nulls[judged.change]
+        nats = round(evidence_nats(judged, null), 1)
+        least = needed_nats(null, 0.0, weighed.spans)
+        strength = (nats - least) / (needed_nats(null, 1.0, weighed.spans) - least)
+        line = judged.alternative.span.line
+        if line not in best or strength > best[line][1]:
+            finding = finding_of(weighed.task, judged, nats, severity if null.is_measured else "info")
+            best[line] = finding, strength
+    return [best[line] for line in sorted(best)]
 
 
 def _unfamiliar_spans(task: Task) -> list[Span]:

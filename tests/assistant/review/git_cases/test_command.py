@@ -85,6 +85,19 @@ def test_each_way_to_name_a_change_finds_the_bug_in_it(
     assert capsys.readouterr().out.startswith("clamp.py:4:28: warning: `low` may be meant to be `high` [DSA101]\n")
 
 
+def test_what_another_file_of_the_repository_does_as_well_is_no_finding(
+    clamp: Repository, review: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    clamp.git("reset", "--quiet", "--soft", "HEAD~1")
+    assert review() == 1
+    clamp.git("reset", "--quiet")
+    clamp.commit(other=WRONG.replace("clamp", "other"))
+    clamp.git("add", ".")
+    capsys.readouterr()
+    assert review() == 0
+    assert capsys.readouterr().out == ""
+
+
 def test_a_diff_on_standard_input_is_reviewed(
     clamp: Repository, review: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:

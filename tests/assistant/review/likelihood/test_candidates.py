@@ -353,19 +353,6 @@ def test_what_does_not_parse_is_no_alternative() -> None:
     assert not meanings.is_new(Edit(start, start + 1, "c")), "the second time it is there already"
 
 
-def test_a_repository_may_know_a_statement(function_of: FunctionOf) -> None:
-    asked: list[tuple[str, ...]] = []
-
-    def knows(tokens: tuple[str, ...]) -> bool:
-        asked.append(tokens)
-        return "copy" in tokens
-
-    function = function_of("def f(a, b):\n    copy(a, b)  # as always\n    move(a, b)\n    return a\n")
-    found = find_candidates(function, ALL, is_familiar=knows)
-    assert {each.line for each in found} == {3, 4}
-    assert asked == [("copy", "(", "a", ",", "b", ")"), ("move", "(", "a", ",", "b", ")")]
-
-
 @pytest.mark.parametrize(
     "module", ["argparse", "asyncio.streams", "configparser", "difflib", "inspect", "mailbox", "statistics", "tarfile"]
 )

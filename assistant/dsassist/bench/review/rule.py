@@ -1,0 +1,115 @@
+"""The alarm rate by the product's own rule: thresholds as `--calibrate` fits them, and what a review then shows.
+
+Both are the product's code. The thresholds are known when all unchanged functions are measured, so the cases are looked
+at once more, which costs the engine little: the same question is put to it once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dsassist.bench.review.alarms import BUDGETS
+from dsassist.bench.review.cases import ALONE, WHOLE, Case, Result, Suspect, Version, groups_of, strongest_of
+from dsassist.bench.review.sources import Scorer
+from dsassist.review.calibration.calibration import reached_by
+from dsassist.review.calibration.fit import Reached, fit
+from dsassist.review.calibration.thresholds import Thresholds
+from dsassist.review.likelihood.tasks import Task, tasks_of
+from dsassist.review.suspects import suspects_of
+from dsassist_runtime.api import EditScore, ScoreRequest
+from dsassist_runtime.errors import ModelUnsupported, RequestRefused
+
+__all__ = ["RULED", "AskedOnce", "ByRule", "reached_in", "ruled"]
+
+RULED = (WHOLE, ALONE)
+"""The arms that the rule is for: those that are the reviewer."""
+
+
+class AskedOnce:
+    """An engine's scores, of which the same question, refused or not, is asked once."""
+
+    def __init__(self, engine: Scorer) -> None:
+        self._engine = engine
+        self._known: dict[ScoreRequest, tuple[EditScore, ...] | RequestRefused | ModelUnsupported] = {}
+
+    def score(self, request: ScoreRequest, timeout_s: float | None = None) -> tuple[EditScore, ...]:
+        """The engine's; raises what it raises."""
+        if request not in self._known:
+            try:
+                self._known[request] = self._engine.score(request, timeout_s)
+            except (RequestRefused, ModelUnsupported) as error:
+                self._known[request] = error
+        known = self._known[request]
+        if isinstance(known, Exception):
+            raise known
+        return known
+
+
+@dataclass(frozen=True)
+class ByRule:
+    """Of each case at an alarm rate: the thresholds, is the strongest finding on the bug's line, is there an alarm?"""
+
+    thresholds: Sequence[Thresholds]
+    right: Sequence[bool]
+    alarms: Sequence[bool]
+
+
+def reached_in(engine: Scorer, case: Case) -> Reached | None:
+    """What a calibration learns from the unchanged function; None where it has nothing to ask about."""
+    task = case.unchanged.task
+    return reached_by(task, engine.score) if task.candidates else None
+
+
+def ruled(
+    engine: Scorer, results: Sequence[Result], fitted: Sequence[Result], before_nats: float
+) -> dict[tuple[str, float], ByRule]:
+    """For each arm and rate what the rule makes of the results.
+
+    Thresholds are fitted on `fitted`, or where that is empty for each group of the results on the others;
+    `before_nats` holds where these are too few.
+    """
+    thresholds = {budget: _thresholds(results, fitted, before_nats, budget) for budget in BUDGETS}
+    found = {}
+    for arm in RULED:
+        buggy = [_tasks(arm, result.case.buggy) for result in results]
+        unchanged = [_tasks(arm, result.case.unchanged) for result in results]
+        for budget, needed in thresholds.items():
+            shown = [strongest_of(_shown(engine, *each)) for each in zip(buggy, needed, strict=True)]
+            right = [
+                suspect is not None and suspect.is_at(result.case.bug.lines)
+                for suspect, result in zip(shown, results, strict=True)
+            ]
+            alarms = [bool(_shown(engine, *each)) for each in zip(unchanged, needed, strict=True)]
+            found[arm, budget] = ByRule(needed, right, alarms)
+    return found
+
+
+def _thresholds(
+    results: Sequence[Result], fitted: Sequence[Result], before_nats: float, budget: float
+) -> list[Thresholds]:
+    groups = groups_of(results)
+    known: dict[str, Thresholds] = {}
+    for group in set(groups):
+        others = fitted or [result for result, its in zip(results, groups, strict=True) if its != group]
+        functions = [result.reached for result in others if result.reached is not None]
+        learnt = fit(functions, before_nats, budget)
+        known[group] = Thresholds(learnt.threshold_nats, learnt.factors)
+    return [known[group] for group in groups]
+
+
+def _tasks(arm: str, version: Version) -> list[Task]:
+    lines = version.function_lines if arm == WHOLE else version.bug_lines
+    return [task for task in tasks_of(version.changed(lines)) if isinstance(task, Task)]
+
+
+def _shown(engine: Scorer, tasks: Sequence[Task], thresholds: Thresholds) -> list[Suspect]:
+    """What a review shows."""
+    found = []
+    for task in tasks:
+        n_lines = len({candidate.line for candidate in task.candidates})
+        found += [
+            Suspect(candidate.line, candidate.end_line, thresholds.strength_of(candidate.family, nats, n_lines))
+            for candidate, nats in suspects_of(task, engine.score, thresholds)
+        ]
+    return found
