@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -15,9 +15,14 @@ from dsassist_runtime.engine.local import LocalEngine
 from dsassist_runtime.engine.opening import plan_for
 from dsassist_runtime.engine.trial import trial_name
 from dsassist_runtime.gguf import read_header
+from dsassist_runtime.models.store import BUILTIN_PATH
 from dsassist_runtime.planning.kept import keep
+from planned_models import keep_speeds
 
-__all__ = ["keep_measured", "ram_for", "streamed_engine", "streaming"]
+__all__ = ["KINDS", "Kind", "keep_measured", "kind_of_engine", "ram_for", "streamed_engine", "streaming"]
+
+Kind = Literal["resident", "streamed"]
+KINDS: tuple[Kind, ...] = ("resident", "streamed")
 
 
 def ram_for(path: Path, share: float, **settings: Any) -> int:
@@ -30,10 +35,8 @@ def ram_for(path: Path, share: float, **settings: Any) -> int:
 
 
 def keep_measured(path: Path, *, is_tried: bool = True) -> None:
-    """Have this machine measured already (30 GB/s of memory, 1 of disk), and streaming tried unless it is due."""
-    keep("bytes/s that memory is read with", {"bytes_s": 30_000_000_000})
-    value = {"bytes_s": [5e8, 9e8, 1e9, 1e9], "method": "direct"}
-    keep(f"bytes/s of device {path.stat().st_dev} with 1, 2, 4, 8 lanes", value)
+    """Have this machine measured already, and streaming tried unless it is due."""
+    keep_speeds(path)
     if is_tried:
         keep(trial_name(read_header(path).architecture), {"passed": True})
 
@@ -48,6 +51,17 @@ def streamed_engine(path: Path, share: float = 0.5, **settings: Any) -> Iterator
         with closing(LocalEngine(EngineSettings(path, ram_bytes=ram_bytes, **settings))) as engine:
             status = streaming(engine)
             assert status.budget_bytes < status.expert_bytes
+            yield engine
+
+
+@contextmanager
+def kind_of_engine(kind: Kind) -> Iterator[LocalEngine]:
+    """The builtin model in one thread: all of it in memory, or half of its experts on disk. The laws are the same."""
+    if kind == "streamed":
+        with streamed_engine(BUILTIN_PATH, n_threads=1) as engine:
+            yield engine
+    else:
+        with closing(LocalEngine(EngineSettings(BUILTIN_PATH, n_threads=1))) as engine:
             yield engine
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from dsassist.output import visible
+from dsassist_runtime.ggml_types import TENSOR_TYPES
 from dsassist_runtime.models.catalogue import in_words
 from dsassist_runtime.planning.contents import Contents
 from dsassist_runtime.planning.disk import LANES
@@ -137,6 +138,14 @@ def _facts(report: PlanReport) -> Iterator[tuple[str, str]]:
     lanes = ", ".join(f"{speed / 1e9:.2f}" for speed in machine.disk.bytes_s)
     how = "around the page cache" if machine.disk.method == "direct" else "through the page cache, as it must be here"
     yield "measured", f"memory {machine.memory.bytes_s / 1e9:.1f} GB/s"
+    computed = {TENSOR_TYPES[kind].name: n_bytes for kind, n_bytes in contents.token_bytes.items()}
+    speeds = [
+        f"{machine.computing.best_bytes_s(name) / 1e9:.1f} of {name}"
+        for name in sorted(computed, key=lambda name: -computed[name])
+        if machine.computing.best_bytes_s(name)
+    ]
+    if speeds:
+        yield "", f"computing with {', '.join(speeds)} GB/s"
     yield "", f"disk {lanes} GB/s with {', '.join(map(str, LANES))} reads at once, {how}"
     yield "free", f"{in_words(machine.free_ram.n_bytes)} of RAM, says {machine.free_ram.source}"
     for device in machine.devices:
@@ -186,5 +195,5 @@ def _placement_notes(report: PlanReport) -> Iterator[str]:
         yield "the VRAM is too small for the output and llama.cpp's buffers, so nothing goes there"
     if plan.n_gpu_layers:
         yield "the speed of VRAM is not measured, and counted as that of RAM: a GPU will be faster"
-    if report.machine.memory.busy or report.machine.disk.busy:
-        yield "other programs ran while memory or disk were measured; `--measure` on a quiet machine tells more"
+    if report.machine.memory.busy or report.machine.disk.busy or report.machine.computing.busy:
+        yield "other programs ran while this machine was measured; `--measure` on a quiet one tells more"

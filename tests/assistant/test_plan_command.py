@@ -18,7 +18,7 @@ from dsassist_runtime.engine.opening import plan_for
 from dsassist_runtime.gguf import read_header
 from dsassist_runtime.planning.kept import keep, kept_path
 from gguf_files import gguf_bytes, write
-from planned_models import Q4_K, Tensors, deepseek_v2_lite, write_holes, write_split
+from planned_models import Q4_K, Tensors, deepseek_v2_lite, keep_speeds, write_holes, write_split
 
 
 @pytest.fixture(autouse=True)
@@ -28,11 +28,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def measured(tmp_path: Path) -> None:
-    """A machine that was measured already: 30 GB/s of memory, 1 GB/s of disk."""
-    keep("bytes/s that memory is read with", {"bytes_s": 30_000_000_000})
-    for path in (tmp_path, Path(__file__), BUILTIN):
-        value = {"bytes_s": [5e8, 9e8, 1e9, 1e9], "method": "direct"}
-        keep(f"bytes/s of device {path.stat().st_dev} with 1, 2, 4, 8 lanes", value)
+    keep_speeds(tmp_path, Path(__file__), BUILTIN)
 
 
 BUILTIN = Path(COMMAND.run.__globals__["__file__"])  # beside the builtin model, on the same device
@@ -140,7 +136,7 @@ def test_it_is_warned_of_where_the_plan_is_refused_as_well(capsys: pytest.Captur
 
 def test_what_was_measured_beside_other_programs_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     keep("bytes/s that memory is read with", {"bytes_s": 30_000_000_000, "busy": True})
-    assert "`--measure` on a quiet machine tells more" in said(capsys, "builtin")[1]
+    assert "`--measure` on a quiet one tells more" in said(capsys, "builtin")[1]
 
 
 def test_more_than_is_free_or_was_trained_is_warned_of(capsys: pytest.CaptureFixture[str]) -> None:

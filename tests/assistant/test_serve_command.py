@@ -22,6 +22,7 @@ from dsassist_runtime.gguf import read_header
 from dsassist_runtime.models.store import BUILTIN_PATH
 from dsassist_runtime.version import __version__
 from gguf_files import write
+from streamed_engine import keep_measured, ram_for
 
 LIMIT_S = 30.0
 Process = subprocess.Popen[str]
@@ -97,6 +98,19 @@ def test_it_says_where_it_serves_and_answers_there(
     assert health()["pid"] == serving.pid, "the client found it and started none of its own"
     assert main(["serve", "--stop"]) == 0
     assert ended(serving) == (0, "", said_at_start(server))
+
+
+@pytest.mark.parametrize("plan", ["auto", "off"])
+def test_a_model_larger_than_the_named_memory_is_streamed_unless_there_shall_be_no_plan(
+    start: Start, capsys: pytest.CaptureFixture[str], plan: str
+) -> None:
+    keep_measured(BUILTIN_PATH)
+    process = start("--ram", f"{ram_for(BUILTIN_PATH, 0.6) // 1000}K", "--plan", plan)
+    wait_for(lambda: (found := server_health()) and found["model"], process)
+    assert main(["serve", "--status"]) == 0
+    told = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert ("experts" in told) == (plan == "auto")
+    assert ("plan" in told) == (plan == "auto")
 
 
 def test_status_says_what_it_holds_and_does(serving: Process, capsys: pytest.CaptureFixture[str]) -> None:

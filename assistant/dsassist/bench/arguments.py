@@ -12,13 +12,13 @@ from dsassist_runtime.errors import DsassistError
 __all__ = ["day", "folders", "whole_number"]
 
 
-def whole_number(most: int) -> Callable[[str], int]:
-    """An argument's type: a number from 1 to `most`."""
+def whole_number(most: int, least: int = 1) -> Callable[[str], int]:
+    """An argument's type: a number from `least` to `most`."""
 
     def read(text: str) -> int:
-        if text.isascii() and text.isdigit() and 1 <= int(text) <= most:
+        if text.isascii() and text.isdigit() and least <= int(text) <= most:
             return int(text)
-        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed is a whole number from 1 to {most}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed is a whole number from {least} to {most}")
 
     return read
 

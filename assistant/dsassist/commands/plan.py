@@ -54,13 +54,13 @@ def _run(args: argparse.Namespace) -> int:
     from dsassist_runtime.models import store
     from dsassist_runtime.planning.contents import read_contents
     from dsassist_runtime.planning.machine import Wanted, limits_for, look_at_machine
-    from dsassist_runtime.planning.plan import Speeds, make_plan
+    from dsassist_runtime.planning.plan import make_plan
 
     resolved = store.resolve(args.model)
     contents = read_contents(resolved.path)
     for warning in contents.warnings:  # said before the plan may be refused because of it
         output.notice(warning)
-    machine = look_at_machine(resolved.path, measure_again=args.measure)
+    machine = look_at_machine(contents, measure_again=args.measure)
     engine = config.load(Path.cwd()).config.engine
     wanted = Wanted(
         limit_bytes(engine.ram) if args.ram is None else args.ram,
@@ -68,7 +68,7 @@ def _run(args: argparse.Namespace) -> int:
         args.ctx or engine.n_ctx,
     )
     limits = limits_for(contents, wanted, machine.free_ram, machine.devices)
-    plan = make_plan(contents, limits, Speeds(machine.memory.bytes_s, machine.disk.best_bytes_s))
+    plan = make_plan(contents, limits, machine.speeds)
     report = PlanReport(resolved.name, contents, machine, plan)
     if args.json:
         output.write_line(json.dumps(report.as_json(), indent=2))
@@ -89,7 +89,8 @@ COMMAND = Command(
     description=(
         "Say what of a model goes to VRAM, to RAM and stays on disk, and how many tokens/s\n"
         "to expect at most. The server applies the same plan by itself when it loads the\n"
-        "model (`dsassist serve --plan off`: plain llama.cpp). Memory and disk are measured\n"
-        "for 2 seconds the first time. docs/plan.md tells how each number comes about."
+        "model (`dsassist serve --plan off`: plain llama.cpp). Memory, disk and computing\n"
+        "are measured for some seconds the first time. docs/plan.md tells how each number\n"
+        "comes about."
     ),
 )

@@ -6,6 +6,7 @@ memory there is? While nobody asks: the experts of the project at work are read 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,7 +86,12 @@ class Streaming:
 
     def read_ahead(self, stop: Callable[[], bool]) -> bool:
         """A part of what the project at work will ask for; False when nothing is left of it."""
-        return self._warm is not None and self._warm.advance(stop)
+        if self._warm is None:
+            return False
+        if self._warm.advance(stop):
+            return True
+        self._warm.step(time.perf_counter(), is_idle=True)
+        return False
 
     def save(self) -> None:
         """Keep what is known of the project at work."""

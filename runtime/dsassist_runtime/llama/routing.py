@@ -7,7 +7,8 @@ observes is slower; the engine makes one only for a request that asks for it.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from dsassist_runtime.api import LayerRouting
@@ -42,8 +43,13 @@ class GgmlTensor(ctypes.Structure):
 
 def in_host_memory(tensor: GgmlTensor) -> bool:
     """Can its data be read by their address, which for a tensor on a GPU is none of this process?"""
-    buffer = GgmlTensor.from_address(tensor.view_src).buffer if tensor.view_src else tensor.buffer
-    return bool(native_function("ggml_backend_buffer_is_host", ctypes.c_bool, ctypes.c_void_p)(buffer))
+    source = tensor.view_src
+    return _buffer_is_host()(GgmlTensor.from_address(source).buffer if source else tensor.buffer)
+
+
+@functools.cache
+def _buffer_is_host() -> Callable[[int | None], bool]:
+    return native_function("ggml_backend_buffer_is_host", ctypes.c_bool, ctypes.c_void_p)
 
 
 def routed_experts(node: GgmlTensor) -> Iterator[ctypes.Array[ctypes.c_int32]]:

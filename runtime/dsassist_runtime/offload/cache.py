@@ -38,6 +38,9 @@ class Change(NamedTuple):
     evicted: tuple[Key, ...]
 
 
+_NOTHING = Change((), ())
+
+
 @dataclass(frozen=True)
 class Figures:
     """What has happened so far, and what is held now."""
@@ -69,6 +72,9 @@ class ExpertCache:
 
     def __init__(self, sizes: Mapping[Key, int], budget_bytes: int) -> None:
         self._sizes = dict(sizes)
+        self._keys: dict[int, dict[int, Key]] = {}  # by layer and expert: looked up, they cost less than made anew
+        for key in self._sizes:
+            self._keys.setdefault(key.layer, {})[key.expert] = key
         self._largest_layer = max(layer_bytes(self._sizes).values(), default=0)
         self._cold: OrderedDict[Key, None] = OrderedDict()  # the least recently used one first
         self._protected: OrderedDict[Key, None] = OrderedDict()
@@ -80,10 +86,11 @@ class ExpertCache:
 
     def acquire(self, layer: int, experts: Iterable[int], *, protect: bool) -> Change:
         """Hold these experts of a layer, until the next call at least; `protect` says that a completion uses them."""
-        wanted = dict.fromkeys(Key(layer, expert) for expert in experts)
+        keys = self._keys[layer]
+        wanted = [keys[expert] for expert in dict.fromkeys(experts)]
         if self._unused:
             self._unused.difference_update(wanted)
-        missing = []
+        missing, is_moved = [], False
         for key in wanted:
             if key in self._protected:
                 if protect:
@@ -93,14 +100,19 @@ class ExpertCache:
             elif protect:
                 self._remove(key)
                 self._add(key, protect)
+                is_moved = True
             else:
                 self._cold.move_to_end(key)
+        self._hits += len(wanted) - len(missing)
+        if not missing:  # as it mostly is, for each layer of each token
+            if is_moved:
+                self._demote()
+            return _NOTHING
         missed_bytes = sum(self._sizes[key] for key in missing)
         evicted = self._make_room(missed_bytes, wanted)
         for key in missing:
             self._add(key, protect)
         self._demote()
-        self._hits += len(wanted) - len(missing)
         self._misses += len(missing)
         self._missed_bytes += missed_bytes
         return Change(tuple(missing), evicted)

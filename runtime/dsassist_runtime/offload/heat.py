@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from dsassist_runtime.offload.cache import Key
+from dsassist_runtime.offload.reading import OpenedFile
 from dsassist_runtime.places import write_at_once
 
 __all__ = ["Heat", "HeatFiles"]
@@ -74,10 +75,9 @@ class Heat:
 class HeatFiles:
     """The heat of one model in a folder, a file for each project. No method raises for what the disk does."""
 
-    def __init__(self, folder: Path, model_path: Path) -> None:
-        stat = model_path.stat()
+    def __init__(self, folder: Path, model: OpenedFile) -> None:
         self._folder = folder
-        self._model = [str(model_path), stat.st_size, stat.st_mtime_ns]
+        self._model = [str(model.path), model.n_bytes, model.modified_ns]
         self._prefix = _digest(json.dumps(self._model))
 
     def read(self, project: str, heat: Heat) -> bool:

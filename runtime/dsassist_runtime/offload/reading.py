@@ -24,7 +24,7 @@ from typing import NamedTuple
 from dsassist_runtime.errors import ModelInvalid, ModelMissing
 from dsassist_runtime.offload.experts import ByteRange
 
-__all__ = ["BLOCK", "Lanes", "Piece", "ReadFigures", "Reading"]
+__all__ = ["BLOCK", "Lanes", "OpenedFile", "Piece", "ReadFigures", "Reading"]
 
 BLOCK = 4096  # what every device's and file system's direct I/O is content with
 _LOOK_S = 0.02
@@ -40,6 +40,14 @@ class Piece(NamedTuple):
     source: ByteRange
     at: int
     before: Callable[[], None] | None = None
+
+
+class OpenedFile(NamedTuple):
+    """A file as it was when it was opened."""
+
+    path: Path
+    n_bytes: int
+    modified_ns: int
 
 
 class ReadFigures(NamedTuple):
@@ -127,6 +135,11 @@ class Lanes:
         """`ModelError` when a file is not the one that was opened, or another was written into it."""
         for source in self._sources:
             source.check_unchanged()
+
+    @property
+    def files(self) -> tuple[OpenedFile, ...]:
+        """What is read from."""
+        return tuple(source.file for source in self._sources)
 
     def forget(self, file: int, offset: int, n_bytes: int) -> None:
         """Drop what the page cache has of a part of a file, where nobody maps it."""
@@ -243,7 +256,9 @@ class _Source:
             raise ModelInvalid(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(self.fd, 0, 0, os.POSIX_FADV_RANDOM)
-        self._identity = _identity(os.fstat(self.fd))
+        found = os.fstat(self.fd)
+        self.file = OpenedFile(path, found.st_size, found.st_mtime_ns)
+        self._identity = _identity(found)
         self.direct = self._open_directly()
         self.is_direct = self.direct >= 0
 

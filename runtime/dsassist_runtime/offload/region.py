@@ -26,7 +26,7 @@ from typing import NamedTuple
 from dsassist_runtime.errors import NotDone
 from dsassist_runtime.offload.experts import ExpertTensor
 
-__all__ = ["PAGE", "Layout", "Locked", "Region", "Slice", "drop_pages", "lock_pages"]
+__all__ = ["PAGE", "Layout", "Locked", "Region", "Slice", "advise_pages", "drop_pages", "lock_pages"]
 
 PAGE = mmap.PAGESIZE
 # mremap(2): move, to a given address, and leave the old addresses mapped with nothing there (Linux 5.7).
@@ -155,6 +155,13 @@ def lock_pages(ranges: Iterable[tuple[int, int]]) -> Locked:
             return Locked(done, f"{(wanted - done) / 1e6:.0f} of {wanted / 1e6:.0f} MB are not ({reason}{hint})")
         done += end - start
     return Locked(done, "")
+
+
+def advise_pages(ranges: Iterable[tuple[int, int]], advice: int) -> None:
+    """Give the system an advice (`mmap.MADV_...`) about the memory at the addresses [start, end)."""
+    libc = ctypes.CDLL(None)
+    for start, end in _merged(ranges):
+        libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), advice)
 
 
 def drop_pages(ranges: Iterable[tuple[int, int]]) -> None:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import functools
+import mmap
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from dsassist_runtime.errors import DsassistError
 from dsassist_runtime.llama.context import AbortFlag
+from dsassist_runtime.llama.mapping import unread_mappings
 from dsassist_runtime.llama.model import Model
 from dsassist_runtime.llama.placement import NOT_PLACED, Placement
 from dsassist_runtime.offload.cache import ExpertCache, Figures, Key, layer_bytes
 from dsassist_runtime.offload.experts import Experts, find_experts
 from dsassist_runtime.offload.heat import Heat
 from dsassist_runtime.offload.preloading import Preloader
-from dsassist_runtime.offload.reading import Lanes, Preadv, ReadFigures
-from dsassist_runtime.offload.region import Layout, Locked, Region, drop_pages, lock_pages
+from dsassist_runtime.offload.reading import Lanes, OpenedFile, Preadv, ReadFigures
+from dsassist_runtime.offload.region import Layout, Locked, Region, advise_pages, drop_pages, lock_pages
 from dsassist_runtime.offload.streaming import ExpertStream, StreamedContext
 from dsassist_runtime.offload.weights import ExpertWeights
 from dsassist_runtime.offload.work import WorkMeter
@@ -61,7 +63,9 @@ class StreamedModel:
             self._lanes = stack.enter_context(
                 closing(Lanes(experts.paths, region.room, n_lanes=n_lanes, preadv=preadv))
             )
-            self.model = stack.enter_context(closing(Model(path, placement, on_progress, in_place=True)))
+            # What goes to VRAM is copied out of the mapping, page by page where nothing is read ahead.
+            with nullcontext() if placement.n_gpu_layers else unread_mappings():
+                self.model = stack.enter_context(closing(Model(path, placement, on_progress, in_place=True)))
             self._lanes.check_unchanged()
             self._weights = ExpertWeights(self.model, experts, region)
             self.experts = self._weights.experts
@@ -74,7 +78,10 @@ class StreamedModel:
             self._preloader = Preloader(layers, region, self._cache, self._lanes)
             self._preloaded_bytes = 0
             self.let_go_of_mapped_experts()
-            self.locked = lock_pages(self._weights.mapped_others()) if lock else Locked(0, "")
+            others = self._weights.mapped_others()
+            advise_pages([*others, *self._weights.mapped_experts()], mmap.MADV_NORMAL)
+            advise_pages(others, mmap.MADV_WILLNEED)
+            self.locked = lock_pages(others) if lock else Locked(0, "")
             self._close = stack.pop_all()
 
     def new_context(
@@ -159,6 +166,18 @@ class StreamedModel:
         """How long the decoding thread has waited for experts, all in all."""
         return self._stream.waited_s
 
+    def in_memory(self) -> AbstractContextManager[None]:
+        """Inside, contexts that are not this stream's compute with what of the experts is in memory.
+
+        What is not there reads as zeros, so this is for who knows that all is.
+        """
+        return self._weights.in_region()
+
+    @property
+    def file(self) -> OpenedFile:
+        """The model's file, of a split one the first, as it was when it was opened."""
+        return self._lanes.files[0]
+
     def check_unchanged(self) -> None:
         """`ModelError` when a file of the model is not the one that was loaded: a mapped page of it may be gone."""
         self._lanes.check_unchanged()
@@ -176,7 +195,7 @@ class StreamedModel:
         return self._lanes.buffered
 
     def let_go_of_mapped_experts(self) -> None:
-        """Drop what the mapped files have of experts in memory: llama.cpp reads them all once when it loads them."""
+        """Drop what the mapped files have of experts in memory: whoever used a context without the stream read them."""
         drop_pages(self._weights.mapped_experts())
         for tensor in self.experts.tensors:
             self._lanes.forget(tensor.file, tensor.offset, tensor.n_experts * tensor.slice_bytes)

@@ -40,10 +40,14 @@ from dsassist_runtime.offload.work import Work, WorkMeter
 __all__ = ["ExpertStream", "StreamedContext"]
 
 _TOPK = b"ffn_moe_topk-"
-_SRC, _NAME = GgmlTensor.src.offset, GgmlTensor.name.offset
-_string_at = ctypes.string_at
-_POINTER = ctypes.sizeof(ctypes.c_void_p)
-_N_GLANCE = _NAME + len(_TOPK) - _SRC
+_NAME = GgmlTensor.name.offset
+# What is looked at of every node, in words of 8 bytes: its first source, its ids, and of its name the second word.
+_WORD = 8
+_SOURCE_WORD, _IDS_WORD, _NAME_WORD = (
+    offset // _WORD for offset in (GgmlTensor.src.offset, GgmlTensor.src.offset + 2 * _WORD, _NAME + _WORD)
+)
+_TOPK_WORD = int.from_bytes(_TOPK[_WORD:].ljust(_WORD, b"\0"), sys.byteorder)
+_TOPK_MASK = int.from_bytes(b"\xff" * len(_TOPK[_WORD:]) + bytes(2 * _WORD - len(_TOPK)), sys.byteorder)
 
 
 @dataclass
@@ -85,10 +89,11 @@ class ExpertStream:
         self.heat: Heat | None = None  # where what completions want is counted
         self.waited_s = 0.0  # for experts, so far
         self._by_layer = weights.experts.by_layer
-        self._sources = {  # by their addresses, as they stand in a node
-            address.to_bytes(_POINTER, sys.byteorder): tensor for address, tensor in weights.by_address.items()
-        }
+        self._sources = weights.by_address
+        # All memory, word by word; it begins at the second one, for ctypes takes the first for none at all.
+        self._words = ctypes.cast(ctypes.c_void_p(_WORD), ctypes.POINTER(ctypes.c_uint64))
         self._mul_mat_id = mul_mat_id()
+        self._asked = 0, 0  # the node of choices that llama.cpp asked for last, and its layer
         self._layer: _Layer | None = None
         self._batch: _Batch | None = None
         self.callback = load_library().ggml_backend_sched_eval_callback(self._observe)
@@ -130,13 +135,14 @@ class ExpertStream:
             return False
         if ask:
             # Asked for each of some 70 nodes a layer, nearly all of which end here: one look at source and name.
-            glance = _string_at(address + _SRC, _N_GLANCE)
-            if glance[:_POINTER] not in self._sources and not glance.endswith(_TOPK):
+            words, node = self._words, address // _WORD - 1
+            source = words[node + _SOURCE_WORD]
+            if source not in self._sources and words[node + _NAME_WORD] & _TOPK_MASK != _TOPK_WORD:
                 return False
         try:
             if batch.failure is None:
                 if ask:
-                    return self._is_wanted(address, glance)
+                    return self._is_wanted(address, self._sources.get(source))
                 self._see(address, batch)
         except BaseException as failure:  # none may get out: ctypes would print it, and llama.cpp compute on
             batch.failure = failure
@@ -144,16 +150,17 @@ class ExpertStream:
         # False for a node that is shown would skip what follows, and the decode would count as done.
         return not ask
 
-    def _is_wanted(self, address: int, glance: bytes) -> bool:
-        weights = self._sources.get(glance[:_POINTER])
+    def _is_wanted(self, address: int, weights: ExpertTensor | None) -> bool:
         if weights is not None:
-            return self._await_experts(GgmlTensor.from_address(address), weights)
-        return int(_name(address)[len(_TOPK) :]) in self._by_layer
+            return self._await_experts(address, weights)
+        number = _layer_of(address)
+        self._asked = address, number
+        return number in self._by_layer
 
     def _see(self, address: int, batch: _Batch) -> None:
-        node = GgmlTensor.from_address(address)
-        if node.name.startswith(_TOPK):
-            number, experts = int(node.name[len(_TOPK) :]), _ids(node)
+        asked, number = self._asked
+        if address == asked:  # else it is one that experts were awaited for
+            experts = _ids(GgmlTensor.from_address(address))
             if batch.heat is not None:
                 batch.heat.count(number, experts)
             self._choose(address, number, experts, batch.protect)
@@ -187,14 +194,15 @@ class ExpertStream:
                 self._region.evict(gone, old.expert)
         return how
 
-    def _await_experts(self, node: GgmlTensor, tensor: ExpertTensor) -> bool:
-        """Let `node`, which reads `tensor`, be computed with nothing missing; is it to be computed at once?"""
-        layer = self._layer
-        is_followed = layer is not None and layer.number == tensor.layer and layer.chose(node.src[2])
-        if layer is None or node.op != self._mul_mat_id or not is_followed:
+    def _await_experts(self, address: int, tensor: ExpertTensor) -> bool:
+        """Let a node that reads `tensor` be computed with nothing missing; is it to be computed at once?"""
+        layer, words, node = self._layer, self._words, address // _WORD - 1
+        is_followed = layer is not None and layer.number == tensor.layer and layer.chose(words[node + _IDS_WORD])
+        op = ctypes.c_int.from_address(address + GgmlTensor.op.offset).value
+        if layer is None or op != self._mul_mat_id or not is_followed:
             raise NotDone(
-                f"{tensor.name} is used by {node.name.decode('utf-8', 'replace')} in a way that cannot be followed;"
-                " serve this model with --plan off"
+                f"{tensor.name} is used by {_name(address).decode('utf-8', 'replace')} in a way that cannot be"
+                " followed; serve this model with --plan off"
             )
         if not layer.readings:
             return False
@@ -278,6 +286,12 @@ class StreamedContext(Context):
 
 def _name(address: int) -> bytes:
     return ctypes.string_at(address + _NAME)
+
+
+def _layer_of(address: int) -> int:
+    """The layer of a node of choices; no layer's number for one that is only called alike."""
+    name = _name(address)
+    return int(name[len(_TOPK) :]) if name.startswith(_TOPK) else -1
 
 
 def _ids(node: GgmlTensor) -> set[int]:

@@ -21,6 +21,7 @@ __all__ = ["WarmStart"]
 
 _PART_BYTES = 64_000_000
 _SAVE_INTERVAL_S = 300.0
+_IDLE_SAVE_INTERVAL_S = 3.0  # saving takes some milliseconds, which nobody waits for then
 
 
 class WarmStart:
@@ -33,7 +34,7 @@ class WarmStart:
     def __init__(self, streamed: StreamedModel, folder: Path) -> None:
         """Read the heat of the project that was at work last, in `folder`; nothing is preloaded yet."""
         self._streamed = streamed
-        self._files = HeatFiles(folder, streamed.model.path)
+        self._files = HeatFiles(folder, streamed.file)
         self._project = ""  # of who does not say
         self._full_at: int | None = None  # the budget that is filled with what is wanted
         self._saved_at: float | None = None
@@ -72,11 +73,11 @@ class WarmStart:
             self._full_at = budget
         return self._full_at is None
 
-    def step(self, now: float) -> None:
-        """Save now and then: an engine may be killed. `now` is `time.perf_counter()`."""
+    def step(self, now: float, *, is_idle: bool = False) -> None:
+        """Save now and then: an engine is killed when another model is asked for. `now` is `time.perf_counter()`."""
         if self._saved_at is None:
             self._saved_at = now
-        elif now - self._saved_at >= _SAVE_INTERVAL_S:
+        elif now - self._saved_at >= (_IDLE_SAVE_INTERVAL_S if is_idle else _SAVE_INTERVAL_S):
             self._saved_at = now
             self.save()
 

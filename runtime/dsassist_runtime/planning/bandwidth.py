@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from dsassist_runtime.errors import NotDone
 from dsassist_runtime.planning.kept import is_busy, keep, kept
 
-__all__ = ["Bandwidth", "measure_bandwidth", "memory_bandwidth"]
+__all__ = ["Bandwidth", "measure_bandwidth", "memory_bandwidth", "thread_counts"]
 
 _BYTES = 256 << 20
 _PARTS = 8  # a pass goes through one of them: a short one is the less disturbed
@@ -60,7 +60,7 @@ def measure_bandwidth(n_bytes: int) -> Bandwidth:
         try:
             start = ctypes.addressof(view)
             ctypes.memset(start, 1, n_bytes)  # untouched pages would all be the one page of zeros
-            best = max(_best_pass(library.memchr, start, n_bytes, n_threads) for n_threads in _thread_counts())
+            best = max(_best_pass(library.memchr, start, n_bytes, n_threads) for n_threads in thread_counts())
         finally:
             del view
     return Bandwidth(best, is_busy())
@@ -82,6 +82,7 @@ def _best_pass(memchr: ctypes._NamedFuncPointer, start: int, n_bytes: int, n_thr
     return best
 
 
-def _thread_counts() -> list[int]:
+def thread_counts() -> list[int]:
+    """With how many threads it is worth measuring: one, half of the cores, and all."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return sorted({1, max(1, cores // 2), cores})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -84,6 +84,8 @@ class Contents:
     buffer_bytes: int  # of one context, see `buffers`
     buffer_bytes_per_cell: int
     warnings: tuple[str, ...] = ()
+    token_bytes: Mapping[int, int] = field(default_factory=dict)  # of weights that a token reads, by ggml's type
+    n_operations: int = 0  # of a token's graph, an estimate
 
     @property
     def n_experts(self) -> int:
@@ -158,7 +160,29 @@ def read_contents(path: Path, header: GgufHeader | None = None) -> Contents:
         buffer_bytes=fixed_bytes,
         buffer_bytes_per_cell=per_cell,
         warnings=tuple(_warnings(header, used, sum(cell_bytes.values()))),
+        token_bytes=_token_bytes(header, used, others),
+        n_operations=2 * len(others) + sum(_n_operations(block) for block in used.values()),
     )
+
+
+def _token_bytes(header: GgufHeader, blocks: dict[int, dict[str, Tensor]], others: list[Tensor]) -> dict[int, int]:
+    """All but the tables of which a token reads a row; of routed experts those that it uses."""
+    is_tied = all(tensor.name != "output.weight" for tensor in others)
+    n_used = largest(header, "{arch}.expert_used_count")
+    found: defaultdict[int, int] = defaultdict(int)
+    for tensor in others:
+        if not tensor.name.startswith(_INPUT) or (is_tied and tensor.name == "token_embd.weight"):
+            found[tensor.type] += tensor.n_bytes
+    for block in blocks.values():
+        for name, tensor in block.items():
+            is_routed = _EXPERTS.fullmatch(name)
+            found[tensor.type] += tensor.n_bytes // tensor.shape[-1] * n_used if is_routed else tensor.n_bytes
+    return dict(found)
+
+
+def _n_operations(block: dict[str, Tensor]) -> int:
+    """About what llama.cpp's graphs of qwen2 and deepseek2 have."""
+    return 2 * len(block) + (12 if any(map(_EXPERTS.fullmatch, block)) else 0)
 
 
 def _by_layer(header: GgufHeader, tensors: Iterable[Tensor]) -> tuple[dict[int, dict[str, Tensor]], list[Tensor]]:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from dsassist_runtime.planning.bandwidth import Bandwidth, memory_bandwidth
+from dsassist_runtime.planning.computing import Computing, computing_speed
 from dsassist_runtime.planning.contents import Contents
 from dsassist_runtime.planning.devices import Device, devices
 from dsassist_runtime.planning.disk import DiskSpeed, disk_speed
 from dsassist_runtime.planning.engine_use import automatic_ctx
 from dsassist_runtime.planning.memory import FreeMemory, free_memory
-from dsassist_runtime.planning.plan import Limits
+from dsassist_runtime.planning.plan import Limits, Speeds
 
 __all__ = ["Machine", "Wanted", "limits_for", "look_at_machine"]
 
@@ -31,6 +31,12 @@ class Machine:
     devices: tuple[Device, ...]
     memory: Bandwidth
     disk: DiskSpeed
+    computing: Computing
+
+    @property
+    def speeds(self) -> Speeds:
+        """What a plan is made with."""
+        return Speeds(self.memory.bytes_s, self.disk.best_bytes_s, self.computing)
 
     @property
     def free_vram_bytes(self) -> int:
@@ -61,8 +67,12 @@ def _free_of_its_own(found: Sequence[Device]) -> list[int]:
     return [device.free_bytes for device in found if not device.shares_memory]
 
 
-def look_at_machine(model: Path, *, measure_again: bool = False) -> Machine:
-    """Look, and measure what is not kept of earlier measurements; the disk is the one under `model`."""
+def look_at_machine(contents: Contents, *, measure_again: bool = False) -> Machine:
+    """Look, and measure for this model what is not kept of earlier measurements; the disk is the one under it."""
     return Machine(
-        free_memory(), devices(), memory_bandwidth(again=measure_again), disk_speed(model, again=measure_again)
+        free_memory(),
+        devices(),
+        memory_bandwidth(again=measure_again),
+        disk_speed(contents.path, again=measure_again),
+        computing_speed(contents.token_bytes, again=measure_again),
     )

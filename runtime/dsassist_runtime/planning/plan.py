@@ -8,17 +8,20 @@ the KV cache first, layer by layer from the last one as `n_gpu_layers` does, the
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from dsassist_runtime.errors import NotDone
+from dsassist_runtime.ggml_types import TENSOR_TYPES
 from dsassist_runtime.models.catalogue import in_words
+from dsassist_runtime.planning.computing import Computing
 from dsassist_runtime.planning.contents import Contents, Layer
 from dsassist_runtime.planning.hit_rate import Routing, hit_rate
 
 __all__ = ["Bound", "Expected", "Held", "Limits", "Plan", "PlanImpossible", "Speeds", "make_plan"]
 
-Bound = Literal["memory bandwidth", "disk"]
+Bound = Literal["memory bandwidth", "computing", "disk"]
+_MORE = 1.1  # a token needs so much longer than its bytes in memory: it is not the memory that it waits for
 
 
 class PlanImpossible(NotDone):
@@ -36,10 +39,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class Speeds:
-    """Bytes/s that memory and disk are read with."""
+    """Bytes/s that memory and disk are read with, and what computing takes, as far as it was measured."""
 
     memory_bytes_s: float
     disk_bytes_s: float
+    computing: Computing = field(default_factory=Computing)
 
 
 @dataclass(frozen=True)
@@ -170,29 +174,46 @@ def _read_per_token(contents: Contents, n_ctx: int) -> int:
     """The dense part but for the table of tokens, the experts that a token uses, and the KV of half a context."""
     table = 0 if contents.is_tied else contents.input_bytes
     experts = sum(contents.n_used * layer.one_expert_bytes for layer in contents.layers)
-    return contents.dense_bytes - table + experts + contents.kv_bytes_per_token * n_ctx // 2
+    return contents.dense_bytes - table + experts + _kv_per_token(contents, n_ctx)
+
+
+def _kv_per_token(contents: Contents, n_ctx: int) -> int:
+    return contents.kv_bytes_per_token * n_ctx // 2
+
+
+def _memory_s(contents: Contents, limits: Limits, speeds: Speeds) -> tuple[float, Bound]:
+    """What a token takes whose experts are all in memory, and what for."""
+    by_name = {TENSOR_TYPES[kind].name: n_bytes for kind, n_bytes in contents.token_bytes.items()}
+    # Who multiplies weights reads them: memory is at least as fast as that, whatever it was measured at.
+    bytes_s = max(speeds.memory_bytes_s, *map(speeds.computing.best_bytes_s, by_name), 0.0)
+    memory_s = _read_per_token(contents, limits.n_ctx) / bytes_s
+    compute_s = speeds.computing.token_s(by_name, contents.n_operations, bytes_s)
+    compute_s += _kv_per_token(contents, limits.n_ctx) / bytes_s
+    return max(memory_s, compute_s), "computing" if compute_s > _MORE * memory_s else "memory bandwidth"
 
 
 def _all_expected(
     contents: Contents, limits: Limits, off_gpu: list[Layer], cached: int, speeds: Speeds
 ) -> Iterator[Expected]:
-    read = _read_per_token(contents, limits.n_ctx)
+    in_memory = _memory_s(contents, limits, speeds)
     token_bytes = sum(contents.n_used * layer.one_expert_bytes for layer in off_gpu)
     if cached >= sum(layer.expert_bytes for layer in off_gpu):
-        yield _expected("even", 1.0, read, token_bytes, speeds)
+        yield _expected("even", 1.0, in_memory, token_bytes, speeds)
         return
     in_pages = sum(layer.streamed_bytes for layer in off_gpu)
     token_in_pages = sum(layer.streamed_token_bytes(contents.n_used) for layer in off_gpu)
     for routing in get_args(Routing):
-        yield _expected(routing, hit_rate(cached, token_in_pages, in_pages, routing), read, token_bytes, speeds)
+        yield _expected(routing, hit_rate(cached, token_in_pages, in_pages, routing), in_memory, token_bytes, speeds)
 
 
-def _expected(routing: Routing, hits: float, read_bytes: int, token_bytes: int, speeds: Speeds) -> Expected:
-    """Reading and computing one after the other, computing as fast as memory is read."""
+def _expected(
+    routing: Routing, hits: float, in_memory: tuple[float, Bound], token_bytes: int, speeds: Speeds
+) -> Expected:
+    """Reading and computing one after the other."""
+    memory_s, bound = in_memory
     missed = (1.0 - hits) * token_bytes
-    memory_s, disk_s = read_bytes / speeds.memory_bytes_s, missed / speeds.disk_bytes_s
-    bound: Bound = "disk" if disk_s > memory_s else "memory bandwidth"
-    return Expected(routing, 1.0 / (memory_s + disk_s), bound, hits, round(missed))
+    disk_s = missed / speeds.disk_bytes_s
+    return Expected(routing, 1.0 / (memory_s + disk_s), "disk" if disk_s > memory_s else bound, hits, round(missed))
 
 
 def _impossible(contents: Contents, limits: Limits, fixed: Held, least_cached: int) -> PlanImpossible:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
 from asked import Asked, finish
-from dsassist_runtime.api import CompletionRequest, EngineSettings, InfillRequest, Priority, Sampling
+from dsassist_runtime.api import CompletionRequest, InfillRequest, Priority, Sampling
 from dsassist_runtime.engine.interruption import Interruption
 from dsassist_runtime.engine.local import LocalEngine, Request
 from dsassist_runtime.engine.scheduler import Batch
 from dsassist_runtime.llama.context import Aborted, AbortFlag
+from streamed_engine import KINDS, kind_of_engine
 
 LONG = "def f():\n    return 1\n" * 60
 TYPED = InfillRequest(LONG, "\n", max_tokens=4, sampling=Sampling(temperature=0.0), document="a.py")
@@ -22,11 +22,9 @@ WARM = replace(TYPED, max_tokens=0, priority="idle")
 ALL: tuple[Priority, ...] = ("interactive", "chat", "review", "idle")
 
 
-@pytest.fixture(scope="module")
-def shared_engine() -> Iterator[LocalEngine]:
-    from dsassist_runtime.models.store import BUILTIN_PATH
-
-    with closing(LocalEngine(EngineSettings(BUILTIN_PATH, n_threads=1))) as engine:
+@pytest.fixture(scope="module", params=KINDS)
+def shared_engine(request: pytest.FixtureRequest) -> Iterator[LocalEngine]:
+    with kind_of_engine(request.param) as engine:
         yield engine
 
 

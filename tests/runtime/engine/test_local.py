@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from dsassist_runtime.api import (
     CompletionRequest,
     Edit,
     EditScore,
-    EngineSettings,
     GenerationEnd,
     InfillRequest,
     PromptRead,
@@ -26,23 +24,17 @@ from dsassist_runtime.engine.fim import InfillPrompt, clip_prefix, clip_suffix
 from dsassist_runtime.engine.job import Event
 from dsassist_runtime.engine.local import LocalEngine, Request
 from dsassist_runtime.errors import RequestRefused
-from streamed_engine import streamed_engine
+from streamed_engine import KINDS, kind_of_engine
 
 GREEDY = Sampling(temperature=0.0)
 PREFIX = "import os\n\n\ndef names(path):\n    for name in os.listdir(path):\n        "
 SUFFIX = "\n\n\nprint(names('.'))\n"
 
 
-@pytest.fixture(scope="module", params=["resident", "streamed"])
+@pytest.fixture(scope="module", params=KINDS)
 def engine(request: pytest.FixtureRequest) -> Iterator[LocalEngine]:
-    """The laws hold as well where half of the experts wait on disk."""
-    from dsassist_runtime.models.store import BUILTIN_PATH
-
-    with ExitStack() as stack:
-        if request.param == "resident":
-            yield stack.enter_context(closing(LocalEngine(EngineSettings(BUILTIN_PATH, n_threads=1))))
-        else:
-            yield stack.enter_context(streamed_engine(BUILTIN_PATH, n_threads=1))
+    with kind_of_engine(request.param) as engine:
+        yield engine
 
 
 def write(engine: LocalEngine, request: Request) -> tuple[str, GenerationEnd]:

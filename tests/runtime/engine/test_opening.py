@@ -25,7 +25,7 @@ from dsassist_runtime.planning.kept import kept
 from dsassist_runtime.planning.memory import FreeMemory
 from dsassist_runtime.planning.plan import Plan, PlanImpossible
 from gguf_files import Field, gguf_bytes, write
-from other_mixtures import write_qwen3_mixture
+from other_mixtures import write_mixture
 from planned_models import Q4_K, Tensors, deepseek_v2_lite, write_holes
 from streamed_engine import keep_measured, ram_for
 
@@ -164,7 +164,7 @@ def test_what_a_plan_has_no_words_for_is_left_to_llama_cpp(tmp_path: Path) -> No
 
 @pytest.fixture
 def qwen3(tmp_path: Path) -> Path:
-    return write_qwen3_mixture(tmp_path / "qwen3.gguf")
+    return write_mixture(tmp_path / "qwen3.gguf", "qwen3moe")
 
 
 @pytest.mark.parametrize("name", ["builtin_model", "qwen3"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -13,7 +12,6 @@ from asked import Asked, finish
 from dsassist_runtime.api import (
     CompletionRequest,
     ContinuationsRequest,
-    EngineSettings,
     InfillRequest,
     PromptRead,
     Sampling,
@@ -21,16 +19,15 @@ from dsassist_runtime.api import (
 )
 from dsassist_runtime.engine.local import LocalEngine, Request
 from dsassist_runtime.errors import DeadlineExceeded, Overloaded, RequestRefused
+from streamed_engine import KINDS, kind_of_engine
 
 GREEDY = Sampling(temperature=0.0)
 CODE = "import os\n\n\ndef names(path):\n    for name in os.listdir(path):\n        yield name\n\n\n"
 
 
-@pytest.fixture(scope="module")
-def shared_engine() -> Iterator[LocalEngine]:
-    from dsassist_runtime.models.store import BUILTIN_PATH
-
-    with closing(LocalEngine(EngineSettings(BUILTIN_PATH, n_threads=1))) as engine:
+@pytest.fixture(scope="module", params=KINDS)
+def shared_engine(request: pytest.FixtureRequest) -> Iterator[LocalEngine]:
+    with kind_of_engine(request.param) as engine:
         yield engine
 
 
@@ -162,13 +159,14 @@ def test_a_completion_goes_before_a_review_which_goes_on_where_it_was(engine: Lo
     review = Asked(engine, CompletionRequest(prompt=long, max_tokens=4, sampling=GREEDY, priority="review"))
     engine.step()
     engine.step()
+    chunk = 64 if engine.status().streaming is None else 128
     (status,) = engine.status().requests
-    assert status.evaluated_tokens == 128, "two batches of 64"
+    assert status.evaluated_tokens == 2 * chunk, "two batches"
     completion = Asked(engine, InfillRequest("x = [1, ", "", max_tokens=6, sampling=GREEDY))
     while not completion.ends:
         engine.step()
     (status,) = engine.status().requests
-    assert status.evaluated_tokens == 128
+    assert status.evaluated_tokens == 2 * chunk
     assert status.state == "prefill", "it keeps its sequence"
     finish(engine)
     assert review.end.finish_reason in ("length", "stop")
@@ -176,7 +174,7 @@ def test_a_completion_goes_before_a_review_which_goes_on_where_it_was(engine: Lo
 
 
 def test_a_short_prompt_does_not_wait_for_a_long_one_of_its_class(engine: LocalEngine) -> None:
-    long = Asked(engine, CompletionRequest(prompt="def f():\n    return 1\n" * 90, max_tokens=1, sampling=GREEDY))
+    long = Asked(engine, CompletionRequest(prompt="def g():\n    return 1\n" * 110, max_tokens=1, sampling=GREEDY))
     short = Asked(engine, CompletionRequest(prompt="x = 1", max_tokens=1, sampling=GREEDY))
     while not short.ends:
         engine.step()
@@ -244,7 +242,7 @@ def test_a_request_takes_over_what_a_warm_up_has_read_so_far(engine: LocalEngine
 
 
 def test_equal_prompts_side_by_side_are_read_once(engine: LocalEngine) -> None:
-    asked = [Asked(engine, CompletionRequest(prompt=CODE * 8, max_tokens=2, sampling=GREEDY)) for _ in range(4)]
+    asked = [Asked(engine, CompletionRequest(prompt=CODE * 20, max_tokens=2, sampling=GREEDY)) for _ in range(4)]
     finish(engine)
     evaluated = sum(one.end.prompt_tokens - one.end.cached_tokens for one in asked)
     assert evaluated < 2 * asked[0].end.prompt_tokens, "not four times"

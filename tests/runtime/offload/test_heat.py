@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from dsassist_runtime.offload.cache import Key
 from dsassist_runtime.offload.heat import Heat, HeatFiles
+from dsassist_runtime.offload.reading import OpenedFile
 
 LAYERS = {1: 4, 2: 4, 5: 6}
 HALF_LIFE = 20_000
@@ -28,10 +29,8 @@ def count(heat: Heat, *batches: tuple[set[int], ...]) -> Heat:
 
 
 @pytest.fixture
-def model(tmp_path: Path) -> Path:
-    path = tmp_path / "model.gguf"
-    path.write_bytes(b"weights")
-    return path
+def model() -> OpenedFile:
+    return OpenedFile(Path("/models/model.gguf"), 7, 1_700_000_000_000_000_000)
 
 
 @settings(deadline=None, max_examples=50)
@@ -69,7 +68,7 @@ def test_counting_goes_on_for_ever() -> None:
     assert heat.uses()[0] == [pytest.approx(1e-30), 1.0]
 
 
-def test_the_next_engine_goes_on_where_this_one_ended(tmp_path: Path, model: Path) -> None:
+def test_the_next_engine_goes_on_where_this_one_ended(tmp_path: Path, model: OpenedFile) -> None:
     files, heat = HeatFiles(tmp_path / "heat", model), count(Heat(LAYERS), ({0, 1}, {2}, {5}), ({1}, {2}, {4}))
     files.write("project", heat)
     other = Heat(LAYERS)
@@ -81,7 +80,7 @@ def test_the_next_engine_goes_on_where_this_one_ended(tmp_path: Path, model: Pat
     assert other.uses()[1] == pytest.approx([5, 2, 0, 0], rel=0.01)
 
 
-def test_projects_are_apart_and_the_last_one_is_known(tmp_path: Path, model: Path) -> None:
+def test_projects_are_apart_and_the_last_one_is_known(tmp_path: Path, model: OpenedFile) -> None:
     files = HeatFiles(tmp_path / "heat", model)
     for at, (project, expert) in enumerate([("one", 1), ("two", 2), ("", 3)]):
         files.write(project, count(Heat(LAYERS), ({expert}, {expert}, {expert})))
@@ -97,7 +96,7 @@ def test_projects_are_apart_and_the_last_one_is_known(tmp_path: Path, model: Pat
     assert heat.hottest()[0] == Key(1, 3), "what is not there changes nothing"
 
 
-def test_files_do_not_tell_how_a_project_is_called(tmp_path: Path, model: Path) -> None:
+def test_files_do_not_tell_how_a_project_is_called(tmp_path: Path, model: OpenedFile) -> None:
     files = HeatFiles(tmp_path / "heat", model)
     files.write("customer-secret", count(Heat(LAYERS), ({0}, {0}, {0})))
     (path,) = (tmp_path / "heat").iterdir()
@@ -133,7 +132,7 @@ def test_uses_that_are_none_are_ignored(uses: Any) -> None:
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", "null", "\x00\xff", "[" * 100_000, '{"model": 1}', "folder", "cut"])
-def test_damaged_file_is_ignored_and_written_anew(tmp_path: Path, model: Path, damage: str) -> None:
+def test_damaged_file_is_ignored_and_written_anew(tmp_path: Path, model: OpenedFile, damage: str) -> None:
     files, heat = HeatFiles(tmp_path / "heat", model), count(Heat(LAYERS), ({0}, {1}, {2}))
     files.write("project", heat)
     (path,) = (tmp_path / "heat").iterdir()
@@ -151,12 +150,11 @@ def test_damaged_file_is_ignored_and_written_anew(tmp_path: Path, model: Path, d
     assert len(list((tmp_path / "heat").iterdir())) == 1, "no part of a file is left behind"
 
 
-def test_heat_of_another_model_is_none(tmp_path: Path, model: Path) -> None:
+def test_heat_of_another_model_is_none(tmp_path: Path, model: OpenedFile) -> None:
     heat = count(Heat(LAYERS), ({0}, {1}, {2}))
     HeatFiles(tmp_path / "heat", model).write("project", heat)
     (path,) = (tmp_path / "heat").iterdir()
-    model.write_bytes(b"other weights")
-    other = HeatFiles(tmp_path / "heat", model)
+    other = HeatFiles(tmp_path / "heat", model._replace(n_bytes=8))
     assert not other.read_latest(Heat(LAYERS))
     other.write("project", heat)
     (second,) = set((tmp_path / "heat").iterdir()) - {path}
@@ -164,7 +162,7 @@ def test_heat_of_another_model_is_none(tmp_path: Path, model: Path) -> None:
     assert not other.read("project", Heat(LAYERS))
 
 
-def test_folder_that_cannot_be_written_is_no_error(tmp_path: Path, model: Path) -> None:
+def test_folder_that_cannot_be_written_is_no_error(tmp_path: Path, model: OpenedFile) -> None:
     (tmp_path / "heat").write_text("a file")
     files = HeatFiles(tmp_path / "heat", model)
     files.write("project", count(Heat(LAYERS), ({0}, {1}, {2})))
@@ -172,7 +170,7 @@ def test_folder_that_cannot_be_written_is_no_error(tmp_path: Path, model: Path) 
     assert not files.read_latest(Heat(LAYERS))
 
 
-def test_old_files_go(tmp_path: Path, model: Path) -> None:
+def test_old_files_go(tmp_path: Path, model: OpenedFile) -> None:
     files, heat = HeatFiles(tmp_path / "heat", model), count(Heat(LAYERS), ({0}, {1}, {2}))
     for number in range(70):
         files.write(str(number), heat)
@@ -180,7 +178,7 @@ def test_old_files_go(tmp_path: Path, model: Path) -> None:
     assert files.read("69", Heat(LAYERS))
 
 
-def test_the_file_of_a_large_model_is_small(tmp_path: Path, model: Path) -> None:
+def test_the_file_of_a_large_model_is_small(tmp_path: Path, model: OpenedFile) -> None:
     heat = Heat(dict.fromkeys(range(48), 128))
     for layer in range(48):
         for expert in range(128):

@@ -16,15 +16,18 @@ import numpy as np
 import pytest
 
 from dsassist_runtime.errors import DsassistError, ModelInvalid, ModelMissing, ModelUnsupported, NotDone
+from dsassist_runtime.gguf import read_header
 from dsassist_runtime.llama.context import Aborted, AbortFlag, BatchToken, Context, NoRoom
 from dsassist_runtime.llama.model import Model
-from dsassist_runtime.llama.routing import RoutingObserver
+from dsassist_runtime.llama.routing import GgmlTensor, RoutingObserver
 from dsassist_runtime.offload import StreamedModel, least_budget_bytes, open_streamed, self_test
 from dsassist_runtime.offload.experts import find_experts
 from dsassist_runtime.offload.reading import Preadv
 from dsassist_runtime.offload.region import PAGE, Layout
 from dsassist_runtime.offload.streamed_model import expert_bytes
+from dsassist_runtime.planning.contents import read_contents
 from gguf_files import Field, gguf_bytes, small_model, write
+from other_mixtures import ARCHITECTURES, write_mixture
 
 TEXT = "def area(width, height):\n    for x in range(width):\n        yield x * height\n\n\nclass Shape:\n    pass\n"
 SIZES: dict[str, Any] = {"n_ctx": 512, "n_batch": 64, "n_threads": 1, "n_seq_max": 2}
@@ -121,6 +124,57 @@ def test_merged_gate_and_up_are_streamed_as_well(fused: Path, synthetic: Path, e
 
 
 @pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="no file system in memory")
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_other_architectures_are_streamed_to_the_bit(
+    tmp_path: Path, evaluate: Callable[..., Any], architecture: str
+) -> None:
+    path = write_mixture(tmp_path / "mixture.gguf", architecture)
+    with resident(path) as (model, context):
+        tokens = prompt(model)
+        expected = evaluate(context, tokens, batch=32, n_written=8)
+    assert np.isfinite(expected).all()
+    assert expected.std() > 0.1
+    contents = read_contents(path)
+    assert contents.expert_bytes + contents.dense_bytes == sum(each.n_bytes for each in read_header(path).tensors)
+    assert [layer.index for layer in contents.layers if layer.n_experts] == list(find_experts(path).by_layer)
+    with streamed(path) as (streaming, context):
+        assert np.array_equal(evaluate(context, tokens, batch=32, n_written=8), expected)
+        figures = streaming.figures().cache
+    assert figures.misses > 0
+    assert figures.hits > 0
+
+
+def test_no_projection_is_awaited_before_it_is_multiplied_with(synthetic: Path, evaluate: Callable[..., Any]) -> None:
+    """`down` comes while `up` and `gate` are computed; it is read here only once `gate` was."""
+    experts = find_experts(synthetic)
+    downs = [tensor for tensor in experts.tensors if tensor.projection == "down"]
+    computed: set[bytes] = set()
+    changed = threading.Condition()
+
+    def late(fd: int, buffers: Sequence[memoryview], offset: int) -> int:
+        for down in downs:
+            if down.offset <= offset + PAGE and offset < down.offset + down.n_experts * down.slice_bytes:
+                with changed:
+                    assert changed.wait_for(lambda: b"ffn_moe_gate-%d" % down.layer in computed, timeout=60)  # noqa: B023
+        return os.preadv(fd, list(buffers), offset)
+
+    with streamed(synthetic, preadv=late) as (model, context):
+        stream = model._stream
+        see = stream._see
+
+        def seen(address: int, batch: Any) -> None:
+            see(address, batch)
+            with changed:
+                computed.add(GgmlTensor.from_address(address).name)
+                changed.notify_all()
+
+        stream._see = seen  # type: ignore[method-assign]
+        tokens = prompt(model.model)[:4]
+        found = evaluate(context, tokens, batch=4)
+    with resident(synthetic) as (_model, context):
+        assert np.array_equal(evaluate(context, tokens, batch=4), found)
+
+
 def test_file_in_memory_serves_as_well(synthetic: Path, evaluate: Callable[..., Any]) -> None:
     with resident(synthetic) as (model, context):
         tokens = prompt(model)

@@ -237,6 +237,18 @@ def test_heat_is_saved_now_and_then(mixture: Path, tmp_path: Path, evaluated: Ca
         assert not path.exists(), "nothing new is known"
 
 
+def test_heat_is_saved_sooner_while_nobody_asks(mixture: Path, tmp_path: Path, evaluated: Callable[..., Any]) -> None:
+    """An engine is killed the moment when another model is asked for, so what it learnt of a project was lost."""
+    with opened(mixture, whole(mixture)) as (model, context):
+        warm = WarmStart(model, tmp_path / "heat")
+        warm.step(10.0, is_idle=True)
+        evaluated(model, context, ONE)
+        warm.step(12.9, is_idle=True)
+        assert not (tmp_path / "heat").exists()
+        warm.step(13.0, is_idle=True)
+        assert len(list((tmp_path / "heat").iterdir())) == 1
+
+
 def test_what_nobody_waits_for_is_no_heat(mixture: Path, evaluated: Callable[..., Any]) -> None:
     with opened(mixture, whole(mixture)) as (model, context):
         context.work = "other"

@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from dsassist_runtime.errors import NotDone
+from dsassist_runtime.ggml_types import TENSOR_TYPES
 from dsassist_runtime.llama.library import load_library
 from dsassist_runtime.models.store import BUILTIN_PATH
-from dsassist_runtime.planning.bandwidth import _WHAT, Bandwidth, memory_bandwidth
+from dsassist_runtime.planning.bandwidth import _WHAT, Bandwidth, memory_bandwidth, thread_counts
+from dsassist_runtime.planning.computing import _WHAT as _COMPUTING
+from dsassist_runtime.planning.computing import Computing, Pace, computing_speed
 from dsassist_runtime.planning.devices import devices
 from dsassist_runtime.planning.disk import LANES, DiskSpeed, disk_speed, measure_disk
 from dsassist_runtime.planning.kept import keep, kept, kept_path
@@ -79,6 +82,45 @@ def test_memory_is_measured_and_the_next_answer_is_the_kept_one() -> None:
 def test_a_kept_bandwidth_that_is_none_is_measured_again(value: dict[str, object]) -> None:
     keep(_WHAT, value)
     assert memory_bandwidth(n_bytes=_FEW_BYTES).bytes_s > 10_000_000
+
+
+def test_computing_is_measured_for_each_type_that_weights_are_multiplied_in() -> None:
+    """No file has weights in blocks of whole numbers: ggml makes them of what it multiplies with."""
+    found = computing_speed(TENSOR_TYPES, window_s=0.0)
+    assert [pace.n_threads for pace in found.paces] == thread_counts()
+    names = {TENSOR_TYPES[number].name for number in TENSOR_TYPES}
+    for pace in found.paces:
+        assert pace.node_s > 0
+        assert pace.bytes_s.keys() == names
+        unmeasured = {name for name, speed in pace.bytes_s.items() if not speed}
+        assert unmeasured <= {"I8", "I16", "I32", "I64", "F64", "Q8_1", "Q8_K"}
+    assert found.best_bytes_s("Q4_K") > 10_000_000
+
+
+def test_what_computing_was_measured_for_is_kept_and_more_types_are_measured_with_it() -> None:
+    first = computing_speed([12], window_s=0.0)
+    assert computing_speed([12], window_s=0.0) == first
+    keep(_COMPUTING, {"paces": [{"n_threads": 1, "node_s": 1.0, "bytes_s": {"Q4_K": 7.0}}], "busy": True})
+    assert computing_speed([12]) == Computing((Pace(1, 1.0, {"Q4_K": 7.0}),), busy=True)
+    more = computing_speed([12, 14, 9999], window_s=0.0)
+    assert more.paces[0].bytes_s.keys() == {"Q4_K", "Q6_K"}
+    assert more.best_bytes_s("Q4_K") > 7.0
+    assert computing_speed([14], window_s=0.0) == more
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {},
+        {"paces": []},
+        {"paces": [{"n_threads": 1, "node_s": 1.0}]},
+        {"paces": [{"n_threads": 1, "node_s": -1.0, "bytes_s": {"Q4_K": 7.0}}]},
+        {"paces": [{"n_threads": 1, "node_s": 1.0, "bytes_s": {"Q4_K": "fast"}}]},
+    ],
+)
+def test_a_kept_speed_of_computing_that_is_none_is_measured_again(value: dict[str, object]) -> None:
+    keep(_COMPUTING, value)
+    assert computing_speed([12], window_s=0.0).best_bytes_s("Q4_K") > 10_000_000
 
 
 def test_a_disk_is_measured_at_each_number_of_lanes() -> None:

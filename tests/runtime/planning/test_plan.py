@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from dsassist_runtime.models.catalogue import in_words
 from dsassist_runtime.offload import least_budget_bytes
+from dsassist_runtime.planning.computing import Computing, Pace
 from dsassist_runtime.planning.contents import Contents, Layer, read_contents
 from dsassist_runtime.planning.hit_rate import hit_rate
 from dsassist_runtime.planning.plan import Limits, PlanImpossible, Speeds, make_plan
-from planned_models import deepseek_v2_lite, write_holes
+from planned_models import Q5_0, deepseek_v2_lite, size_of, write_holes
 
 SPEEDS = Speeds(memory_bytes_s=30e9, disk_bytes_s=1e9)
 GB = 1_000_000_000
@@ -173,6 +174,24 @@ def test_a_model_that_fits_reads_nothing_from_disk(lite: Contents) -> None:
     used = lite.dense_bytes - table + lite.expert_bytes * 6 // 64 + 4096 * 31_104
     assert plan.read_bytes_per_token == used
     assert expected.tokens_s == pytest.approx(30e9 / used)
+
+
+def test_weights_that_take_longer_to_compute_with_than_to_read_are_the_bound(lite: Contents) -> None:
+    """Q5_0 on the benches' machine: half of what memory gives."""
+    assert sum(lite.token_bytes.values()) == make_plan(lite, Limits(12 * GB, 0, 0), SPEEDS).read_bytes_per_token
+    paces = Pace(1, 0.0, {"Q4_K": 25e9}), Pace(2, 1e-6, {"Q4_K": 30e9, "Q5_0": 10e9}), Pace(3, 1.0, {})
+    speeds = dataclasses.replace(SPEEDS, computing=Computing(paces[1:]))
+    (expected,) = make_plan(lite, Limits(12 * GB, 0, 8192), speeds).expected
+    down = 26 * 6 * size_of(Q5_0, (1408, 2048)) + size_of(Q5_0, (10944, 2048)) + 27 * size_of(Q5_0, (128, 512, 16))
+    others = sum(lite.token_bytes.values()) - down + 4096 * 31_104
+    assert lite.token_bytes[Q5_0] == down
+    assert expected.bound == "computing"
+    assert expected.tokens_s == pytest.approx(1 / (down / 10e9 + others / 30e9 + lite.n_operations * 1e-6))
+    quicker = dataclasses.replace(SPEEDS, computing=Computing(paces))
+    assert make_plan(lite, Limits(12 * GB, 0, 8192), quicker).expected[0].tokens_s > expected.tokens_s
+    streamed = make_plan(lite, Limits(4 * GB, 0, 8192), speeds).expected[0]
+    assert streamed.bound == "disk"
+    assert 1 / streamed.tokens_s == pytest.approx(1 / expected.tokens_s + streamed.missed_bytes_per_token / 1e9)
 
 
 def test_a_model_larger_than_memory_is_bound_by_the_disk(lite: Contents) -> None:

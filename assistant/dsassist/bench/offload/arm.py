@@ -2,7 +2,6 @@
 
 An `Order` as a line of JSON in, an `Outcome` out. Before it loads anything the process joins the memory cgroup.
 
-    bare      llama.cpp's own calls, nothing of ours
     resident  our context on the mapped file, with room for all of it
     mmap      the same; what makes it another arm is the cap, and how far the system reads ahead
     advised   as mmap, and the chosen slices are asked for (see `advised`)
@@ -11,14 +10,17 @@ An `Order` as a line of JSON in, an `Outcome` out. Before it loads anything the 
 
 from __future__ import annotations
 
+import functools
 import json
 import resource
+import statistics
 import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -34,10 +36,11 @@ from dsassist_runtime.llama.library import load_library
 from dsassist_runtime.llama.model import Model
 from dsassist_runtime.offload import StreamedModel
 from dsassist_runtime.offload.experts import find_experts
+from dsassist_runtime.offload.watching import watching_s
 
-__all__ = ["Arm", "Order", "Outcome", "Routing", "Traffic"]
+__all__ = ["Arm", "Order", "Outcome", "Routing", "Streamed", "Traffic"]
 
-Arm = Literal["bare", "resident", "mmap", "advised", "streamed"]
+Arm = Literal["resident", "mmap", "advised", "streamed"]
 Routing = Literal["own", "recorded", "drawn"]
 
 _TEXT = (
@@ -47,6 +50,7 @@ _TEXT = (
     "        cost, node, path = heapq.heappop(queue)\n        if node == goal:\n            return path\n"
 )
 _FEWEST_TOKENS = 8  # timed, whatever they take
+_PAIRS = 24  # of tokens, ours and bare llama.cpp's
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ class Order:
     limit_s: float  # no token is begun later than this after the prompt, but for the first few
     budget_bytes: int = 0  # of `streamed`
     n_lanes: int = 4
+    beside_bare: bool = False  # compare with llama.cpp's own calls as well
     routing: Routing = "own"
     recording: str = ""  # its file; empty for the one that we carry
     first_step: int = 0  # of the recording
@@ -81,6 +86,15 @@ class Traffic:
 
 
 @dataclass(frozen=True)
+class Streamed:
+    """What is known of streamed experts besides: of each timed token, and of our callback."""
+
+    missed_bytes: list[int]
+    waited_s: list[float]
+    watching_s: float  # that a token takes longer by our callback, with all its experts in memory
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What came of an order."""
 
@@ -88,12 +102,21 @@ class Outcome:
     checks: list[int]  # of the logits behind the prompt and behind each timed token, their bits
     traffic: Traffic
     peak_bytes: int | None  # of the cgroup, while the timed tokens were written; None where nobody tells
+    streamed: Streamed | None = None
+    of_bare: float | None = None  # the speed, of that of llama.cpp's own calls
 
     @classmethod
     def from_json(cls, line: str) -> Outcome:
         """What the process wrote."""
         found: dict[str, Any] = json.loads(line)
-        return cls(**{**found, "traffic": Traffic(**found["traffic"])})
+        streamed = found["streamed"]
+        return cls(
+            **{
+                **found,
+                "traffic": Traffic(**found["traffic"]),
+                "streamed": None if streamed is None else Streamed(**streamed),
+            }
+        )
 
 
 Logits = npt.NDArray[np.float32]
@@ -105,6 +128,8 @@ class _Opened(NamedTuple):
     model: Model
     evaluate: Callable[[list[int], int], Logits]
     streamed: StreamedModel | None = None
+    watching_s: Callable[[int, int], float] | None = None  # of a token at a position
+    of_bare: Callable[[int, int], float] | None = None
 
 
 def run(order: Order) -> Outcome:
@@ -118,9 +143,13 @@ def run(order: Order) -> Outcome:
         peak = cap.peak()
         stack.enter_context(peak or nullcontext())
         before = _traffic(opened)
-        token_s, checks = _write(order, opened, steer, logits)
+        written = _write(order, opened, steer, logits)
         traffic = _difference(_traffic(opened), before)
-        return Outcome(token_s, checks, traffic, peak.bytes() if peak else None)
+        peak_bytes = peak.bytes() if peak else None
+        last = written.next_token, order.n_prompt + len(written.token_s)
+        streamed = _streamed_part(opened, written, *last)
+        of_bare = opened.of_bare(*last) if opened.of_bare is not None else None
+        return Outcome(written.token_s, written.checks, traffic, peak_bytes, streamed, of_bare)
 
 
 def _prompt(order: Order, opened: _Opened, steer: Callable[[int], None]) -> Logits:
@@ -132,11 +161,19 @@ def _prompt(order: Order, opened: _Opened, steer: Callable[[int], None]) -> Logi
     return logits
 
 
-def _write(
-    order: Order, opened: _Opened, steer: Callable[[int], None], logits: Logits
-) -> tuple[list[float], list[int]]:
-    """What each token took, and the checks."""
-    checks, token_s = [zlib.crc32(logits.tobytes())], []
+class _Written(NamedTuple):
+    """Of each token what it took, and of streamed ones the bytes missed and the time waited by then."""
+
+    token_s: list[float]
+    checks: list[int]
+    missed_bytes: list[int]
+    waited_s: list[float]
+    next_token: int
+
+
+def _write(order: Order, opened: _Opened, steer: Callable[[int], None], logits: Logits) -> _Written:
+    written = _Written([], [zlib.crc32(logits.tobytes())], [], [], 0)
+    _note_misses(opened, written)
     began = time.perf_counter()
     for number in range(order.n_tokens):
         started = time.perf_counter()
@@ -145,9 +182,27 @@ def _write(
         position = order.n_prompt + number
         steer(position)
         logits = opened.evaluate([int(logits.argmax())], position)
-        token_s.append(time.perf_counter() - started)
-        checks.append(zlib.crc32(logits.tobytes()))
-    return token_s, checks
+        written.token_s.append(time.perf_counter() - started)
+        written.checks.append(zlib.crc32(logits.tobytes()))
+        _note_misses(opened, written)
+    return written._replace(next_token=int(logits.argmax()))
+
+
+def _note_misses(opened: _Opened, written: _Written) -> None:
+    if opened.streamed is not None:
+        written.missed_bytes.append(opened.streamed.figures().cache.missed_bytes)
+        written.waited_s.append(opened.streamed.waited_s)
+
+
+def _streamed_part(opened: _Opened, written: _Written, token: int, position: int) -> Streamed | None:
+    if opened.watching_s is None:
+        return None
+    missed, waited = written.missed_bytes, written.waited_s
+    return Streamed(
+        [later - earlier for earlier, later in pairwise(missed)],
+        [later - earlier for earlier, later in pairwise(waited)],
+        opened.watching_s(token, position),
+    )
 
 
 def _steering(order: Order, model: Model) -> Callable[[int], None]:
@@ -187,33 +242,42 @@ def _disk_bytes() -> int:
 
 
 @contextmanager
-def _bare(order: Order) -> Iterator[_Opened]:
-    library = load_library()
-    with closing(Model(Path(order.model), in_place=True)) as model:
-        params = library.llama_context_default_params()
-        params.n_ctx, params.n_batch = _n_ctx(order), order.batch
-        params.n_threads = params.n_threads_batch = order.n_threads
-        context = library.llama_init_from_model(model.pointer, params)
-
-        def evaluate(tokens: list[int], _position: int) -> Logits:
-            array = (library.llama_token * len(tokens))(*tokens)
-            code = library.llama_decode(context, library.llama_batch_get_one(array, len(tokens)))
-            assert code == 0, f"llama_decode returned {code}"
-            logits: Logits = np.ctypeslib.as_array(
-                library.llama_get_logits_ith(context, -1), shape=(model.vocabulary.n_tokens,)
-            )
-            return logits
-
-        try:
-            yield _Opened(model, evaluate)
-        finally:
-            library.llama_free(context)
-
-
-@contextmanager
 def _mapped(order: Order) -> Iterator[_Opened]:
     with closing(Model(Path(order.model), in_place=True)) as model, closing(_context(order, model)) as context:
-        yield _Opened(model, _evaluation(context))
+        of_bare = functools.partial(_of_bare, order, model, context) if order.beside_bare else None
+        yield _Opened(model, _evaluation(context), of_bare=of_bare)
+
+
+def _of_bare(order: Order, model: Model, context: Context, token: int, position: int) -> float:
+    """How many times longer the same token takes llama.cpp's own calls, with nothing of ours; they take turns."""
+    library = load_library()
+    params = library.llama_context_default_params()
+    params.n_ctx, params.n_batch = _n_ctx(order), order.batch
+    params.n_threads = params.n_threads_batch = order.n_threads
+    bare = library.llama_init_from_model(model.pointer, params)
+    one, batch = (library.llama_token * 1)(token), [BatchToken(token, position, 0, True)]
+
+    def bare_s() -> float:
+        began = time.perf_counter()
+        code = library.llama_decode(bare, library.llama_batch_get_one(one, 1))
+        np.ctypeslib.as_array(library.llama_get_logits_ith(bare, -1), shape=(model.vocabulary.n_tokens,))
+        assert code == 0, f"llama_decode returned {code}"
+        return time.perf_counter() - began
+
+    def ours_s() -> float:
+        began = time.perf_counter()
+        context.decode(batch)
+        context.logits(0)
+        ended = time.perf_counter()
+        context.forget(0, position)
+        return ended - began
+
+    try:
+        bare_s(), ours_s()  # builds their graphs
+        pairs = [(bare_s(), ours_s()) if number % 2 else (ours_s(), bare_s())[::-1] for number in range(_PAIRS)]
+    finally:
+        library.llama_free(bare)
+    return statistics.median(theirs for theirs, _ours in pairs) / statistics.median(ours for _theirs, ours in pairs)
 
 
 @contextmanager
@@ -229,7 +293,7 @@ def _streamed(order: Order) -> Iterator[_Opened]:
     with closing(StreamedModel(Path(order.model), order.budget_bytes, n_lanes=order.n_lanes)) as model:
         sizes = {"n_ctx": _n_ctx(order), "n_batch": order.batch, "n_threads": order.n_threads}
         with closing(model.new_context(**sizes, n_outputs_max=1, abort=AbortFlag())) as context:
-            yield _Opened(model.model, _evaluation(context), model)
+            yield _Opened(model.model, _evaluation(context), model, functools.partial(watching_s, model, context))
 
 
 def _context(order: Order, model: Model, callback: Any = None) -> Context:
@@ -254,11 +318,10 @@ def _evaluation(context: Context) -> Callable[[list[int], int], Logits]:
 
 
 def _n_ctx(order: Order) -> int:
-    return -(-(order.n_prompt + order.n_tokens + 1) // 256) * 256
+    return -(-(order.n_prompt + order.n_tokens + 2) // 256) * 256
 
 
 _ARMS: dict[Arm, Callable[[Order], AbstractContextManager[_Opened]]] = {
-    "bare": _bare,
     "resident": _mapped,
     "mmap": _mapped,
     "advised": _advised,

@@ -21,7 +21,7 @@ __all__ = ["LAPTOP_KB", "Cap", "Case", "Cell", "Models", "Sizes", "make_case"]
 
 LAPTOP_KB = 128  # how far Linux reads ahead unless told otherwise
 _PROCESS_BYTES = 320_000_000  # what the process takes beside weights: Python, libraries, KV cache and buffers
-_FIRST_STEP = 12  # of the recording: half of its prompt is room enough to warm up
+_PROMPT_STEPS = 28  # of the recording that we carry, before those of its answer
 _TEXT_PROMPT = 64
 
 
@@ -125,13 +125,14 @@ def make_case(
 def _uniform(path: Path, sizes: Sizes, found_kb: int | None) -> Case:
     cap = _cap_of(path, 4_000_000_000) if not sizes.small else _share_of(path, 0.4)
     order = _order(path, sizes, n_prompt=min(sizes.warm_up, 8), batch=1, routing="drawn")
-    cells = (Cell("bare"), Cell("resident"), *_capped(cap, found_kb))
-    return Case("a", "DeepSeek-V2-Lite's shapes, experts by lot", order, cells)
+    cells = (Cell("resident"), *_capped(cap, found_kb))
+    return Case("a", "DeepSeek-V2-Lite's shapes, experts by lot", replace(order, beside_bare=True), cells)
 
 
 def _recorded(path: Path, sizes: Sizes, recording: Path | None, found_kb: int | None) -> Case:
-    order = _order(path, sizes, n_prompt=sizes.warm_up, batch=1, routing="recorded")
-    order = replace(order, recording=str(recording or ""), first_step=0 if recording else _FIRST_STEP)
+    n_prompt = sizes.warm_up if sizes.small else _PROMPT_STEPS
+    order = _order(path, sizes, n_prompt=n_prompt, batch=1, routing="recorded")
+    order = replace(order, recording=str(recording or ""), first_step=0 if recording else _PROMPT_STEPS - n_prompt)
     cells = (Cell("resident"), *(cell for share in (0.5, 0.3) for cell in _capped(_share_of(path, share), found_kb)))
     return Case("b", "128 experts of 48 layers, chosen as Qwen3-30B-A3B did", order, cells)
 
@@ -150,7 +151,7 @@ def _order(path: Path, sizes: Sizes, *, n_prompt: int, batch: int, routing: Rout
     return Order(
         arm="resident",
         model=str(path),
-        n_threads=default_threads(),
+        n_threads=1 if sizes.small else default_threads(),  # barriers take a busy machine's time
         n_prompt=n_prompt,
         batch=batch,
         n_tokens=sizes.tokens,

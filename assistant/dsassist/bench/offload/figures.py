@@ -37,6 +37,7 @@ _BARS = {
 }
 _TEXT_BARS = _Bars()
 _P95_BAR = 2.0
+_WATCHING_BAR = 10.0  # % of a token; with more, a helper in C would pay
 _UNCHANGED_BAR = 0.99
 
 
@@ -45,11 +46,10 @@ def case_figures(case: Case, rounds: Sequence[Round], small: bool) -> Iterator[F
     for cell in case.cells:
         yield from _cell_figures(case, cell, rounds)
     if case.name == "a":
-        bare, resident = Cell("bare"), Cell("resident")
         yield from _compared(
             f"{case.name}: resident, ours over bare llama.cpp, speed",
             rounds,
-            lambda one: _slower(one, bare, resident),
+            lambda one: _of(one, Cell("resident"), lambda found: found.of_bare),
             bar=None if small else _UNCHANGED_BAR,
         )
     caps = list(dict.fromkeys(cell.cap for cell in case.cells if cell.cap is not None))
@@ -74,6 +74,8 @@ def _cell_figures(case: Case, cell: Cell, rounds: Sequence[Round]) -> Iterator[F
         yield from each("peak of the cgroup", "MB", lambda found: _peak_over(found, _MB))
     if cell.arm == "streamed":
         yield from each("hits", "%", lambda found: 100 * _hit_rate(found), "higher")
+        yield from each("waited for experts", "% of the time", lambda found: _waited(found, 1.0))
+        yield from each("the same of the slowest twentieth", "% of the time", lambda found: _waited(found, 0.05))
 
 
 def _cap_figures(case: Case, cap: Cap, bars: _Bars, rounds: Sequence[Round], small: bool) -> Iterator[Figure]:
@@ -105,9 +107,28 @@ def _cap_figures(case: Case, cap: Cap, bars: _Bars, rounds: Sequence[Round], sma
     yield from _compared(
         f"{name}, token p95 over median",
         rounds,
-        lambda one: _of(one, ours, lambda found: p95(found.token_s) / statistics.median(found.token_s)),
+        lambda one: _of(one, ours, lambda found: _over_median(found.token_s)),
         better="lower",
         bar=None if small else _P95_BAR,
+    )
+    floors: dict[str, Callable[[float, float], float]] = {
+        "computing, then reading": lambda compute_s, read_s: compute_s + read_s,
+        "both side by side": max,
+    }
+    for what, floor in floors.items():
+        yield from _compared(
+            f"{name}, the same of the floor, {what}",
+            rounds,
+            lambda one, floor=floor: _floor_over_median(one, ours, resident, floor),  # type: ignore[misc]
+            better="lower",
+        )
+    yield from _compared(
+        f"{name}, our callback's part of a token",
+        rounds,
+        lambda one: _of(one, ours, _watching),
+        unit="%",
+        better="lower",
+        bar=None if small else _WATCHING_BAR,
     )
     if cap.cap_bytes is not None:
         limit = cap.cap_bytes
@@ -155,6 +176,34 @@ def _over_floor(one: Round, ours: Cell, resident: Cell) -> float | None:
         return None
     read_s = found.traffic.missed_bytes / one.disk_bytes_s / len(found.token_s)
     return statistics.mean(found.token_s) / (statistics.mean(compute.token_s) + read_s)
+
+
+def _floor_over_median(one: Round, ours: Cell, resident: Cell, floor: Callable[[float, float], float]) -> float | None:
+    """p95 over median of what each token needs at least: computing, and what it missed at the disk's speed."""
+    found, compute = one.outcomes.get(ours), one.outcomes.get(resident)
+    if found is None or found.streamed is None or compute is None:
+        return None
+    compute_s = statistics.median(compute.token_s)
+    return _over_median([floor(compute_s, missed / one.disk_bytes_s) for missed in found.streamed.missed_bytes])
+
+
+def _over_median(values: Sequence[float]) -> float:
+    return p95(values) / statistics.median(values)
+
+
+def _waited(found: Outcome, share: float) -> float | None:
+    """Of the slowest `share` of the tokens, the part of their time that was waited for experts, in %."""
+    if found.streamed is None:
+        return None
+    tokens = sorted(zip(found.token_s, found.streamed.waited_s, strict=True), reverse=True)
+    slowest = tokens[: max(1, round(share * len(tokens)))]
+    return 100 * sum(waited for _token, waited in slowest) / sum(token for token, _waited in slowest)
+
+
+def _watching(found: Outcome) -> float | None:
+    if found.streamed is None:
+        return None
+    return 100 * found.streamed.watching_s / statistics.median(found.token_s)
 
 
 def _other_logits(case: Case, rounds: Sequence[Round]) -> Figure:
