@@ -73,10 +73,10 @@ class _Layers:
     notices: list[str] = field(default_factory=list)
 
     def put(self, option: Option, value: object, origin: str, base: Path) -> None:
-        """Check a value and take it; a relative model path counts from `base`."""
+        """Check a value and take it; a relative path counts from `base`."""
         checked = _checked(option, value, f"{origin}: {option.key}")
         self.notices += _unknown_entries(option, checked, origin)
-        self.values[option.key] = _resolved(checked, base) if option.key == "model" else checked
+        self.values[option.key] = _resolved(option.key, checked, base)
         self.origins[option.key] = origin
 
     @contextlib.contextmanager
@@ -134,7 +134,7 @@ def from_mapping(values: Mapping[str, Any], origin: str, base: Config) -> tuple[
             try:
                 checked = _checked(option, value, f"{origin}: {key}")
                 notices += _unknown_entries(option, checked, origin)
-                accepted[key] = _resolved(checked, Path.cwd()) if key == "model" else checked
+                accepted[key] = _resolved(key, checked, Path.cwd())
             except ConfigError as error:
                 notices.append(str(error))
     return with_values(base, accepted), notices
@@ -215,11 +215,12 @@ def _checked(option: Option, value: object, where: str) -> OptionValue:
         raise ConfigError(f"{where} = {_shown(value)} is not allowed; allowed is {error}") from None
 
 
-def _resolved(model: OptionValue, base: Path) -> OptionValue:
-    """A model's path made absolute; names and addresses as they are."""
-    if not isinstance(model, str) or not is_path(model):
-        return model
-    path = Path(model)
+def _resolved(key: str, value: OptionValue, base: Path) -> OptionValue:
+    """The path of a model or an adapter made absolute; names, addresses and all else as they are."""
+    is_file = isinstance(value, str) and (is_path(value) if key == "model" else key == "engine.lora" and value != "")
+    if not is_file or not isinstance(value, str):
+        return value
+    path = Path(value)
     with contextlib.suppress(RuntimeError):  # "~nobody/x.gguf": no such user
         path = path.expanduser()
     return str(base.absolute() / path)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -47,7 +47,9 @@ class RemoteModel:
 def resolved_model(loaded: LoadedConfig) -> ResolvedModel | RemoteModel:
     """The file behind `model`, or the address; `ModelMissing` and the like when there is none."""
     model = loaded.config.model
-    return RemoteModel(model, f"the model at {model}") if is_address(model) else resolve(model)
+    if is_address(model):
+        return RemoteModel(model, f"the model at {model}")
+    return replace(resolve(model), lora=_lora_path(loaded.config.engine))
 
 
 def model_note(model: ResolvedModel | RemoteModel) -> str | None:
@@ -75,7 +77,12 @@ def settings_of(path: Path, engine: EngineConfig) -> EngineSettings:
         plan=engine.plan,
         ram_bytes=limit_bytes(engine.ram),
         vram_bytes=limit_bytes(engine.vram),
+        lora_path=_lora_path(engine),
     )
+
+
+def _lora_path(engine: EngineConfig) -> Path | None:
+    return Path(engine.lora) if engine.lora else None
 
 
 def open_engine(loaded: LoadedConfig, on_loading: Callable[[float], None] | None = None) -> Engine:

@@ -79,6 +79,11 @@ class EngineConfig:
         flag="--draft-model",
         repository_may_set=False,
     )
+    lora: str = declare(
+        "",
+        "A file with a LoRA adapter of the model, which it computes with; empty: none",
+        repository_may_set=False,
+    )
     idle_timeout_s: float = declare(
         900.0,
         "Seconds without a request after which the server leaves the memory; 0 keeps it",

@@ -99,7 +99,8 @@ def _server(report: ServerReport) -> str:
 
 def _model(model: ModelFacts) -> str:
     size = f", {in_words(model.size_bytes)}" if model.size_bytes else ""
-    return visible(f"{model.name} ({model.architecture}{size}), context {model.n_ctx:,} tokens")
+    lora = f", with the adapter {model.lora_path}" if model.lora_path else ""
+    return visible(f"{model.name} ({model.architecture}{size}){lora}, context {model.n_ctx:,} tokens")
 
 
 def _no_model(failure: str) -> str:

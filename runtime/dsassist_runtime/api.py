@@ -64,7 +64,7 @@ class EngineSettings:
 
     `n_ctx` is the most tokens of one request, 0 lets the engine choose (the model's own, at most 8192); `n_threads` 0
     means the machine's physical cores, of which the engine uses fewer while other programs are busy. A draft model must
-    have the vocabulary of the model.
+    have the vocabulary of the model, and a LoRA adapter must be one of that model.
 
     With the `plan` "auto" the engine decides what of the model lies in VRAM, in RAM and on disk, within `ram_bytes` and
     `vram_bytes` (None: what is free, but for a reserve); `n_gpu_layers` other than 0 takes the place of a plan.
@@ -78,6 +78,7 @@ class EngineSettings:
     plan: Literal["auto", "off"] = "auto"
     ram_bytes: int | None = None
     vram_bytes: int | None = None
+    lora_path: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ class ModelFacts:
     size_bytes: int = 0
     bos_text: str = ""
     eos_text: str = ""
+    lora_path: Path | None = None  # the adapter that it computes with
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def _settings(model: str, defaults: Defaults) -> EngineSettings:
     path = resolve(model).path.absolute()
     if path == defaults.engine.model_path:
         return defaults.engine
-    return replace(defaults.engine, model_path=path, draft_model_path=None)
+    return replace(defaults.engine, model_path=path, draft_model_path=None, lora_path=None)
 
 
 def _remote(text: str, model: str, api_key: str | None) -> Remote:

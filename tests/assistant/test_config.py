@@ -246,6 +246,12 @@ def test_tilde_in_a_model_path_is_the_home(repository: Path) -> None:
     assert load(repository, {"model": "~/m.gguf"}).config.model == str(Path.home() / "m.gguf")
 
 
+def test_an_adapters_path_counts_as_a_models_does(repository: Path) -> None:
+    assert load(repository, {"engine.lora": "mine"}).config.engine.lora == str(repository / "mine")
+    assert load(repository, {"engine.lora": "~/m.gguf"}).config.engine.lora == str(Path.home() / "m.gguf")
+    assert load(repository).config.engine.lora == ""
+
+
 def test_address_stays_as_it_is(repository: Path) -> None:
     assert load(repository, {"model": "http://127.0.0.1:8080/v1"}).config.model == "http://127.0.0.1:8080/v1"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from adapter_files import write_adapter
 from dsassist import config
 from dsassist.cli import main
 from dsassist_runtime import places
@@ -195,3 +196,14 @@ def test_verify_of_all_goes_on_after_a_damaged_one(
     captured = capsys.readouterr()
     assert "tiny-q8_0.gguf is damaged" in captured.out
     assert "other: good" in captured.out
+
+
+def test_an_adapter_is_described_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_adapter(tmp_path / "mine.gguf", BUILTIN_PATH)
+    assert main(["model", "info", str(path)]) == 0
+    lines = dict(line.split("  ", 1) for line in capsys.readouterr().out.splitlines())
+    told = {label: text.strip() for label, text in lines.items()}
+    assert told["what"].startswith("a LoRA adapter: not a model, but what changes one")
+    assert (told["name"], told["for the model"], told["rank"], told["alpha"]) == ("mine", "the base", "2", "4")
+    assert main(["model", "info", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["matrices"] == "2"

@@ -25,7 +25,7 @@ class Computed(NamedTuple):
     chosen: list[list[list[int]]]
 
 
-def computed_by_llama(path: Path, tokens: Sequence[int], n_experts: int) -> Computed:
+def computed_by_llama(path: Path, tokens: Sequence[int], n_experts: int, lora: Path | None = None) -> Computed:
     """A token after the other, so that each token's experts are known."""
     library = load_library()
     observer = RoutingObserver(n_experts)
@@ -38,8 +38,11 @@ def computed_by_llama(path: Path, tokens: Sequence[int], n_experts: int) -> Comp
     rows, chosen, before = [], [], {}
     with ExitStack() as stack:
         model = stack.enter_context(closing(Model(path)))
+        if lora is not None:
+            model.adapt(lora)
         context = library.llama_init_from_model(model.pointer, params)
         assert context
+        model.set_adapter(context)
         stack.callback(library.llama_free, context)
         for token in tokens:
             batch = library.llama_batch_get_one((ctypes.c_int32 * 1)(token), 1)

@@ -163,3 +163,18 @@ def test_a_vocabulary_without_marks_is_refused_in_one_sentence(small_corpus: Pat
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(DsassistError, match=r"tokenizer\.json is no vocabulary"):
         load_vocabulary(tmp_path / "tokenizer.json")
+
+
+def test_unused_tokens_of_a_model_stand_for_no_text(small_corpus: Path, tmp_path: Path) -> None:
+    """Taken for text, those that fill up Qwen2.5's vocabulary kept a small model from drafting for it."""
+    metadata = gguf_metadata(small_corpus / "tokenizer.json")
+    types = metadata["tokenizer.ggml.token_type"]
+    assert isinstance(types, list)
+    types[700] = 5  # LLAMA_TOKEN_TYPE_UNUSED
+    model = write_vocabulary(tmp_path / "model.gguf", metadata)
+    take_over(model, tmp_path / "tokenizer.json")
+    exported = write_vocabulary(tmp_path / "exported.gguf", gguf_metadata(tmp_path / "tokenizer.json"))
+    with llama_vocabulary(model) as theirs, llama_vocabulary(exported) as ours:
+        pieces = load_vocabulary(tmp_path / "tokenizer.json").pieces
+        assert pieces[700] == ours.piece(700) == theirs.piece(700) == b""
+        assert pieces[699] == ours.piece(699) == theirs.piece(699) != b""

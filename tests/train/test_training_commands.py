@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from contextlib import closing
@@ -30,7 +31,12 @@ _CONFIG = {
 
 def test_without_pytorch_one_sentence_says_what_to_install(tmp_path: Path) -> None:
     """With PyTorch hidden, as `find_spec` sees a module that is None."""
-    for arguments in (["fit", "corpus", "--out", "run"], ["export", "run", "--out", "m.gguf"]):
+    for arguments in (
+        ["fit", "corpus", "--out", "run"],
+        ["export", "run", "--out", "m.gguf"],
+        ["finetune", "builtin", "corpus", "--out", "m.gguf"],
+        ["distil", "corpus", "--teacher", "builtin", "--out", "run"],
+    ):
         code = (
             "import sys; sys.modules['torch'] = None\n"
             "import importlib.util as u; found = u.find_spec\n"
@@ -134,3 +140,29 @@ def test_what_cannot_be_done_is_said_in_a_sentence(
     monkeypatch.chdir(tmp_path)
     done = run_command(["train", *arguments])
     assert (done.exit_code, said in done.error_message) == (code, True), done.error_message
+
+
+@pytest.mark.slow
+def test_the_loss_of_each_quantisation_is_told_on_the_same_texts(
+    fit: list[str], small_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "config.json"  # weights that are large enough for rounding to be seen
+    config.write_text(json.dumps({**_CONFIG, "initializer_range": 0.3}))
+    assert run_command([*fit, "--tokens", "512", "--json"]).exit_code == 0
+    out, quants = str(tmp_path / "m-{quant}.gguf"), ["--quant", "Q8_0", "--quant", "Q4_0"]
+    capsys.readouterr()
+    export = ["train", "export", str(tmp_path / "run"), "--out", out, *quants]
+    done = run_command([*export, "--corpus", str(small_corpus), "--windows", "4"])
+    assert done.exit_code == 0, done.error_message
+    *files, whole, eight, four = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in files] == ["Q8_0", "Q4_0"]
+    assert re.fullmatch(r"F16: (\d+\.\d{4}) bits per byte", whole)
+    bits = float(whole.split()[1])
+    for line, name, most in ((eight, "Q8_0", 0.1), (four, "Q4_0", 1.0)):
+        found = re.fullmatch(name + r": (\S+) bits per byte \((\S+), (\S+) to (\S+)\)", line)
+        assert found, line
+        here, more, least, upper = map(float, found.groups())
+        assert here - bits == pytest.approx(more, abs=2e-4)
+        assert least <= more <= upper
+        assert 0 < abs(more) < most, line  # another file, and nearly the same model
+    assert sorted(path.name for path in tmp_path.glob("*.gguf")) == ["m-q4_0.gguf", "m-q8_0.gguf"]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from dsassist.command import Command
-from dsassist_train import export_command, fit_command
+from dsassist_train import carve_command, distil_command, export_command, finetune_command, fit_command
 from dsassist_train.corpus import command as corpus_command
 from dsassist_train.evaluation import command as eval_command
 
@@ -26,7 +26,10 @@ _ACTIONS = {
     for name, module in (
         ("corpus", corpus_command),
         ("fit", fit_command),
+        ("finetune", finetune_command),
+        ("distil", distil_command),
         ("export", export_command),
+        ("carve", carve_command),
         ("eval", eval_command),
     )
 }

@@ -21,7 +21,7 @@ from dsassist_train.architecture import MLP, Attention, ModelConfig, MoE, Transf
 from dsassist_train.gguf_writer import MetaValue, WrittenTensor, write_gguf
 from dsassist_train.quantizing import quantize
 
-__all__ = ["export_gguf", "metadata_of"]
+__all__ = ["export_gguf", "metadata_of", "named_tensors"]
 
 _TAKEN_FOR_LITE = (26, 27)
 _SOFTMAX = 1  # LLAMA_EXPERT_GATING_FUNC_TYPE_SOFTMAX
@@ -53,7 +53,7 @@ def export_gguf(
     metadata: dict[str, MetaValue] = {**metadata_of(model.config, name), **vocabulary}
     metadata["dsassist.fim.order"] = ",".join(fim_orders)
     metadata["general.file_type"] = _FILE_TYPE[plain]
-    tensors = [_stored(each, plain) for each in _tensors(model)]
+    tensors = [_stored(each, plain) for each in named_tensors(model)]
     if quant == plain:
         write_gguf(path, metadata, tensors)
         return
@@ -107,7 +107,8 @@ def metadata_of(config: ModelConfig, name: str) -> dict[str, MetaValue]:
     }
 
 
-def _tensors(model: Transformer) -> Iterator[tuple[str, Tensor]]:
+def named_tensors(model: Transformer) -> Iterator[tuple[str, Tensor]]:
+    """The weights as a file has them, by their names there: views, so that what is written into them is the model's."""
     yield "token_embd.weight", model.embed_tokens.weight
     for index, layer in enumerate(model.layers):
         at = f"blk.{index}."

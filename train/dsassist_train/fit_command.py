@@ -5,20 +5,27 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import shutil
-import signal
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from dsassist.bench.arguments import whole_number
-from dsassist_runtime.errors import DsassistError, NotDone
+from dsassist_runtime.errors import DsassistError
 from dsassist_train.settings import TrainingSettings
+from dsassist_train.sitting import (
+    add_settings,
+    add_sitting,
+    device_of,
+    keep_tokenizer,
+    named_settings,
+    precision_on,
+    report_of,
+    sit,
+    workers_on,
+)
 
 if TYPE_CHECKING:
-    from dsassist_train.training import StepResult, Trainer
+    import torch
+
+    from dsassist_train.training import Trainer
 
 __all__ = ["DESCRIPTION", "HELP", "add_arguments", "run"]
 
@@ -28,8 +35,6 @@ DESCRIPTION = (
     "run stopped, with its own settings: name no others then, but for --tokens, which may be raised before the\n"
     "learning rate begins to fall. Ctrl-C ends the step, saves, and stops."
 )
-_LOG_EVERY = 10  # steps
-_MOST_THREADS = 1024
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,44 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("corpus", type=Path, metavar="CORPUS", help="a folder that `dsassist train corpus` made")
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run's folder")
     parser.add_argument("--config", type=Path, metavar="FILE", help="sizes, as in DeepSeek-V2's config.json")
-    parser.add_argument("--minutes", type=float, metavar="N", help="stop after so long; the same command goes on")
-    parser.add_argument(
-        "--threads", type=whole_number(_MOST_THREADS), metavar="N", help="CPU threads (default: one a core)"
-    )
-    parser.add_argument("--device", choices=("cpu", "cuda"), help="where to train (default: a GPU where there is one)")
-    parser.add_argument("--save-every", type=float, default=10, metavar="MIN", help="minutes between checkpoints (10)")
-    settings = parser.add_argument_group("settings of a new run")
-    defaults = TrainingSettings()
-    for name, field, kind, text in (
-        ("--tokens", "total_tokens", int, "how many tokens to train on in all"),
-        ("--batch-tokens", "batch_tokens", int, "tokens a step"),
-        ("--micro-tokens", "micro_tokens", int, "tokens in memory at once"),
-        ("--final-length", "final_length", int, "length of sequences while the rate falls"),
-        ("--warmup-tokens", "warmup_tokens", int, "over how many tokens the rate rises"),
-        ("--decay-share", "decay_share", float, "over which last share of the tokens the rate falls"),
-        ("--muon-lr", "muon_lr", float, "learning rate of the layers' matrices"),
-        ("--adamw-lr", "adamw_lr", float, "learning rate of embedding, gates and norms"),
-        ("--weight-decay", "weight_decay", float, "of the layers' matrices"),
-        ("--seed", "seed", int, "of the first weights and the order of the data"),
-    ):
-        settings.add_argument(
-            name, dest=field, type=kind, metavar="N", help=f"{text} (default: {getattr(defaults, field)})"
-        )
-    settings.add_argument(
-        "--lengths", type=_lengths, metavar="FROM:N,...", help="lengths of sequences, from so many tokens on (0:512)"
-    )
-    settings.add_argument(
-        "--precision", choices=("bf16", "f32"), help="(default: bf16 where the machine multiplies it quickly)"
-    )
-    parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
-
-
-def _lengths(text: str) -> tuple[tuple[int, int], ...]:
-    try:
-        pairs = [part.split(":") for part in text.split(",")]
-        return tuple((int(start), int(length)) for start, length in pairs)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of lengths; write such as 0:256,1000000:512") from None
+    add_sitting(parser)
+    add_settings(parser, TrainingSettings())
 
 
 def run(args: argparse.Namespace) -> int:
@@ -82,109 +51,32 @@ def run(args: argparse.Namespace) -> int:
     from dsassist_train.extra import require_torch
 
     require_torch()
-    import torch
-
     from dsassist import output
-    from dsassist_train.checkpoint import LAST
-    from dsassist_train.speed import keep_memory, peak_flops
-    from dsassist_train.training import fit
 
-    if args.device == "cuda" and not torch.cuda.is_available():
-        raise DsassistError("PyTorch finds no GPU here (--device cuda); leave the option out to train on the CPU")
-    keep_memory()
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    device = torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    trainer = _trainer(args, device)
-    if trainer.step_number:
-        output.notice(f"going on behind step {trainer.step_number:,}, at {trainer.tokens:,} tokens")
-    _keep_tokenizer(args.corpus, args.out)
-    total = trainer.settings.total_tokens
-    n_weights = sum(weight.numel() for weight in trainer.model.parameters())
-    output.notice(
-        f"{n_weights / 1e6:.1f} M weights, {total:,} tokens, {trainer.settings.batch_tokens:,} a step, "
-        f"{trainer.settings.precision} on {device}, {torch.get_num_threads()} threads"
-    )
-    dtype = torch.bfloat16 if trainer.settings.precision == "bf16" else torch.float32
-    peak = peak_flops(device, dtype)
-    meter = _Meter(trainer)
-    with _stop_signals() as stopped, _progress(trainer) as show:
-
-        def on_step(result: StepResult) -> None:
-            meter.add(result)
-            show(result, meter.tokens_s)
-            if result.step % _LOG_EVERY == 0:
-                _log(args.out, result, meter.tokens_s)
-
-        deadline = time.monotonic() + args.minutes * 60 if args.minutes else float("inf")
-        is_done = fit(
-            trainer,
-            args.out,
-            on_step=on_step,
-            on_warning=output.warn,
-            should_stop=lambda: bool(stopped) or time.monotonic() >= deadline,
-            save_every_s=args.save_every * 60,
-        )
-    peak = max(peak, peak_flops(device, dtype))  # of a machine that others use too, the better of two
-    figures = {
-        "step": trainer.step_number,
-        "tokens": trainer.tokens,
-        "is_done": is_done,
-        **_speed(trainer, meter, peak),
-        "checkpoint": str(args.out / LAST),
-    }
-    output.write_line(json.dumps(figures) if args.json else _report(figures, total))
-    return 130 if stopped else 0
+    trainer = _trainer(args, device_of(args))
+    keep_tokenizer(args.corpus, args.out)
+    figures, is_stopped = sit(trainer, args.out, args)
+    output.write_line(json.dumps(figures) if args.json else report_of(figures, trainer.settings.total_tokens))
+    return 130 if is_stopped else 0
 
 
-def _speed(trainer: Trainer, meter: _Meter, peak: float) -> dict[str, float | None]:
-    """What this sitting did; where it made no step, there is nothing to tell of loss and balance."""
-    from dsassist_train.speed import flops_per_token
-
-    last = meter.last
-    flops = meter.tokens_s * flops_per_token(trainer.config, last.length) if last else 0.0
-    return {
-        "loss": meter.loss,
-        "imbalance": last.imbalance if last else None,
-        "tokens_s": meter.tokens_s,
-        "gflops": flops / 1e9,
-        "peak_gflops": peak / 1e9,
-        "share_of_peak": flops / peak,
-    }
-
-
-def _report(figures: dict[str, Any], total: int) -> str:
-    place = f"step {figures['step']:,}, {figures['tokens']:,} of {total:,} tokens"
-    if figures["loss"] is None:
-        return f"{place}; no step was made now\n{figures['checkpoint']}"
-    return (
-        f"{place}, loss {figures['loss']:.3f} nats, {figures['tokens_s']:,.0f} tokens/s\n"
-        f"{figures['gflops']:,.0f} GFLOP/s, {figures['share_of_peak']:.0%} of the {figures['peak_gflops']:,.0f} that a "
-        f"matrix product reaches here\n{figures['checkpoint']}"
-    )
-
-
-def _trainer(args: argparse.Namespace, device: Any) -> Trainer:
+def _trainer(args: argparse.Namespace, device: torch.device) -> Trainer:
     """The run that is there as it stands, or a new one; options that are named take precedence over its settings."""
     from dsassist_train.architecture import ModelConfig
     from dsassist_train.checkpoint import LAST, load_checkpoint
     from dsassist_train.packing.folder import CorpusFolder
     from dsassist_train.training import Trainer, config_from_file
 
-    named = {
-        field.name: value
-        for field in dataclasses.fields(TrainingSettings)
-        if (value := getattr(args, field.name, None)) is not None
-    }
+    named = named_settings(args)
     n_vocab = CorpusFolder(args.corpus).vocabulary.n_vocab
     config = config_from_file(args.config, n_vocab) if args.config else None
     if (args.out / LAST).exists():
         before = load_checkpoint(args.out / LAST)
         settings = dataclasses.replace(before.settings, **named)
-        trainer = Trainer(args.corpus, config or before.config, settings, device, n_workers=_workers(device))
+        trainer = Trainer(args.corpus, config or before.config, settings, device, n_workers=workers_on(device))
         trainer.restore(before, args.out / LAST)
         return trainer
-    named.setdefault("precision", _precision(device))
+    named.setdefault("precision", precision_on(device))
     settings = TrainingSettings(**named)
     longest = max(settings.final_length, *(length for _, length in settings.lengths))
     config = config or ModelConfig(vocab_size=n_vocab, max_position_embeddings=longest)
@@ -193,90 +85,4 @@ def _trainer(args: argparse.Namespace, device: Any) -> Trainer:
             f"max_position_embeddings is {config.max_position_embeddings}, and sequences of {longest} are trained on; "
             "raise it, or lower --lengths and --final-length"
         )
-    return Trainer(args.corpus, config, settings, device, n_workers=_workers(device))
-
-
-def _workers(device: Any) -> int:
-    return 4 if device.type == "cuda" else 0
-
-
-def _precision(device: Any) -> str:
-    """bfloat16 where there are instructions for it; elsewhere PyTorch would only convert to and fro."""
-    import torch
-
-    if device.type == "cuda":
-        return "bf16"
-    return "bf16" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "f32"
-
-
-def _keep_tokenizer(corpus: Path, folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(corpus / "tokenizer.json", folder / "tokenizer.json")
-    except OSError as error:
-        raise NotDone(
-            f"cannot write into {folder}: {(error.strerror or str(error)).lower()}; name another --out"
-        ) from None
-
-
-class _Meter:
-    """Means over this sitting, from its first step on."""
-
-    def __init__(self, trainer: Trainer) -> None:
-        self._first = trainer.tokens
-        self._started = time.perf_counter()
-        self.tokens_s = 0.0
-        self.loss: float | None = None
-        self.last: StepResult | None = None
-
-    def add(self, result: StepResult) -> None:
-        self.tokens_s = (result.tokens - self._first) / (time.perf_counter() - self._started)
-        self.loss = result.loss if self.loss is None else 0.95 * self.loss + 0.05 * result.loss
-        self.last = result
-
-
-@contextmanager
-def _stop_signals() -> Iterator[list[int]]:
-    """Ctrl-C and SIGTERM, noted: the step that runs is finished and saved. A second one is obeyed at once."""
-    found: list[int] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def note(number: int, _frame: Any) -> None:
-        found.append(number)
-        signal.signal(number, before[signal.Signals(number)])
-
-    for number in before:
-        signal.signal(number, note)
-    try:
-        yield found
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _progress(trainer: Trainer) -> Iterator[Any]:
-    from tqdm import tqdm
-
-    total = trainer.settings.total_tokens
-    # disable=None: no bar where stderr is no terminal.
-    with tqdm(
-        total=total, initial=trainer.tokens, desc="train", unit=" tokens", unit_scale=True, disable=None, leave=False
-    ) as bar:
-
-        def show(result: StepResult, tokens_s: float) -> None:
-            bar.set_postfix_str(
-                f"loss {result.loss:.3f}, busiest expert {result.imbalance:.2f}x, {tokens_s:,.0f} tokens/s",
-                refresh=False,
-            )
-            bar.update(result.tokens - bar.n)
-
-        yield show
-
-
-def _log(folder: Path, result: StepResult, tokens_s: float) -> None:
-    """`log.jsonl`: a line now and then, for curves."""
-    line = json.dumps({**result._asdict(), "tokens_s": round(tokens_s, 1)})
-    # A full disk does not end a run, and the next checkpoint tells of it.
-    with suppress(OSError), (folder / "log.jsonl").open("a", encoding="utf-8") as file:
-        file.write(f"{line}\n")
+    return Trainer(args.corpus, config, settings, device, n_workers=workers_on(device))

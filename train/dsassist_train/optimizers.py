@@ -1,4 +1,4 @@
-"""Muon for the matrices of the layers, AdamW for the embedding, the gates and the norms.
+"""Muon for the matrices of the layers, AdamW for the embedding, the gates, the norms, and low-rank factors (`lora`).
 
 Muon (https://kellerjordan.github.io/posts/muon) makes each update of a matrix nearly orthogonal by five steps of a
 Newton-Schulz iteration. All matrices of one shape, experts included, take them together as one batch.
@@ -32,7 +32,10 @@ class Optimizer:
         self._matrices: dict[str, nn.Parameter] = {}
         others = []
         for name, weight in model.named_parameters():
-            if weight.dim() < 2 or name.endswith("mlp.gate.weight") or name.startswith(("embed_tokens", "lm_head")):
+            if not weight.requires_grad:
+                continue
+            is_other = name.endswith("mlp.gate.weight") or name.startswith(("embed_tokens", "lm_head"))
+            if weight.dim() < 2 or is_other or "parametrizations" in name:
                 others.append(weight)
             else:
                 self._matrices[name] = weight

@@ -39,6 +39,8 @@ class TrainingSettings:
     bias_rate: float = 0.001  # how far a step moves the choice's bias of "noaux_tc" (arXiv 2408.15664)
     precision: Precision = "bf16"
     seed: int = 0
+    start: str = ""  # what names the model whose weights were the first ones; empty: drawn by the seed
+    lora_rank: int = 0  # of an adapter, which alone is learnt; 0: all weights are
 
     def __post_init__(self) -> None:
         longest = max(self.final_length, *(length for _, length in self.lengths))
@@ -49,6 +51,8 @@ class TrainingSettings:
                 raise DsassistError(f"{name} is {getattr(self, name)}, and must be more than 0")
         if not 0 <= self.seed < 1 << 63:
             raise DsassistError(f"seed is {self.seed}, and must be a whole number from 0 to 2**63 - 1")
+        if self.lora_rank < 0:
+            raise DsassistError(f"lora_rank is {self.lora_rank}, and must be 1 or more (0: no adapter)")
         if not 0.0 <= self.decay_share <= 1.0:
             raise DsassistError(f"decay_share is {self.decay_share}, and must be between 0 and 1")
         if [start for start, _ in self.lengths] != sorted({start for start, _ in self.lengths}) or self.lengths[0][0]:

@@ -53,7 +53,7 @@ _MARKS = {  # llama.cpp knows these by their texts as well
     "file": "<|file_sep|>",
 }
 _N_RESERVED = 5
-_NORMAL, _CONTROL, _USER_DEFINED = 1, 3, 4  # llama_token_type
+_NORMAL, _CONTROL, _USER_DEFINED, _UNUSED = 1, 3, 4, 5  # llama_token_type
 _MOST_UINT16 = 1 << 16
 _NO_TOKENIZERS = "`dsassist train` needs the package tokenizers; install it by `pip install 'dsassist[train]'`"
 
@@ -175,8 +175,9 @@ def take_over(model: Path, path: Path) -> None:
     tokenizer = _new_tokenizer([tuple(merge.split(" ")) for merge in merges], vocabulary)
     from tokenizers import AddedToken
 
-    for kind_of_token, is_special in ((_CONTROL, True), (_USER_DEFINED, False)):
-        added = [text for text, each in zip(tokens, types, strict=True) if each == kind_of_token]
+    # What is unused stands for no text either, and could not be told from text otherwise.
+    for kinds, is_special in (((_CONTROL, _UNUSED), True), ((_USER_DEFINED,), False)):
+        added = [text for text, each in zip(tokens, types, strict=True) if each in kinds]
         tokenizer.add_tokens([AddedToken(text, special=is_special, normalized=False) for text in added])
     _save(tokenizer, path)
 

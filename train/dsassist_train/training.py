@@ -7,11 +7,12 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -19,12 +20,13 @@ from dsassist_runtime.errors import DsassistError, NotDone
 from dsassist_train.architecture import ModelConfig, Routing, Transformer, balance_loss, initialize, loads
 from dsassist_train.checkpoint import LAST, STABLE, Checkpoint, save_checkpoint
 from dsassist_train.fused import operations_for
-from dsassist_train.losses import chunked_cross_entropy
+from dsassist_train.lessons import Lesson, Lessons
+from dsassist_train.losses import Taught, chunked_cross_entropy
 from dsassist_train.optimizers import Optimizer
 from dsassist_train.packing import LEAST_LENGTH, Packed, next_group, sequences
 from dsassist_train.settings import TrainingSettings
 
-__all__ = ["Diverged", "StepResult", "Trainer", "config_from_file", "fit"]
+__all__ = ["Diverged", "StepResult", "Trainer", "config_from_file", "corpus_fingerprint", "fit"]
 
 _MOST_GRADIENT = 1.0
 
@@ -44,13 +46,39 @@ class StepResult(NamedTuple):
     length: int
 
 
+class _Batch(NamedTuple):
+    """Tokens `(B, length + 1)` int64, which of the last `length` count `(B, length)`, and what a teacher says there."""
+
+    tokens: Tensor
+    counted: Tensor
+    taught: Taught | None
+
+    def part(self, rows: slice) -> _Batch:
+        """Some of the sequences, with the teacher's part as `chunked_cross_entropy` wants it."""
+        taught = None
+        if self.taught is not None:
+            taught = Taught(*(each[rows].flatten(0, 1) for each in self.taught))  # (N, K)
+        return _Batch(self.tokens[rows], self.counted[rows], taught)
+
+
 class Trainer:
     """A model, its optimizer, and the place in the data."""
 
     def __init__(
-        self, corpus: Path, config: ModelConfig, settings: TrainingSettings, device: torch.device, *, n_workers: int = 0
+        self,
+        corpus: Path,
+        config: ModelConfig,
+        settings: TrainingSettings,
+        device: torch.device,
+        *,
+        n_workers: int = 0,
+        model: Transformer | None = None,
+        lessons: Lessons | None = None,
     ) -> None:
-        """A new run; `restore` makes it another."""
+        """A new run; `restore` makes it another. It begins with the weights of `model`, or with drawn ones.
+
+        With `lessons` their sequences take the place of the corpus's, and a teacher's probabilities count beside them.
+        """
         shortest = min(settings.final_length, *(length for _, length in settings.lengths))
         if shortest < LEAST_LENGTH:
             raise DsassistError(
@@ -58,21 +86,24 @@ class Trainer:
                 "--final-length"
             )
         self.config, self.settings, self.device = config, settings, device
-        self.model = Transformer(config)
-        initialize(self.model, settings.seed)
-        self.model.to(device)
+        if model is None:
+            model = Transformer(config)
+            initialize(model, settings.seed)
+        self.model = model.to(device)
         self._optimizer = Optimizer(self.model, settings)
         self._operations = operations_for(device)
         self._dtype = torch.bfloat16 if settings.precision == "bf16" else torch.float32
-        self._corpus, self._n_workers = corpus, n_workers
-        self._fingerprint, self._tokenizer = _fingerprint(corpus), _sha256(corpus / "tokenizer.json")
+        self._corpus, self._n_workers, self._lessons = corpus, n_workers, lessons
+        self._fingerprint = lessons.fingerprint if lessons is not None else corpus_fingerprint(corpus)
+        self._tokenizer = _sha256(corpus / "tokenizer.json")
         self.step_number = self.tokens = self._position = self._length = 0
-        self._data: Iterator[Packed] | None = None
+        self._data: Iterator[Packed | Lesson] | None = None
 
     def step(self) -> StepResult:
         """Train on the next batch; `Diverged` before any weight is changed by what is no number."""
         rate, length = self.settings.rate_at(self.tokens), self.settings.length_at(self.tokens)
-        tokens, counted = self._batch(length)
+        batch = self._batch(length)
+        tokens, counted = batch.tokens, batch.counted
         total = counted.sum().clamp(min=1)
         loss = torch.zeros((), device=self.device)
         load = torch.zeros(self.config.n_moe_layers, self.config.n_routed_experts, device=self.device)
@@ -80,7 +111,7 @@ class Trainer:
         for start in range(0, len(tokens), n_rows):
             rows = slice(start, start + n_rows)
             share = len(tokens[rows]) / len(tokens)
-            told, routing = self._pass(tokens[rows], counted[rows], counted[rows].sum() / total, share)
+            told, routing = self._pass(batch.part(rows), counted[rows].sum() / total, share)
             loss += told
             load += torch.stack([loads(each.chosen, self.config).sum(0) for each in routing])
         weights = list(self.model.parameters())
@@ -99,28 +130,41 @@ class Trainer:
         imbalance = float((load.amax(1) / load.mean(1)).max())
         return StepResult(self.step_number, self.tokens, told_loss, imbalance, rate, length)
 
-    def _pass(self, tokens: Tensor, counted: Tensor, of_loss: Tensor, of_rows: float) -> tuple[Tensor, list[Routing]]:
-        output = self.model(tokens[:, :-1], dtype=self._dtype, operations=self._operations)
+    def _pass(self, batch: _Batch, of_loss: Tensor, of_rows: float) -> tuple[Tensor, list[Routing]]:
+        output = self.model(batch.tokens[:, :-1], dtype=self._dtype, operations=self._operations)
         loss = of_loss * chunked_cross_entropy(
-            output.hidden.flatten(0, 1), self.model.output_weight, tokens[:, 1:].flatten(), counted.flatten()
+            output.hidden.flatten(0, 1),
+            self.model.output_weight,
+            batch.tokens[:, 1:].flatten(),
+            batch.counted.flatten(),
+            batch.taught,
         )
         (loss + of_rows * balance_loss(output.routing, self.config)).backward()
         return loss.detach(), output.routing
 
-    def _batch(self, length: int) -> tuple[Tensor, Tensor]:
-        """The next sequences: tokens `(B, length + 1)` int64, and which of the last `length` count `(B, length)`."""
+    def _batch(self, length: int) -> _Batch:
+        """The next sequences."""
         if length != self._length:
             # A position holds for its length; what is left of the group is passed over.
             self._position = next_group(self._position)
             self._length, self._data = length, None
         if self._data is None:
-            self._data = sequences(
-                self._corpus, length + 1, self.settings.seed, self._position, n_workers=self._n_workers
+            self._data = (
+                self._lessons.rows(self.settings.seed, self._position)
+                if self._lessons is not None
+                else sequences(self._corpus, length + 1, self.settings.seed, self._position, n_workers=self._n_workers)
             )
         rows = [next(self._data) for _ in range(self.settings.batch_tokens // length)]
         self._position = rows[-1].position
-        tokens = torch.from_numpy(np.stack([row.tokens for row in rows])).to(self.device, torch.int64)
-        return tokens, torch.from_numpy(np.stack([row.mask for row in rows])[:, 1:]).to(self.device)
+        tokens = self._stacked([row.tokens for row in rows]).to(torch.int64)
+        taught = None
+        if lessons := [row for row in rows if isinstance(row, Lesson)]:
+            ids = self._stacked([row.ids for row in lessons]).to(torch.int64)
+            taught = Taught(ids, self._stacked([row.logprobs for row in lessons]).float())
+        return _Batch(tokens, self._stacked([row.mask for row in rows])[:, 1:], taught)
+
+    def _stacked(self, arrays: Sequence[npt.NDArray[Any]]) -> Tensor:
+        return torch.from_numpy(np.stack(arrays)).to(self.device)
 
     def _move_biases(self, load: Tensor) -> None:
         if self.config.topk_method != "noaux_tc":
@@ -228,7 +272,7 @@ def _saved(trainer: Trainer, path: Path, on_warning: Callable[[str], None]) -> b
     return True
 
 
-def _fingerprint(corpus: Path) -> str:
+def corpus_fingerprint(corpus: Path) -> str:
     """What a corpus is known by: its list of documents and the number of its tokens."""
     try:
         return f"{_sha256(corpus / 'documents.json')}:{(corpus / 'tokens.bin').stat().st_size}"

@@ -27,10 +27,11 @@ def remembering(engine: Engine, model: ResolvedModel | RemoteModel) -> Engine:
     """The engine with the store of this user; one whose model is not a file here as it is, for that may change."""
     if model.kind == "remote":
         return engine
-    stat = model.path.stat()
-    library = version("llama-cpp-python")
-    name = f"{model.path.resolve()}:{stat.st_size}:{stat.st_mtime_ns}:{library}"
-    return RememberingEngine(engine, AnswerStore(answers_path()), name)
+    files = [model.path] if model.lora is None else [model.path, model.lora]
+    if not all(path.exists() for path in files):  # the engine will say so
+        return engine
+    told = [f"{path.resolve()}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in files]
+    return RememberingEngine(engine, AnswerStore(answers_path()), ":".join([*told, version("llama-cpp-python")]))
 
 
 @dataclass(frozen=True)

@@ -19,13 +19,15 @@ _HOME = "DSASSIST_HOME"
 
 
 @contextmanager
-def private_engine(model: Path) -> Iterator[Client]:
+def private_engine(model: Path, lora: Path | None = None) -> Iterator[Client]:
     """The engine with its defaults; within the `with`, all of dsassist's folders are below a temporary one."""
     before = os.environ.get(_HOME)
     with tempfile.TemporaryDirectory(prefix="dsa-") as folder:
         os.environ[_HOME] = str(Path(folder) / "d")
         try:
-            yield Client(EngineSettings(model), idle_timeout_s=_IDLE_TIMEOUT_S, silence_limit_s=_SILENCE_LIMIT_S)
+            yield Client(
+                EngineSettings(model, lora_path=lora), idle_timeout_s=_IDLE_TIMEOUT_S, silence_limit_s=_SILENCE_LIMIT_S
+            )
         finally:
             stop_server()
             if before is None:

@@ -48,7 +48,7 @@ def hidden_reason(facts: ModelFacts) -> str | None:
         return f"{facts.name} has no chat template, so it only completes code; choose an instruct model for the rest"
     found = _stated(facts.path, facts.name)
     if found is None:
-        found = _remembered(facts.path)
+        found = _remembered(facts)
     if found is None:
         return f"it is not known yet whether {facts.name} follows instructions; it is asked when it is idle"
     return (
@@ -70,14 +70,10 @@ def probe_if_unknown(facts: ModelFacts, engine: ChatEngine) -> None:
 
     Raises what the engine raises; then nothing is kept.
     """
-    if (
-        not facts.has_chat_template
-        or _stated(facts.path, facts.name) is not None
-        or _remembered(facts.path) is not None
-    ):
+    if not facts.has_chat_template or _stated(facts.path, facts.name) is not None or _remembered(facts) is not None:
         return
     follows = all(_answers(engine, question, word) for question, word in _PROBES)
-    _remember(facts.path, follows)
+    _remember(facts, follows)
 
 
 def _answers(engine: ChatEngine, question: str, word: str) -> bool:
@@ -116,12 +112,13 @@ def _record() -> Path:
     return places.state_dir() / "instruct.json"
 
 
-def _key(path: Path) -> str | None:
+def _key(facts: ModelFacts) -> str | None:
+    files = [facts.path] if facts.lora_path is None else [facts.path, facts.lora_path]
     try:
-        found = path.stat()
+        found = [(path, path.stat()) for path in files]
     except OSError:
         return None
-    return f"{path}:{found.st_size}:{found.st_mtime_ns}"
+    return ":".join(f"{path}:{stat.st_size}:{stat.st_mtime_ns}" for path, stat in found)
 
 
 def _read_record() -> dict[str, Any]:
@@ -132,13 +129,13 @@ def _read_record() -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _remembered(path: Path) -> bool | None:
-    found = _read_record().get(_key(path) or "")
+def _remembered(facts: ModelFacts) -> bool | None:
+    found = _read_record().get(_key(facts) or "")
     return found if isinstance(found, bool) else None
 
 
-def _remember(path: Path, follows: bool) -> None:
-    key = _key(path)
+def _remember(facts: ModelFacts, follows: bool) -> None:
+    key = _key(facts)
     if key is None:
         return
     places.make_writable(places.state_dir())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dsassist.command import Command
 
 if TYPE_CHECKING:
+    from dsassist_runtime.lora import Adapter
     from dsassist_runtime.models.catalogue import CatalogueEntry
     from dsassist_runtime.models.description import ModelDescription
     from dsassist_runtime.models.store import ResolvedModel
@@ -109,6 +110,8 @@ def _info(model: str, n_ctx: int, as_json: bool) -> int:
     import json
 
     from dsassist import config, output
+    from dsassist_runtime.gguf import read_header
+    from dsassist_runtime.lora import read_adapter
     from dsassist_runtime.models import catalogue, store
     from dsassist_runtime.models.description import describe
 
@@ -123,6 +126,10 @@ def _info(model: str, n_ctx: int, as_json: bool) -> int:
         output.notice(f"{model} is not on this disk, so this is what the catalogue says; `dsassist model pull {model}`")
         return 0
     resolved = store.resolve(model)
+    if (header := read_header(resolved.path)).text("general.type") == "adapter":
+        lines = _adapter_lines(read_adapter(header.path))
+        output.write_line(json.dumps(dict(lines), indent=2) if as_json else _columns(lines))
+        return 0
     found = describe(resolved.path, n_ctx)
     if as_json:
         output.write_line(json.dumps(_as_json(found, resolved), indent=2))
@@ -366,6 +373,21 @@ def _file_lines(found: ModelDescription) -> list[tuple[str, str]]:
         ("fill in the middle", fim),
         ("KV cache", kv),
         ("memory", f"{memory} ({parts})"),
+    ]
+
+
+def _adapter_lines(found: Adapter) -> list[tuple[str, str]]:
+    from dsassist_runtime.models.catalogue import in_words
+
+    return [
+        ("name", found.name),
+        ("file", f"{found.path} ({in_words(found.header.file_bytes)})"),
+        ("what", "a LoRA adapter: not a model, but what changes one (engine.lora, --lora)"),
+        ("for the model", found.base_name or "not stated"),
+        ("architecture", found.header.architecture),
+        ("rank", str(found.rank)),
+        ("alpha", f"{found.alpha:g}"),
+        ("matrices", str(len(found.names))),
     ]
 
 

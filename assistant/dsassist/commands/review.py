@@ -423,6 +423,7 @@ def _calibrate(args: argparse.Namespace, engine_of: Callable[[LoadedConfig], Eng
             root,
             model.path,
             engine,
+            lora=model.lora,
             exclude=loaded.config.review.exclude,
             wanted=args.functions or DEFAULT_FUNCTIONS,
             priority="review",

@@ -36,6 +36,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "engine.vram",
         "engine.n_gpu_layers",
         "engine.draft_model",
+        "engine.lora",
     ):
         add_option_argument(parser, key)
 

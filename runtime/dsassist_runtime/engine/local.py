@@ -48,7 +48,7 @@ from dsassist_runtime.engine.speculation import Drafter, Lookup, Speculation
 from dsassist_runtime.engine.streaming import Streaming
 from dsassist_runtime.engine.writing import Writing
 from dsassist_runtime.errors import ModelError, ModelUnsupported, NotDone, RequestRefused
-from dsassist_runtime.gguf import fim_orders, read_header
+from dsassist_runtime.gguf import GgufHeader, fim_orders, read_header
 from dsassist_runtime.llama.context import AbortFlag, Context
 from dsassist_runtime.llama.routing import RoutingObserver
 from dsassist_runtime.llama.sampler import Sampler
@@ -107,7 +107,7 @@ class LocalEngine:
             self._close = stack.pop_all()
         self._streaming = Streaming(self._streamed, opened.expected) if self._streamed is not None else None
         is_streamed = self._streaming is not None
-        self._facts = self._read_facts(settings, n_ctx, fim_orders(header))
+        self._facts = self._read_facts(settings, n_ctx, header)
         self._lookup = Lookup()
         has_cells = self._model.has_cells
         drafters: list[Drafter] = [self._lookup, *([self._draft] if self._draft is not None else [])]
@@ -251,7 +251,8 @@ class LocalEngine:
 
     def keep_prefixes_in(self, folder: Path) -> None:
         """Use the prefixes that an earlier engine saved there, when a prompt begins with them, and `save` there."""
-        self._saved = SavedPrefixes(folder, self._facts.path, self._context, self._cache)
+        files = [path for path in (self._facts.path, self._facts.lora_path) if path is not None]
+        self._saved = SavedPrefixes(folder, files, self._context, self._cache)
 
     def keep_heat_in(self, folder: Path) -> None:
         """Where experts are streamed: remember there which of them each project uses, and read these ahead."""
@@ -486,9 +487,7 @@ class LocalEngine:
 
         return counted
 
-    def _read_facts(
-        self, settings: EngineSettings, n_ctx: int, orders: tuple[Literal["psm", "spm"], ...]
-    ) -> ModelFacts:
+    def _read_facts(self, settings: EngineSettings, n_ctx: int, header: GgufHeader) -> ModelFacts:
         model, vocabulary = self._model, self._model.vocabulary
         architecture = model.metadata("general.architecture") or "unknown"
         return ModelFacts(
@@ -498,7 +497,7 @@ class LocalEngine:
             n_ctx=n_ctx,
             n_experts=int(model.metadata(f"{architecture}.expert_count") or 0),
             n_experts_used=int(model.metadata(f"{architecture}.expert_used_count") or 0),
-            fim_orders=orders if vocabulary.fim else (),
+            fim_orders=fim_orders(header) if vocabulary.fim else (),
             # ChatML serves where there is none, see `chat.ChatTemplate`.
             has_chat_template=model.chat_template is not None
             or len(vocabulary.tokenize("<|im_start|>", parse_special=True)) == 1,
@@ -506,9 +505,10 @@ class LocalEngine:
             n_vocab=vocabulary.n_tokens,
             n_ctx_train=model.n_ctx_train,
             n_params=model.n_params,
-            size_bytes=settings.model_path.stat().st_size,
+            size_bytes=header.file_bytes,
             bos_text=vocabulary.mark(vocabulary.bos) if vocabulary.bos is not None else "",
             eos_text=vocabulary.mark(vocabulary.eos) if vocabulary.eos is not None else "",
+            lora_path=settings.lora_path,
         )
 
 

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 from dsassist_runtime.api import EngineSettings, ExpectedSpeed
 from dsassist_runtime.engine.trial import try_streaming
-from dsassist_runtime.errors import DsassistError, ModelUnsupported, NotDone
+from dsassist_runtime.errors import DsassistError, ModelInvalid, ModelUnsupported, NotDone
 from dsassist_runtime.gguf import GgufHeader
 from dsassist_runtime.llama.model import Model
 from dsassist_runtime.llama.placement import Placement
+from dsassist_runtime.lora import check_fits, is_adapter, read_adapter
 from dsassist_runtime.offload import StreamedModel, open_streamed
 from dsassist_runtime.planning.bandwidth import memory_bandwidth
+from dsassist_runtime.planning.computing import computing_speed
 from dsassist_runtime.planning.contents import Contents, read_contents
 from dsassist_runtime.planning.devices import devices
 from dsassist_runtime.planning.disk import disk_speed
@@ -50,6 +51,24 @@ class OpenedModel(NamedTuple):
 
 def open_model(settings: EngineSettings, header: GgufHeader, on_progress: Progress | None = None) -> OpenedModel:
     """Load the model whose header was read; `ModelError` when it cannot serve, `PlanImpossible` when it has no room."""
+    if is_adapter(header):
+        raise ModelInvalid(
+            f"{header.path} is a LoRA adapter, and no model; name the model that it is for, and this file by --lora"
+        )
+    if settings.lora_path is None:
+        return _open(settings, header, on_progress)
+    adapter = read_adapter(settings.lora_path)
+    check_fits(adapter, header)
+    opened = _open(settings, header, on_progress)
+    try:
+        opened.model.adapt(adapter.path)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def _open(settings: EngineSettings, header: GgufHeader, on_progress: Progress | None) -> OpenedModel:
     found = plan_for(settings, header)
     if found is None:
         return OpenedModel(Model(settings.model_path, Placement(settings.n_gpu_layers), on_progress))
@@ -124,7 +143,7 @@ def _settled_memory(
 
 
 def _open_streamed(contents: Contents, plan: Plan, placement: Placement, on_progress: Progress | None) -> OpenedModel:
-    speeds, n_lanes = _measured(contents.path)
+    speeds, n_lanes = _measured(contents)
     streamed = open_streamed(
         contents.path, plan.ram.expert_bytes, n_lanes=n_lanes, placement=placement, on_progress=on_progress
     )
@@ -138,10 +157,11 @@ def _open_streamed(contents: Contents, plan: Plan, placement: Placement, on_prog
     return OpenedModel(streamed.model, streamed, told)
 
 
-def _measured(path: Path) -> tuple[Speeds | None, int]:
+def _measured(contents: Contents) -> tuple[Speeds | None, int]:
     """The speeds, as far as they can be had, and how many lanes read best."""
     try:
-        disk = disk_speed(path)
-        return Speeds(memory_bandwidth().bytes_s, disk.best_bytes_s), max(_LEAST_LANES, disk.lanes)
+        disk = disk_speed(contents.path)
+        speeds = Speeds(memory_bandwidth().bytes_s, disk.best_bytes_s, computing_speed(contents.token_bytes))
+        return speeds, max(_LEAST_LANES, disk.lanes)
     except NotDone:
         return None, _LEAST_LANES

@@ -11,13 +11,14 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dsassist_runtime.engine.prefix_cache import PrefixCache, common_prefix
-from dsassist_runtime.errors import NotDone
+from dsassist_runtime.errors import ModelMissing, NotDone
 from dsassist_runtime.llama.context import Context
 from dsassist_runtime.llama.library import PINNED
 
@@ -40,11 +41,11 @@ class _Saved:
 class SavedPrefixes:
     """The folder of one model. `restore` and `save` belong to the decode loop's thread."""
 
-    def __init__(self, root: Path, model_path: Path, context: Context, cache: PrefixCache) -> None:
-        """Read the index in `root`; a missing or foreign one is no error."""
+    def __init__(self, root: Path, files: Sequence[Path], context: Context, cache: PrefixCache) -> None:
+        """Read the index in `root`, of a model with its adapter; a missing or foreign one is no error."""
         self._context = context
         self._cache = cache
-        self._identity = _identity(model_path)
+        self._identity = _identity(files)
         name = hashlib.sha256(json.dumps(self._identity).encode()).hexdigest()[:16]
         self._folder = root / name
         self._saved = self._read_index()
@@ -143,7 +144,10 @@ def _digest(path: Path) -> str:
         return ""
 
 
-def _identity(model_path: Path) -> list[Any]:
-    """What must be equal for KV to mean the same: the file, and the library that laid it out."""
-    stat = model_path.stat()
-    return [str(model_path), stat.st_size, stat.st_mtime_ns, PINNED]
+def _identity(files: Sequence[Path]) -> list[Any]:
+    """What must be equal for KV to mean the same: the files, and the library that laid it out."""
+    try:
+        stats = [(path, path.stat()) for path in files]
+    except FileNotFoundError as gone:
+        raise ModelMissing(f"{gone.filename} vanished while it was loaded; put it back, and load it again") from None
+    return [*(value for path, stat in stats for value in (str(path), stat.st_size, stat.st_mtime_ns)), PINNED]

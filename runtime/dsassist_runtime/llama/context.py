@@ -105,6 +105,7 @@ class Context:
             raise NotDone(
                 f"no room for a context of {n_ctx} tokens ({last_words() or 'no reason given'}); lower engine.n_ctx"
             )
+        model.set_adapter(self.pointer)
         self._memory = self._library.llama_get_memory(self.pointer)
         self.n_ctx: int = self._library.llama_n_ctx(self.pointer)
         self.n_batch = n_batch

@@ -197,6 +197,23 @@ class Model:
         self.size_bytes: int = self._library.llama_model_size(self.pointer)
         template = self._library.llama_model_chat_template(self.pointer, None)
         self.chat_template: str | None = template.decode("utf-8", "replace") if template else None
+        self._adapter: Any = None
+
+    def adapt(self, path: Path) -> None:
+        """Have contexts made from now on compute with a LoRA adapter that was found to fit; it goes with the model."""
+        name = str(path).encode("utf-8", "surrogateescape")
+        self._adapter = self._library.llama_adapter_lora_init(self.pointer, name)
+        if not self._adapter:
+            raise ModelInvalid(
+                f"{path}: llama.cpp cannot load this adapter for {self.path.name} "
+                f"({last_words() or 'no reason given'}); make or get it again, or leave out --lora"
+            )
+
+    def set_adapter(self, context: Any) -> None:
+        """Have a context of this model compute with the adapter, if there is one."""
+        if self._adapter:
+            adapters = (self._library.llama_adapter_lora_p_ctypes * 1)(self._adapter)
+            self._library.llama_set_adapters_lora(context, adapters, 1, (ctypes.c_float * 1)(1.0))
 
     def metadata(self, key: str) -> str | None:
         """A scalar of the GGUF's metadata as text, or None."""

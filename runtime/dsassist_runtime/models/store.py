@@ -39,12 +39,13 @@ BUILTIN_NOTE = (
 
 @dataclass(frozen=True)
 class ResolvedModel:
-    """The file behind a name."""
+    """The file behind a name, and the LoRA adapter that it is held with."""
 
     name: str
     path: Path
     kind: Literal["builtin", "catalogue", "file"]
     title: str
+    lora: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ class ServedModels:
             raise ModelNotServed(f"there is no model {name!r} here; there is {', '.join(self.names())}")
         if self._own is None:
             return EngineSettings(path), name
-        return replace(self._own, model_path=path, draft_model_path=None), name
+        return replace(self._own, model_path=path, draft_model_path=None, lora_path=None), name
 
     def names(self) -> list[str]:
         """What may be named, the server's own model first."""

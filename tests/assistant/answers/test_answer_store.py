@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from dsassist.answers.scores import RememberingEngine
+from dsassist.answers.scores import RememberingEngine, remembering
 from dsassist.answers.store import AnswerStore
 from dsassist_runtime.api import Edit, EditScore, ScoreRequest
 from dsassist_runtime.errors import ModelUnsupported
+from dsassist_runtime.models.store import ResolvedModel
 from dsassist_runtime.testing import ScriptedEngine
 
 REQUEST = ScoreRequest("import os\n", "return low", (Edit(7, 10, "high"), Edit(0, 6, "yield")))
@@ -117,3 +118,18 @@ def test_who_asks_and_how_long_they_wait_is_no_other_question(path: Path) -> Non
     remembering.score(REQUEST)
     remembering.score(ScoreRequest(REQUEST.context, REQUEST.text, REQUEST.edits, priority="idle", deadline_ms=5.0))
     assert len(engine.requests) == 1
+
+
+def test_a_model_with_an_adapter_has_answers_of_its_own(tmp_path: Path) -> None:
+    engine, model, lora = ScriptedEngine(score=scored), tmp_path / "m.gguf", tmp_path / "lora.gguf"
+    model.write_bytes(b"model")
+    lora.write_bytes(b"adapter")
+    plain = ResolvedModel("m", model, "file", "m")
+    for each in (plain, replace(plain, lora=lora), plain, replace(plain, lora=lora)):
+        remembering(engine, each).score(REQUEST)
+    assert len(engine.requests) == 2
+    lora.write_bytes(b"another adapter")
+    remembering(engine, replace(plain, lora=lora)).score(REQUEST)
+    assert len(engine.requests) == 3
+    lora.unlink()
+    assert remembering(engine, replace(plain, lora=lora)) is engine, "whoever loads it says that it is missing"

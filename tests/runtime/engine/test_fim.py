@@ -52,7 +52,8 @@ def test_a_model_without_such_marks_gets_comments_of_the_language(builtin_model:
         (b"fim_rep_token_id", b"not_rep_token_id"),
         (b"fim_sep_token_id", b"not_sep_token_id"),
     ):
-        assert mark in found and len(mark) == len(other)
+        assert mark in found
+        assert len(mark) == len(other)
         found = found.replace(mark, other)
     without = tmp_path / "without.gguf"
     without.write_bytes(found)

@@ -74,9 +74,15 @@ def write_corpus(
 
 
 def _vocabulary(texts: CorpusTexts, path: Path, n_vocab: int, model: Path | None) -> TextTokenizer:
-    """A new one from what is trained on, or that of `model`, which is compared with what llama.cpp makes of it."""
+    """A new one from what is trained on, or that of `model`, which is compared with what llama.cpp makes of it.
+
+    That may be a `tokenizer.json` as well.
+    """
     if model is None:
         train_tokenizer((file.text for file, split in texts.files if split == "train"), n_vocab, path)
+        return load_tokenizer(path)
+    if model.suffix == ".json":
+        shutil.copyfile(model, path)
         return load_tokenizer(path)
     take_over(model, path)
     tokenizer = load_tokenizer(path)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[np.float64]
 
-__all__ = ["ContinuationScorer", "bits_per_byte"]
+__all__ = ["ContinuationScorer", "bits_per_byte", "draw_windows", "ratio_of", "score_windows"]
 
 _WINDOW_BYTES = 1_800  # about 500 tokens
 _LEAST_BYTES = 200
@@ -38,25 +38,28 @@ def bits_per_byte(
     engine: ContinuationScorer, held_out: Sequence[tuple[Document, str]], n_windows: int, seed: int
 ) -> list[Figure]:
     """Over all windows and for each project: nothing stands before a window but the beginning of a text."""
-    import numpy as np
-
-    windows = _windows(held_out, n_windows, seed)
-    bits, sizes = [], []
-    for _, text in windows:
-        nats, size = _scored(engine, text)
-        bits.append(nats / math.log(2))
-        sizes.append(float(size))
+    windows = draw_windows(held_out, n_windows, seed)
+    bits, sizes = score_windows(engine, windows)
     projects = sorted({project for project, _ in windows})
     found = []
     for name in ("", *projects) if len(projects) > 1 else ("",):
         rows = [i for i, (project, _) in enumerate(windows) if name in ("", project)]
-        n_bits, n_bytes = np.array([bits[i] for i in rows]), np.array([sizes[i] for i in rows])
         about = f"bits per byte, {name}" if name else "bits per byte"
-        found.append(figure(about, len(rows), _ratio(n_bits, n_bytes), "bits", "lower", None))
+        found.append(figure(about, len(rows), ratio_of(bits[rows], sizes[rows]), "bits", "lower", None))
     return found
 
 
-def _ratio(over: Numbers, under: Numbers) -> Callable[[Numbers], Numbers]:
+def score_windows(engine: ContinuationScorer, windows: Sequence[tuple[str, str]]) -> tuple[Numbers, Numbers]:
+    """The bits that each window takes, and its bytes."""
+    import numpy as np
+
+    scored = [_scored(engine, text) for _, text in windows]
+    return np.array([nats / math.log(2) for nats, _ in scored]), np.array([float(size) for _, size in scored])
+
+
+def ratio_of(over: Numbers, under: Numbers) -> Callable[[Numbers], Numbers]:
+    """The statistic for an interval of the sum of one over the sum of the other."""
+
     def statistic(counts: Numbers) -> Numbers:
         found: Numbers = (counts @ over) / (counts @ under)
         return found
@@ -64,8 +67,8 @@ def _ratio(over: Numbers, under: Numbers) -> Callable[[Numbers], Numbers]:
     return statistic
 
 
-def _windows(held_out: Sequence[tuple[Document, str]], n_windows: int, seed: int) -> list[tuple[str, str]]:
-    """Some lines of files, equally many of each project, whatever its size."""
+def draw_windows(held_out: Sequence[tuple[Document, str]], n_windows: int, seed: int) -> list[tuple[str, str]]:
+    """Project and text of some lines of files, equally many of each project, whatever its size."""
     draw = Random(f"{seed}:windows")  # noqa: S311  (a sample, not a secret)
     by_project: dict[str, list[str]] = {}
     for document, text in held_out:

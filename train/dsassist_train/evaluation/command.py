@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from dsassist.bench.arguments import whole_number
+
 __all__ = ["DESCRIPTION", "HELP", "add_arguments", "run"]
 
 HELP = "measure a model on what is held out of a corpus"
@@ -26,7 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("--holes", 200, "lines to fill in, in each order"),
         ("--functions", 100, "functions with a bug put in"),
     ):
-        parser.add_argument(option, type=_count, default=count, metavar="N", help=f"{what} (default: {count}; 0: none)")
+        parser.add_argument(
+            option, type=whole_number(_MOST, 0), default=count, metavar="N", help=f"{what} (default: {count}; 0: none)"
+        )
+    parser.add_argument("--lora", type=Path, metavar="FILE", help="a LoRA adapter of the model, to be measured with it")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of what is drawn (default: 1)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -44,14 +49,8 @@ def run(args: argparse.Namespace) -> int:
     before = machine()
     corpus = CorpusFolder(args.corpus.resolve())
     evaluation = Evaluation(args.windows, args.holes, args.functions, args.seed)
-    model = resolve(args.model).path
-    with sigterm_as_ctrl_c(), private_engine(model) as engine:
+    model, lora = resolve(args.model).path, args.lora
+    with sigterm_as_ctrl_c(), private_engine(model, lora and lora.resolve()) as engine:
         report = measure(evaluation, corpus, engine, before, lambda what: notice(f"measuring: {what}"))
     write_line(report.as_json() if args.json else report.as_table())
     return 0
-
-
-def _count(text: str) -> int:
-    if text.isascii() and text.isdigit() and int(text) <= _MOST:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed is a whole number from 0 to {_MOST}")

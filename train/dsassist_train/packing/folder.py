@@ -30,6 +30,7 @@ __all__ = [
     "BLOCK",
     "CALL",
     "FORMAT",
+    "MIDDLE",
     "SPLITS",
     "CorpusFolder",
     "Document",
@@ -42,8 +43,9 @@ __all__ = [
 Split = Literal["train", "valid"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 
-CALL, ARGUMENT, BLOCK = 0, 1, 2
-"""Kinds of spans: what stands between the brackets of a call, one argument of it, the body of a block."""
+CALL, ARGUMENT, BLOCK, MIDDLE = 0, 1, 2, 3
+"""Kinds of spans: what stands between the brackets of a call, one argument of it, the body of a block; and what a
+teacher wrote in the place of a hole, which is to be the hole of its piece."""
 
 FORMAT = 1
 """Of the folder, as `documents.json` states it."""

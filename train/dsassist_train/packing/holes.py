@@ -15,7 +15,7 @@ from random import Random
 from typing import NamedTuple
 
 from dsassist.completion.window import without_closers
-from dsassist_train.packing.folder import ARGUMENT, BLOCK, CALL, Span
+from dsassist_train.packing.folder import ARGUMENT, BLOCK, CALL, MIDDLE, Span
 from dsassist_train.packing.mix import Mix
 from dsassist_train.packing.text import DocumentText
 
@@ -43,6 +43,9 @@ def hole_in(
 
     `spans` are the document's, in order of their starts.
     """
+    for span in spans:
+        if span.kind == MIDDLE and start <= span.start and span.end <= end:
+            return Hole(span.start, span.end, span.start)
     first = document.character_after(max(start, end - suffix_bytes)) if suffix_bytes else start
     if start > 0:  # but for a file's first line, a middle begins at the line break above it
         first = max(first, document.data.find(b"\n", start, end) + 1)

@@ -79,6 +79,7 @@ def calibration_of(
     model: Path,
     engine: Engine,
     *,
+    lora: Path | None = None,
     exclude: Sequence[str] = (),
     wanted: int = DEFAULT_FUNCTIONS,
     priority: Priority = "idle",
@@ -88,7 +89,7 @@ def calibration_of(
     def ask(request: ScoreRequest) -> tuple[EditScore, ...]:
         return engine.score(replace(request, priority=priority))
 
-    return Calibration(drawn_tasks(root, exclude), read_record(model), ask, wanted)
+    return Calibration(drawn_tasks(root, exclude), read_record(model, lora), ask, wanted)
 
 
 def reached_by(task: Task, ask: Ask) -> Reached:

@@ -30,7 +30,7 @@ def thresholds_for(loaded: LoadedConfig, model: ResolvedModel | RemoteModel) -> 
     shipped = shipped_thresholds(model.name, option_nats)
     if model.kind == "remote":
         return shipped
-    record = read_record(model.path)
+    record = read_record(model.path, model.lora)
     return fitted_thresholds(record, shipped) if record.functions else shipped
 
 

@@ -57,22 +57,24 @@ class Record:
             raise NotDone(f"cannot write {self.path}: {(error.strerror or str(error)).lower()}") from error
 
 
-def read_record(model: Path) -> Record:
+def read_record(model: Path, lora: Path | None = None) -> Record:
     """What is known of a model file; nothing where nothing was measured yet, or the record is damaged."""
-    path = record_path(model)
+    path = record_path(model, lora)
     return Record(path, _read(path))
 
 
-def record_path(model: Path) -> Path:
-    """Where the record of a model file lies; `NotDone` where the model cannot be read."""
-    try:
-        size = model.stat().st_size
-        with model.open("rb") as file:
-            digest = hashlib.sha256(f"{size}:".encode() + file.read(_END_BYTES))
-            file.seek(max(size - _END_BYTES, 0))
-            digest.update(file.read(_END_BYTES))
-    except OSError as error:
-        raise NotDone(f"cannot read {model}: {(error.strerror or str(error)).lower()}") from error
+def record_path(model: Path, lora: Path | None = None) -> Path:
+    """Where the record of a model file lies, held with this adapter; `NotDone` where either cannot be read."""
+    digest = hashlib.sha256()
+    for path in [model] if lora is None else [model, lora]:
+        try:
+            size = path.stat().st_size
+            with path.open("rb") as file:
+                digest.update(f"{size}:".encode() + file.read(_END_BYTES))
+                file.seek(max(size - _END_BYTES, 0))
+                digest.update(file.read(_END_BYTES))
+        except OSError as error:
+            raise NotDone(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
     return state_dir() / "calibration" / f"{digest.hexdigest()[:32]}.json"
 
 

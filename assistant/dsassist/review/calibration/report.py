@@ -29,7 +29,7 @@ def progress(calibration: Calibration) -> None:
 def calibration_report(loaded: LoadedConfig, model: ResolvedModel, step: Step) -> str:
     """What was learnt from all functions that were ever measured with a model, and what it changes."""
     shipped = shipped_thresholds(model.name, loaded.config.review.threshold_nats)
-    record = read_record(model.path)
+    record = read_record(model.path, model.lora)
     lines = []
     if step.done < step.wanted:
         lines.append(f"HEAD has only {step.done} of {step.wanted} functions with something to ask about")

@@ -70,12 +70,14 @@ def _work(work: dict[str, Any]) -> bool:
     if model.kind == "remote":
         return True
     end_s = time.monotonic() + _LIMIT_S
-    with _alone(record_path(model.path)) as is_alone:
+    with _alone(record_path(model.path, model.lora)) as is_alone:
         if not is_alone:
             return False
         settings = settings_of(model.path, loaded.config.engine)
         with closing(remembering(HeldEngine(settings), model)) as engine:
-            calibration = calibration_of(root, model.path, engine, exclude=loaded.config.review.exclude)
+            calibration = calibration_of(
+                root, model.path, engine, lora=model.lora, exclude=loaded.config.review.exclude
+            )
             while (step := calibration.next_step()) is not None:
                 _tell(done=step.done, wanted=step.wanted)
                 if time.monotonic() >= end_s:

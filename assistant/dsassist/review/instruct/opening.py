@@ -55,7 +55,7 @@ def open_instruct_reviewer(
             chat=chat,
             engine=engine if engine_of is not None else remembering(engine, model),
             threshold_nats=thresholds_for(loaded, model).threshold_nats,
-            trial=read_trial(model.path),
+            trial=read_trial(model.path, model.lora),
             store=None if engine_of is not None else AnswerStore(answers_path()),
         )
 
@@ -76,4 +76,4 @@ def _facts(model: ResolvedModel) -> ModelFacts:
     """What the model's file tells, so that none is loaded that only completes code."""
     header = read_header(model.path)
     has_template = bool(header.text("tokenizer.chat_template"))
-    return ModelFacts(model.title, model.path, header.architecture, 0, 0, 0, (), has_template)
+    return ModelFacts(model.title, model.path, header.architecture, 0, 0, 0, (), has_template, lora_path=model.lora)

@@ -82,9 +82,9 @@ class Trial:
             raise NotDone(f"cannot write {self.path}: {(error.strerror or str(error)).lower()}") from error
 
 
-def read_trial(model: Path) -> Trial:
+def read_trial(model: Path, lora: Path | None = None) -> Trial:
     """What is known of a model file; nothing where it was never tried, or was asked otherwise then."""
-    trial = Trial(record_path(model).with_suffix(".instruct.json"))
+    trial = Trial(record_path(model, lora).with_suffix(".instruct.json"))
     try:
         read = json.loads(trial.path.read_bytes())
         if read["question"] == QUESTION_DIGEST:

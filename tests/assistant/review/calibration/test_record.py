@@ -35,6 +35,15 @@ def test_a_copy_of_the_model_is_the_same_model_and_another_file_at_its_path_is_n
         assert read_record(model).functions == {}
 
 
+def test_a_model_with_an_adapter_is_another_one(model: Path, tmp_path: Path) -> None:
+    one, other = tmp_path / "one.gguf", tmp_path / "other.gguf"
+    one.write_bytes(b"GGUF" + bytes(1000))
+    other.write_bytes(b"GGUF" + bytes(1001))
+    read_record(model).add("plain", {})
+    read_record(model, one).add("adapted", {})
+    assert [list(read_record(model, lora).functions) for lora in (None, one, other)] == [["plain"], ["adapted"], []]
+
+
 @pytest.mark.parametrize(
     "damage",
     [
