@@ -61,7 +61,7 @@ def read_adapter(path: Path) -> Adapter:
         raise ModelUnsupported(f"{path} is an adapter of the type {kind or 'nothing'!r}; only LoRA can be used")
     shapes = {tensor.name: tensor.shape for tensor in header.tensors}
     names = tuple(name.removesuffix(LORA_A) for name in shapes if name.endswith(LORA_A))
-    if not names or any(name + LORA_B not in shapes for name in names):
+    if not names or any(len(shapes.get(name + end, ())) < 2 for name in names for end in (LORA_A, LORA_B)):
         raise ModelInvalid(f"{path} lacks matrices that an adapter has in pairs; make or get it again")
     alpha = header.metadata.get("adapter.lora.alpha")
     return Adapter(

@@ -74,7 +74,10 @@ logs() {
     local modules=$cache/code-server-$CODE_SERVER_VERSION/node_modules/code-server/lib/vscode node=$1
     [ ! -d "$modules/node_modules/@vscode/spdlog/build" ] && command -v g++ >/dev/null || return 0
     say "code-server's logs"
-    (cd "$modules" && npm_config_nodedir=$node npm rebuild @vscode/spdlog >>"$log" 2>&1) || say "they do not build; the test of the log is skipped"
+    (cd "$modules" && npm_config_nodedir=$node npm rebuild @vscode/spdlog >>"$log" 2>&1) || {
+        rm -rf "$modules/node_modules/@vscode/spdlog/build"
+        say "they do not build; the test of the log is skipped"
+    }
 }
 
 build_extension() {

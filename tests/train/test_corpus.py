@@ -320,6 +320,20 @@ def test_of_a_single_project_files_are_held_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("_small")
+def test_of_each_project_files_are_held_out_where_that_is_asked_for(tmp_path: Path) -> None:
+    for name, start in (("one", 0), ("other", 60)):
+        _project(tmp_path, name, **_py(**{f"m{i}": _code(i, 4) for i in range(start, start + 50)}))
+    texts = _collect(tmp_path, held_out_by_file=True)
+    held_out = [file.project for file, split in texts.files if split == "valid"]
+    assert set(held_out) == {"one", "other"}
+    assert len(held_out) <= 30
+    assert [each for _, each in texts.files] == ["valid"] * len(held_out) + ["train"] * (100 - len(held_out))
+    n_files = {(taken.project, taken.split): taken.n_files for taken in texts.projects}
+    assert all(n_files[name, "valid"] == held_out.count(name) for name in ("one", "other"))
+    assert sum(n_files.values()) == 100
+
+
+@pytest.mark.usefixtures("_small")
 def test_of_a_single_project_a_file_knows_those_that_it_imports_of_its_split(tmp_path: Path) -> None:
     """Files that are held out stood between the others, and hid what lay behind them."""
     pytest.importorskip("tokenizers", reason="the extra `train` is not installed (tokenizers)")

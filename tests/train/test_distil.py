@@ -219,8 +219,10 @@ def test_an_interrupted_writer_goes_on_and_other_holes_are_refused(small_corpus:
     assert (len(first.requests), len(second.requests)) == (2, 4)
     lines = [json.loads(line) for line in (tmp_path / "written.jsonl").read_text().splitlines()]
     assert ["a = 1" in line["middle"] for line in lines] == [True] * 2 + [False] * 4
-    with pytest.raises(DsassistError, match=r"written\.jsonl has middles of another corpus or seed"):
+    with pytest.raises(DsassistError, match=r"written\.jsonl has middles of another corpus, seed or number"):
         write_middles(corpus, second, tmp_path, 6, 6, on_middle=told.append)
+    with pytest.raises(DsassistError, match=r"written\.jsonl has middles of another teacher"):
+        write_middles(corpus, second, tmp_path, 6, 5, teacher="other", on_middle=told.append)
 
 
 def test_written_middles_are_trained_on_as_holes(small_corpus: Path, tmp_path: Path):

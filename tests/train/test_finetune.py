@@ -12,10 +12,11 @@ import pytest
 torch = pytest.importorskip("torch", reason="PyTorch is not installed (the extra `train` brings it)")
 
 from dsassist.cli import run_command  # noqa: E402
+from dsassist_runtime.errors import NotDone  # noqa: E402
 from dsassist_runtime.gguf import read_header  # noqa: E402
 from dsassist_runtime.lora import check_fits, read_adapter  # noqa: E402
 from dsassist_train.architecture import Transformer, initialize  # noqa: E402
-from dsassist_train.checkpoint import LAST, load_checkpoint  # noqa: E402
+from dsassist_train.checkpoint import LAST, load_checkpoint, load_model  # noqa: E402
 from dsassist_train.export import export_gguf  # noqa: E402
 from dsassist_train.importing import import_gguf  # noqa: E402
 from dsassist_train.lora import LowRank, add_adapters  # noqa: E402
@@ -73,6 +74,8 @@ def test_held_out_files_of_a_repository_take_fewer_bits_afterwards(
     assert (learnt.name, learnt.fim_orders) == ("mine", ("psm",))
     assert finetune(tiny, repository, "--out", out, "--windows", "1", "--json") == (0, ""), "a run that is done stays"
     assert json.loads(capsys.readouterr().out)["tokens_s"] == 0.0
+    code, said = finetune(tiny, repository / "engine", "--out", out)
+    assert (code, "has learnt other sources than" in said) == (2, True), said
 
 
 @pytest.mark.slow
@@ -113,6 +116,8 @@ def test_an_interrupted_adapter_equals_an_uninterrupted_one_bit_for_bit(small_co
     one, two = (load_checkpoint(tmp_path / name / LAST) for name in ("whole", "parts"))
     assert one.step == two.step == 8
     assert all(torch.equal(weight, two.model[name]) for name, weight in one.model.items())
+    with pytest.raises(NotDone, match=r"last\.pt is an adapter's .*, and no model's"):
+        load_model(tmp_path / "whole" / LAST)
     model = adapted()
     model.load_state_dict(one.model)
     assert all(module.b.any() for module in model.modules() if isinstance(module, LowRank)), "all have learnt"
@@ -124,12 +129,14 @@ def test_what_cannot_be_done_is_said_in_a_sentence(tiny: Path, small_corpus: Pat
         (("gone.gguf", small_corpus, "--out", "m.gguf"), 3, "there is no file"),
         ((tmp_path, small_corpus, "--out", "m.gguf"), 3, "there is no checkpoint"),
         ((tiny, small_corpus, "--out", "m.bin"), 2, "--out m.bin is to be a GGUF file; call it m.gguf"),
+        ((tiny, small_corpus, "--out", "."), 2, "--out . is to be a GGUF file"),
         ((tiny, small_corpus, "--out", "m.gguf", "--quant", "Q9"), 2, "there is no quantisation 'Q9'"),
         ((builtin_model, small_corpus, "--out", tmp_path / "m.gguf"), 2, "has another vocabulary than dsassist"),
         ((tiny, tmp_path / "gone", "--out", tmp_path / "m.gguf"), 2, "gone is no folder; name a repository"),
         ((tiny, tmp_path / "empty", "--out", tmp_path / "m.gguf"), 2, "bytes in 0 files"),
         ((tiny, small_corpus, "--out", tmp_path / "m.gguf", "--lora", "0"), 2, "'0' is not allowed"),
         ((tiny, small_corpus, "--out", tmp_path / "m.gguf", "--length", "32"), 2, "32 tokens are too short"),
+        ((tiny, small_corpus, "--out", tmp_path / "m.gguf", "--length", "2048"), 2, "max_position_embeddings is 1024"),
     ):
         code, said = finetune(*arguments)
         assert (code, sentence in said) == (expected, True), said

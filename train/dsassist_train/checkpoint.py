@@ -82,8 +82,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def load_model(path: Path) -> tuple[Transformer, Checkpoint]:
-    """The model of a checkpoint, on the CPU."""
+    """The model of a checkpoint, on the CPU; `NotDone` where there is none, or an adapter's."""
     checkpoint = load_checkpoint(path)
+    if checkpoint.settings.lora_rank:
+        raise NotDone(
+            f"{path} is an adapter's (`dsassist train finetune --lora`), and no model's; take the GGUF that was written"
+        )
     model = Transformer(checkpoint.config)
     model.load_state_dict(checkpoint.model)
     return model, checkpoint

@@ -119,7 +119,7 @@ def _settings(args: argparse.Namespace, start: Start | None) -> TrainingSettings
     """Those of the run that is there, or new ones; options that are named take precedence."""
     from dsassist_train.checkpoint import LAST, load_checkpoint
 
-    named = named_settings(args, one_length=True) | {"start": start.digest if start else ""}
+    named = named_settings(args, one_length=True) | {"start": start.digest if start else "", "lora_rank": 0}
     if (args.out / LAST).exists():
         return dataclasses.replace(load_checkpoint(args.out / LAST).settings, **named)
     derived: dict[str, Any] = {
@@ -147,7 +147,14 @@ def _taught(
     if args.written:
         with _bar("teacher", "middles", args.written) as tell, private_engine(teacher) as engine:
             is_done = write_middles(
-                corpus, engine, args.out, args.written, settings.seed, on_middle=tell, should_stop=is_time_up
+                corpus,
+                engine,
+                args.out,
+                args.written,
+                settings.seed,
+                teacher=teacher_digest(teacher),
+                on_middle=tell,
+                should_stop=is_time_up,
             )
         return (write_taught_corpus(corpus, args.out, args.written, settings.seed), None) if is_done else None
     check_same_vocabulary(teacher, corpus)

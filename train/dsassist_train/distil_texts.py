@@ -61,12 +61,19 @@ def write_middles(
     n_middles: int,
     seed: int,
     *,
+    teacher: str = "",
     on_middle: Callable[[int], None],
     should_stop: Callable[[], bool] = lambda: False,
 ) -> bool:
-    """Have the middles written that are missing; are all there? `NotDone` where there is no room."""
+    """Have the middles written that are missing; are all there? `NotDone` where there is no room.
+
+    `teacher` is what the writer's model is known by: those of another one are refused.
+    """
     path = folder / "written.jsonl"
-    done = len(_read(path, corpus, n_middles, seed))
+    lines = _read(path, corpus, n_middles, seed)
+    if any(line.get("teacher", "") != teacher for line in lines):
+        raise DsassistError(f"{path} has middles of another teacher; name that, or begin in another folder (--out)")
+    done = len(lines)
     on_middle(done)
     for number, asked in enumerate(_holes(corpus, n_middles, seed)):
         if number < done:
@@ -76,6 +83,7 @@ def write_middles(
         text = _written(writer, asked)
         line = {
             "seed": seed,
+            "teacher": teacher,
             "project": asked.project,
             "path": asked.path,
             "language": asked.language,
@@ -166,7 +174,7 @@ def _read(path: Path, corpus: CorpusFolder, n_middles: int, seed: int) -> list[d
     for line, asked in zip(lines, _holes(corpus, n_middles, seed), strict=False):
         if (line["before"], line["after"]) != (asked.before, asked.after):
             raise DsassistError(
-                f"{path} has middles of another corpus or seed; name those, or begin in another folder (--out)"
+                f"{path} has middles of another corpus, seed or number; name those, or begin in another folder (--out)"
             )
     return lines[:n_middles]
 

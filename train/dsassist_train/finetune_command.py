@@ -86,12 +86,15 @@ def run(args: argparse.Namespace) -> int:
     from dsassist_train.quantizing import quant_of
     from dsassist_train.starting import check_vocabulary, start_from
 
-    quant, folder = quant_of(args.quant), args.out.with_suffix(".run")
+    quant = quant_of(args.quant)
     if args.out.suffix != ".gguf":
         raise DsassistError(f"--out {args.out} is to be a GGUF file; call it {args.out.stem}.gguf")
+    folder = args.out.with_suffix(".run")
     start = start_from(args.model)
     corpus = CorpusFolder(_corpus(args.source, folder, start))
     check_vocabulary(start, corpus)
+    if args.windows and not any(document.split == "valid" for document in corpus.documents):
+        raise DsassistError(f"nothing is held out of the corpus {corpus.path}; make it anew, or add --windows 0")
     trainer = _trainer(args, start, corpus, folder)
     keep_tokenizer(corpus.path, folder)
     figures, is_stopped = sit(trainer, folder, args)
@@ -117,12 +120,22 @@ def _corpus(source: Path, folder: Path, start: Start) -> Path:
         return source.resolve()
     made = folder.resolve() / "corpus"
     if (made / "documents.json").is_file():
+        _check_source(source.resolve(), made)
         return made
     if not source.is_dir():
         raise DsassistError(f"{source} is no folder; name a repository, or what `dsassist train corpus` made")
-    texts = collect(Wanted((source.resolve(),), any_licence=True), output.notice)
+    texts = collect(Wanted((source.resolve(),), any_licence=True, held_out_by_file=True), output.notice)
     write_corpus(texts, made, 0, start.tokenizer, output.notice)
     return made
+
+
+def _check_source(source: Path, made: Path) -> None:
+    """`DsassistError` where the corpus of the first sitting was made of other sources."""
+    places = [
+        Path(each["place"]) for each in json.loads((made / "sources.json").read_text(encoding="utf-8"))["projects"]
+    ]
+    if not all(place.is_relative_to(source) for place in places):
+        raise DsassistError(f"{made.parent} has learnt other sources than {source}; name those, or another --out")
 
 
 def _trainer(args: argparse.Namespace, start: Start, corpus: CorpusFolder, folder: Path) -> Trainer:

@@ -8,7 +8,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dsassist_runtime.errors import DsassistError
 from dsassist_train.settings import TrainingSettings
 from dsassist_train.sitting import (
     add_settings,
@@ -72,17 +71,11 @@ def _trainer(args: argparse.Namespace, device: torch.device) -> Trainer:
     config = config_from_file(args.config, n_vocab) if args.config else None
     if (args.out / LAST).exists():
         before = load_checkpoint(args.out / LAST)
-        settings = dataclasses.replace(before.settings, **named)
+        settings = dataclasses.replace(before.settings, **named, lora_rank=0)  # an adapter's run is `finetune`'s
         trainer = Trainer(args.corpus, config or before.config, settings, device, n_workers=workers_on(device))
         trainer.restore(before, args.out / LAST)
         return trainer
     named.setdefault("precision", precision_on(device))
     settings = TrainingSettings(**named)
-    longest = max(settings.final_length, *(length for _, length in settings.lengths))
-    config = config or ModelConfig(vocab_size=n_vocab, max_position_embeddings=longest)
-    if config.max_position_embeddings < longest:
-        raise DsassistError(
-            f"max_position_embeddings is {config.max_position_embeddings}, and sequences of {longest} are trained on; "
-            "raise it, or lower --lengths and --final-length"
-        )
+    config = config or ModelConfig(vocab_size=n_vocab, max_position_embeddings=settings.longest)
     return Trainer(args.corpus, config, settings, device, n_workers=workers_on(device))

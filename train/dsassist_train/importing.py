@@ -45,7 +45,8 @@ def import_gguf(path: Path) -> Imported:
             f"{path} is of the architecture {header.architecture or 'unknown'}, and only models that `dsassist train` "
             "made can be trained further; name one of those, or builtin"
         )
-    model = Transformer(_config(header))
+    config, vocabulary = _config(header), vocabulary_of(path)  # before the weights, which may be many of another model
+    model = Transformer(config)
     stored = {tensor.name: tensor for tensor in header.tensors}
     with torch.no_grad():
         for name, weight in named_tensors(model):
@@ -55,7 +56,7 @@ def import_gguf(path: Path) -> Imported:
     if stored:
         raise _unlike(header, f"it has {min(stored)} as well")
     name = header.text("general.name") or path.stem
-    return Imported(model, vocabulary_of(path), name, fim_orders(header))
+    return Imported(model, vocabulary, name, fim_orders(header))
 
 
 def vocabulary_of(path: Path) -> Vocabulary:

@@ -43,7 +43,7 @@ class TrainingSettings:
     lora_rank: int = 0  # of an adapter, which alone is learnt; 0: all weights are
 
     def __post_init__(self) -> None:
-        longest = max(self.final_length, *(length for _, length in self.lengths))
+        longest = self.longest
         if self.precision not in get_args(Precision):
             raise DsassistError(f"precision is {self.precision!r}; choose bf16 or f32")
         for name in ("total_tokens", "batch_tokens", "micro_tokens", "final_length", "muon_lr", "adamw_lr"):
@@ -87,6 +87,11 @@ class TrainingSettings:
         if tokens >= self.decay_start:
             return self.final_length
         return next(length for start, length in reversed(self.lengths) if start <= tokens)
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest sequences."""
+        return max(self.final_length, *(length for _, length in self.lengths))
 
     def differing_from(self, other: TrainingSettings) -> list[str]:
         """The names of the settings that make another run of it."""

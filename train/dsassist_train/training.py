@@ -85,6 +85,11 @@ class Trainer:
                 f"sequences of {shortest} tokens are too short, {LEAST_LENGTH} are the least; raise --lengths or "
                 "--final-length"
             )
+        if config.max_position_embeddings < settings.longest:
+            raise DsassistError(
+                f"max_position_embeddings is {config.max_position_embeddings}, and sequences of {settings.longest} are "
+                "trained on; raise it, or lower --length, --lengths and --final-length"
+            )
         self.config, self.settings, self.device = config, settings, device
         if model is None:
             model = Transformer(config)

@@ -28,9 +28,11 @@ def remembering(engine: Engine, model: ResolvedModel | RemoteModel) -> Engine:
     if model.kind == "remote":
         return engine
     files = [model.path] if model.lora is None else [model.path, model.lora]
-    if not all(path.exists() for path in files):  # the engine will say so
+    try:
+        stats = [path.stat() for path in files]
+    except OSError:  # the engine will say so
         return engine
-    told = [f"{path.resolve()}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in files]
+    told = [f"{path.resolve()}:{stat.st_size}:{stat.st_mtime_ns}" for path, stat in zip(files, stats, strict=True)]
     return RememberingEngine(engine, AnswerStore(answers_path()), ":".join([*told, version("llama-cpp-python")]))
 
 

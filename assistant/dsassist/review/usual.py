@@ -13,7 +13,7 @@ from typing import NamedTuple
 from dsassist.review.changes import ChangedFile
 from dsassist.review.findings import Finding
 from dsassist.review.likelihood.familiar import LEAST_TOKENS
-from dsassist.review.statement import Statements
+from dsassist.review.statement import Statement, Statements
 from dsassist.review.unfinished.tree import Tree
 from dsassist.syntax.languages import language_of
 
@@ -37,43 +37,44 @@ def unusual(findings: Sequence[Finding], files: Sequence[ChangedFile], tree: Tre
     `files` take the place of what the tree has under their paths. Raises what the tree raises.
     """
     by_path = {file.path: file for file in files}
-    doubted = {
-        number: words
-        for number, finding in enumerate(findings)
-        if finding.evidence_nats is not None
-        and finding.path in by_path
-        and (words := _words(by_path[finding.path], finding)) is not None
-    }
+    silent = {file.path: set(file.lines) for file in files}
+    doubted: dict[int, _Words] = {}
+    for number, finding in enumerate(findings):
+        file = by_path.get(finding.path)
+        if finding.evidence_nats is None or file is None:
+            continue
+        if (statement := _statement(file, finding)) is not None:
+            silent[file.path].add(statement.first_line)  # which need not be under review where a later one is
+            line = file.source.line_text(statement.first_line).strip()
+            doubted[number] = _Words(file.language, line, statement.tokens)
     if not doubted:
         return list(findings)
-    usual = set(_written(frozenset(words.line for words in doubted.values()), by_path, tree))
+    usual = set(_written(frozenset(words.line for words in doubted.values()), files, silent, tree))
     return [finding for number, finding in enumerate(findings) if doubted.get(number) not in usual]
 
 
-def _words(file: ChangedFile, finding: Finding) -> _Words | None:
+def _statement(file: ChangedFile, finding: Finding) -> Statement | None:
     """The statement of a finding, where it is long enough to say anything."""
     statements = Statements(file.language, file.source.text, file.source.tree_as(file.language))
-    statement = statements.at(finding.line, finding.column)
-    if statement is None or len(statement.tokens) < LEAST_TOKENS:
-        return None
-    return _Words(file.language, file.source.line_text(statement.first_line).strip(), statement.tokens)
+    found = statements.at(finding.line, finding.column)
+    return None if found is None or len(found.tokens) < LEAST_TOKENS else found
 
 
-def _written(lines: Collection[str], by_path: Mapping[str, ChangedFile], tree: Tree) -> Iterator[_Words]:
-    """The statements that begin with one of the lines and are not under review."""
-    for file in by_path.values():
-        yield from _in_text(lines, file.language, file.source.text, file.lines)
-    paths = sorted(path for path in tree.paths_with(lines) if path not in by_path and language_of(path))
+def _written(
+    lines: Collection[str], files: Sequence[ChangedFile], silent: Mapping[str, Collection[int]], tree: Tree
+) -> Iterator[_Words]:
+    """The statements that begin with one of the lines, but not with one that says nothing."""
+    for file in files:
+        yield from _in_text(lines, file.language, file.source.text, silent[file.path])
+    paths = sorted(path for path in tree.paths_with(lines) if path not in silent and language_of(path))
     for path, text in tree.texts(paths[:_MOST_FILES]).items():
         yield from _in_text(lines, language_of(path), text, frozenset())
 
 
-def _in_text(
-    lines: Collection[str], language: str | None, text: str, under_review: Collection[int]
-) -> Iterator[_Words]:
+def _in_text(lines: Collection[str], language: str | None, text: str, silent: Collection[int]) -> Iterator[_Words]:
     statements = None
     for number, line in enumerate(text.split("\n"), 1):
-        if number in under_review or line.strip() not in lines:
+        if number in silent or line.strip() not in lines:
             continue
         statements = statements or Statements(language, text)
         found = statements.at(number, len(line) - len(line.lstrip()) + 1)

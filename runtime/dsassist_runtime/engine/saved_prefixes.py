@@ -148,6 +148,6 @@ def _identity(files: Sequence[Path]) -> list[Any]:
     """What must be equal for KV to mean the same: the files, and the library that laid it out."""
     try:
         stats = [(path, path.stat()) for path in files]
-    except FileNotFoundError as gone:
+    except OSError as gone:
         raise ModelMissing(f"{gone.filename} vanished while it was loaded; put it back, and load it again") from None
     return [*(value for path, stat in stats for value in (str(path), stat.st_size, stat.st_mtime_ns)), PINNED]

@@ -213,7 +213,8 @@ class Model:
         """Have a context of this model compute with the adapter, if there is one."""
         if self._adapter:
             adapters = (self._library.llama_adapter_lora_p_ctypes * 1)(self._adapter)
-            self._library.llama_set_adapters_lora(context, adapters, 1, (ctypes.c_float * 1)(1.0))
+            if self._library.llama_set_adapters_lora(context, adapters, 1, (ctypes.c_float * 1)(1.0)):
+                raise ModelInvalid(f"llama.cpp cannot use the LoRA adapter with {self.path.name}; leave out --lora")
 
     def metadata(self, key: str) -> str | None:
         """A scalar of the GGUF's metadata as text, or None."""

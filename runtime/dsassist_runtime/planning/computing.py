@@ -35,6 +35,7 @@ _WINDOW_S = 0.15  # for each type and number of threads
 _SMALL_NODES = 128
 _BYTE = 0x2C  # twice of it is a small positive number of two bytes: scales that are no numbers would be slow
 _F32 = 0
+_SUCCESS = 0  # of `ggml_status`
 _GRAPH_BYTES, _TENSOR_BYTES = 1 << 18, 1 << 10  # of ggml's own, with room to spare
 _WHAT = "bytes/s that weights are multiplied with"
 
@@ -149,7 +150,8 @@ def _best_pass(
         until = time.perf_counter() + window_s
         for graph in itertools.cycle(graphs):
             began = time.perf_counter()
-            compute(backend, graph)
+            if compute(backend, graph) != _SUCCESS:
+                raise NotDone("this machine cannot compute what the speed of computing is measured by")
             ended = time.perf_counter()
             best = min(best, ended - began)
             if ended > until:

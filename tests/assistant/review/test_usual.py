@@ -104,6 +104,13 @@ def test_lines_that_are_under_review_in_another_file_say_nothing() -> None:
         assert len(unusual([_finding(2, 27)], files, _Tree({"b.py": text}))) == expected
 
 
+def test_a_statement_of_which_a_later_line_was_changed_is_not_usual_by_itself() -> None:
+    text = "def f(width, high):\n    return scaled(\n        width * width,\n        high,\n    )\n"
+    file = ChangedFile("a.py", Source(text), frozenset({3}), language="python")
+    assert unusual([_finding(3, 17)], [file], _Tree({})) == [_finding(3, 17)]
+    assert unusual([_finding(3, 17)], [file], _Tree({"b.py": text})) == []
+
+
 def test_what_is_true_without_a_model_stays_however_often_it_is_done() -> None:
     text = "def f(width, high):\n    return scaled(width * width, high)\n"
     file = ChangedFile("a.py", Source(text), frozenset({2}), language="python")

@@ -127,9 +127,11 @@ def test_an_adapter_of_other_sizes_is_refused(builtin_model: Path, tmp_path: Pat
         write_gguf(path, metadata, [WrittenTensor(name + end, np.zeros(shape, np.float32)) for end, shape in pair])
         with pytest.raises(ModelUnsupported, match=said):
             LocalEngine(EngineSettings(builtin_model, lora_path=path))
-    write_gguf(path, metadata, [WrittenTensor("x.lora_a", np.zeros((2, 32), np.float32))])
-    with pytest.raises(ModelInvalid, match="lacks matrices that an adapter has in pairs"):
-        LocalEngine(EngineSettings(builtin_model, lora_path=path))
+    vectors = [WrittenTensor("x" + end, np.zeros(32, np.float32)) for end, _ in pair]
+    for tensors in ([WrittenTensor("x.lora_a", np.zeros((2, 32), np.float32))], vectors):
+        write_gguf(path, metadata, tensors)
+        with pytest.raises(ModelInvalid, match="lacks matrices that an adapter has in pairs"):
+            LocalEngine(EngineSettings(builtin_model, lora_path=path))
 
 
 def test_a_missing_adapter_and_one_in_the_models_place_are_told(

@@ -123,7 +123,6 @@ def test_merged_gate_and_up_are_streamed_as_well(fused: Path, synthetic: Path, e
         assert np.array_equal(evaluate(context, tokens, batch=64, n_written=8), expected)
 
 
-@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="no file system in memory")
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_other_architectures_are_streamed_to_the_bit(
     tmp_path: Path, evaluate: Callable[..., Any], architecture: str
@@ -175,6 +174,7 @@ def test_no_projection_is_awaited_before_it_is_multiplied_with(synthetic: Path, 
         assert np.array_equal(evaluate(context, tokens, batch=4), found)
 
 
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="no file system in memory")
 def test_file_in_memory_serves_as_well(synthetic: Path, evaluate: Callable[..., Any]) -> None:
     with resident(synthetic) as (model, context):
         tokens = prompt(model)

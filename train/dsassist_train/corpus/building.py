@@ -34,6 +34,7 @@ _BLANKS = re.compile(r"\s+")
 class Wanted:
     """What a corpus is made of. Without `held_out` names, a share of the projects is held out, by their names' hash.
 
+    With `held_out_by_file` it is a tenth of the files of each project instead, as it is of a single one's anyhow.
     `languages` are our names of them, none meaning all that are code; `exclude` are globs of paths below a project.
     """
 
@@ -41,6 +42,7 @@ class Wanted:
     any_licence: bool = False
     held_out: tuple[str, ...] = ()
     held_out_share: float = 0.02
+    held_out_by_file: bool = False
     languages: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
 
@@ -87,7 +89,7 @@ def collect(wanted: Wanted, progress: Callable[[str], None]) -> CorpusTexts:
         if i % _TOLD_EACH == 0:
             progress(f"{i} of {len(projects)} projects read, next is {project.name}")
         reader.read(project, taken)
-    _hold_out_files_of_one(texts)
+    _hold_out_files(texts, of_each=wanted.held_out_by_file)
     _check_size(texts)
     return texts
 
@@ -120,6 +122,8 @@ def _why(name: str, texts: CorpusTexts) -> str:
 
 
 def _split_of(name: str, wanted: Wanted) -> Split:
+    if wanted.held_out_by_file:
+        return "train"
     if wanted.held_out:
         return "valid" if name in wanted.held_out else "train"
     return "valid" if _share(name) < wanted.held_out_share else "train"
@@ -176,23 +180,21 @@ class _Reader:
         return found
 
 
-def _hold_out_files_of_one(texts: CorpusTexts) -> None:
-    """Of a single project files are held out: less than unseen, and still not learnt by heart."""
-    projects = [taken for taken in texts.projects if taken.n_files]
-    if len(projects) != 1 or projects[0].split == "valid":
+def _hold_out_files(texts: CorpusTexts, *, of_each: bool) -> None:
+    """Of a single project, or of each, files are held out: less than unseen, and still not learnt by heart."""
+    projects = {taken.project: taken for taken in texts.projects if taken.n_files}
+    if not of_each and (len(projects) != 1 or any(taken.split == "valid" for taken in projects.values())):
         return
     texts.held_out_by_file = True
-    one = projects[0]
-    held = Taken(one.project, one.place, one.licence, "valid")
+    held = {name: Taken(name, one.place, one.licence, "valid") for name, one in projects.items()}
     for i, (file, _) in enumerate(texts.files):
         if _share(file.path) < 0.1:
             texts.files[i] = (file, "valid")
-            held.n_files += 1
-            held.n_bytes += len(file.text.encode())
+            for taken, sign in ((held[file.project], 1), (projects[file.project], -1)):
+                taken.n_files += sign
+                taken.n_bytes += sign * len(file.text.encode())
     texts.files.sort(key=lambda each: each[1] != "valid")  # those of a split together, as those of whole projects are
-    one.n_files -= held.n_files
-    one.n_bytes -= held.n_bytes
-    texts.projects.append(held)
+    texts.projects += [each for each in held.values() if each.n_files]
 
 
 def _check_size(texts: CorpusTexts) -> None:

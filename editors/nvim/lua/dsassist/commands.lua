@@ -76,7 +76,7 @@ end
 local function review(arguments)
   local message = require('dsassist.message')
   -- What is staged is told by paths from the repository's root, wherever Neovim runs.
-  local folder = vim.fs.root(0, '.git') or vim.fn.getcwd()
+  local folder = vim.fs.root(0, '.git') or vim.fs.root(vim.fn.getcwd(), '.git') or vim.fn.getcwd()
   local words = vim.tbl_map(function(word)
     return vim.uv.fs_stat(word) and vim.fs.abspath(word) or word
   end, arguments)

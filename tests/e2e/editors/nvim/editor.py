@@ -115,8 +115,11 @@ class Editor:
         environment = os.environ | {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TERM": "xterm-256color"}
         new = ["new-session", "-d", "-x", "100", "-y", "24", "-s", "e", *command]
         subprocess.run([*self._tmux, *new], check=True, env=environment, cwd=file.parent)
-        # The socket is there a moment before Neovim listens on it.
-        self.until("Neovim answers", lambda: self._socket.exists() and self._ask("return 1").returncode == 0)
+        # The socket is there a moment before Neovim listens on it, and it answers before it has read the init.lua.
+        self.until("Neovim has started", lambda: self._socket.exists() and self._has_started())
+
+    def _has_started(self) -> bool:
+        return self._ask("return vim.v.vim_did_enter").stdout.strip() == "1"
 
     def go_to(self, line: int) -> Editor:
         """Put the cursor into a line, in normal mode."""

@@ -212,7 +212,7 @@ def vscode() -> Iterator[VSCode]:
     root = Path(tempfile.mkdtemp(prefix="vs-", dir="/tmp"))  # short: sockets lie below it, 108 bytes at most
     for name in ("ud/User", "ud/Machine", "ext", "home/.local/bin", "tmp"):
         (root / name).mkdir(parents=True)
-        (root / "config.yaml").write_text("auth: none\n")
+    (root / "config.yaml").write_text("auth: none\n")
     (root / "ud" / "User" / "settings.json").write_text(json.dumps(_SETTINGS))
     running = VSCode(tools, root, _environment(root))
     running.program.symlink_to(_DSASSIST)  # as pipx installs it

@@ -1,7 +1,7 @@
 // A workspace that is not trusted: completions come, and no program that it names or holds is started until it is trusted.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import { claim, stays, until } from '../window.mjs';
+import { claim, until } from '../window.mjs';
 
 export default async function (window, { file, typed, marks }) {
   const isRestricted = async () => await window.page.locator('.statusbar-item', { hasText: 'Restricted Mode' }).count() > 0;

@@ -2,8 +2,17 @@
 import assert from 'node:assert/strict';
 import { until } from '../window.mjs';
 
-export default async function (window, { file, before, typed, second }) {
+export default async function (window, { second, ...files }) {
   const other = await window.another(second);
+  try {
+    await play(window, other, files);
+  } finally {
+    await other.page.close();
+  }
+  await until("the closed window's server is gone", () => other.servers().length === 0);
+}
+
+async function play(window, other, { file, before, typed }) {
   const both = [window, other];
   const shown = [];
   for (const each of both) {
@@ -31,5 +40,4 @@ export default async function (window, { file, before, typed, second }) {
   await window.ghostGoes();
   await window.save(file);
   assert.equal(window.read(file), before + typed + shown[0]);
-  await until("the closed window's server is gone", () => other.servers().length === 0);
 }
