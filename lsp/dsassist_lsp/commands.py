@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from dsassist.completion.explanation import explanation_lines
 from dsassist_lsp.acceptance import ACCEPT_COMMAND
 
 if TYPE_CHECKING:
@@ -61,9 +62,12 @@ class Commands:
         return self._server.status.now.as_params()
 
     def explain_completion(self) -> dict[str, Any] | None:
-        """What the last completion was made of."""
+        """What the last completion was made of; `lines` tell it to a person."""
         last = self._server.explanations.last
-        return last.as_json() if last is not None else None
+        if last is None:
+            return None
+        told = last.as_json()
+        return told | {"lines": list(explanation_lines(told))}
 
     def accept_completion(self, offer: object = None, *_: object) -> None:
         """An item was inserted as a whole."""

@@ -148,6 +148,7 @@ def test_the_last_completion_is_explained_in_the_editor_and_on_the_command_line(
     client.inline(1, 4)
     explained = execute(client, "dsassist.explainCompletion")
     assert (explained["line"], explained["column"], explained["offer"]["text"]) == (2, 5, "1 + 2")
+    assert "--- above the cursor (short prompt)" in explained["lines"]
 
     def is_on_record() -> bool:
         code = main(["explain-completion"])

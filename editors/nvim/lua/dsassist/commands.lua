@@ -72,6 +72,22 @@ local function last_line(text)
   return (lines[#lines]:gsub('^dsassist: ', ''))
 end
 
+---@param lines string[]
+local function show_completion(lines)
+  show('dsassist: the last completion', lines, 'text')
+end
+
+--- The last one of any server: the file is a second behind.
+local function show_recorded_completion()
+  run({ 'explain-completion' }, function(result)
+    if result.code ~= 0 then
+      require('dsassist.message').error(last_line(result.stderr))
+      return
+    end
+    show_completion(vim.split(vim.trim(result.stdout), '\n', { plain = true }))
+  end)
+end
+
 ---@param arguments string[]
 local function review(arguments)
   local message = require('dsassist.message')
@@ -153,12 +169,17 @@ local SUBCOMMANDS = {
   },
   prompt = {
     run = function()
-      run({ 'explain-completion' }, function(result)
-        if result.code ~= 0 then
-          require('dsassist.message').error(last_line(result.stderr))
-          return
+      local server = require('dsassist.server')
+      if not server.is_running() then
+        show_recorded_completion()
+        return
+      end
+      server.execute('dsassist.explainCompletion', {}, function(explanation)
+        if explanation then
+          show_completion(explanation.lines)
+        else
+          show_recorded_completion()
         end
-        show('dsassist: the last completion', vim.split(vim.trim(result.stdout), '\n', { plain = true }), 'text')
       end)
     end,
   },

@@ -111,12 +111,22 @@ function M.restart()
   end
 end
 
+---@return vim.lsp.Client?
+local function in_use()
+  return vim.lsp.get_clients({ bufnr = 0, name = 'dsassist' })[1] or vim.lsp.get_clients({ name = 'dsassist' })[1]
+end
+
+---@return boolean
+function M.is_running()
+  return in_use() ~= nil
+end
+
 --- Run a command of the server; `done` gets what it answers.
 ---@param command string
 ---@param arguments? any[]
 ---@param done? fun(result: any)
 function M.execute(command, arguments, done)
-  local client = vim.lsp.get_clients({ bufnr = 0, name = 'dsassist' })[1] or vim.lsp.get_clients({ name = 'dsassist' })[1]
+  local client = in_use()
   if not client then
     require('dsassist.message').warn('no server runs; open a file, or see :checkhealth dsassist')
     return
