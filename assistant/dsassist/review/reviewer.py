@@ -277,8 +277,8 @@ class _Run:
                 self.findings.append(each)
 
     def drop_usual(self, unusual: Callable[[Sequence[Finding], Sequence[ChangedFile]], Sequence[Finding]]) -> None:
-        """Leave out what the model doubts though it is done elsewhere; all stays where that cannot be told."""
-        if any(finding.evidence_nats is not None for finding in self.findings):
+        """Leave out what the model doubts though it is done elsewhere; all stays where that cannot be told in time."""
+        if self.remaining_s() > 0 and any(finding.evidence_nats is not None for finding in self.findings):
             with suppress(NotDone):
                 self.findings = list(unusual(self.findings, self.files))
 
