@@ -134,6 +134,16 @@ def test_a_full_disk_keeps_the_lessons_that_are_there(tmp_path: Path):
     assert (tmp_path / "kept").read_bytes() == before
 
 
+def test_a_plan_that_cannot_be_read_costs_no_lessons(tmp_path: Path):
+    lessons = Lessons.begin(tmp_path, PLAN)
+    lessons.path.write_bytes(b"what a teacher said")
+    (tmp_path / "lessons.json").unlink()
+    (tmp_path / "lessons.json").mkdir()
+    with pytest.raises(NotDone, match=r"cannot read .*lessons\.json: is a directory"):
+        Lessons.begin(tmp_path, PLAN)
+    assert lessons.path.read_bytes() == b"what a teacher said"
+
+
 def test_each_turn_has_all_lessons_in_another_order_from_any_place_on(lessons: Lessons):
     rows = [row for row, _ in zip(lessons.rows(7, 0), range(10), strict=False)]
     keys = [row.tokens.tobytes() for row in rows]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dsassist_train.carving.storage import TYPE_NUMBERS, dequantized, fitting_type, quantized
+from dsassist_train.storage import TYPE_NUMBERS, dequantized, fitting_type, quantized
 
 
 @pytest.mark.parametrize(

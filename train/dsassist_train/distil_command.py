@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dsassist.bench.arguments import whole_number
-from dsassist_runtime.errors import NotDone
 from dsassist_train.settings import TrainingSettings
 from dsassist_train.sitting import (
     add_settings,
@@ -86,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     if start is not None:
         check_vocabulary(start, corpus)
     settings = _settings(args, start)
-    _make_folder(args.out)
+    keep_tokenizer(corpus.path, args.out)  # a folder that cannot be had is told before the teacher begins
 
     def is_time_up() -> bool:
         return bool(args.minutes) and time.monotonic() - began > args.minutes * 60
@@ -98,21 +97,11 @@ def run(args: argparse.Namespace) -> int:
         return 0
     corpus, lessons = taught
     trainer = _trainer(args, corpus, settings, start, lessons)
-    keep_tokenizer(corpus.path, args.out)
     if args.minutes:
         args.minutes = max(args.minutes - (time.monotonic() - began) / 60, 1e-6)
     figures, is_stopped = sit(trainer, args.out, args)
     output.write_line(json.dumps(figures) if args.json else report_of(figures, trainer.settings.total_tokens))
     return 130 if is_stopped else 0
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise NotDone(
-            f"cannot write into {folder}: {(error.strerror or str(error)).lower()}; name another --out"
-        ) from None
 
 
 def _settings(args: argparse.Namespace, start: Start | None) -> TrainingSettings:

@@ -7,7 +7,6 @@ corpus/          the corpus with these texts as documents more, whose hole is wh
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -74,6 +73,7 @@ def write_middles(
     if any(line.get("teacher", "") != teacher for line in lines):
         raise DsassistError(f"{path} has middles of another teacher; name that, or begin in another folder (--out)")
     done = len(lines)
+    _cut_unfinished(path)
     on_middle(done)
     for number, asked in enumerate(_holes(corpus, n_middles, seed)):
         if number < done:
@@ -179,16 +179,17 @@ def _read(path: Path, corpus: CorpusFolder, n_middles: int, seed: int) -> list[d
     return lines[:n_middles]
 
 
+def _cut_unfinished(path: Path) -> None:
+    """Leave out a last line that was not written to its end."""
+    with suppress(FileNotFoundError), path.open("r+b") as file:
+        file.truncate(file.read().rfind(b"\n") + 1)
+
+
 def _add(path: Path, line: str) -> None:
-    """Add a line behind the last whole one; what was there stays."""
-    data = line.encode() + b"\n"
+    """Add a line; where that fails, what was there stays."""
     try:
-        with path.open("r+b" if path.exists() else "wb") as file:
-            whole = path.read_bytes().rfind(b"\n") + 1
-            if file.seek(0, os.SEEK_END) > whole:  # an earlier one was cut
-                file.truncate(whole)
-            file.seek(whole)
-            file.write(data)
+        with path.open("ab") as file:
+            file.write(line.encode() + b"\n")
     except OSError as error:
         raise NotDone(
             f"cannot write {path}: {(error.strerror or str(error)).lower()}; make room; what is there is kept"

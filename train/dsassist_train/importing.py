@@ -17,8 +17,8 @@ from dsassist_runtime.api import FimOrder
 from dsassist_runtime.errors import DsassistError, ModelUnsupported
 from dsassist_runtime.gguf import GgufHeader, Tensor, fim_orders, read_header
 from dsassist_train.architecture import ModelConfig, Transformer
-from dsassist_train.carving.storage import dequantized
 from dsassist_train.export import named_tensors
+from dsassist_train.storage import dequantized
 from dsassist_train.tokenizer import Vocabulary, load_vocabulary, take_over
 
 __all__ = ["Imported", "import_gguf", "vocabulary_of"]

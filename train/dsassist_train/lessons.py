@@ -75,8 +75,12 @@ class Lessons:
     def begin(cls, folder: Path, plan: LessonPlan) -> Lessons:
         """Those that are there, or none yet; `DsassistError` where there are others, `NotDone` without room."""
         file = folder / "lessons.json"
-        with suppress(OSError, ValueError, TypeError):
-            before = LessonPlan(**json.loads(file.read_text(encoding="utf-8")))
+        try:
+            written = file.read_text(encoding="utf-8") if file.exists() else ""
+        except OSError as error:  # nothing is begun anew for that
+            raise _refused("read", file, error) from None
+        with suppress(ValueError, TypeError):
+            before = LessonPlan(**json.loads(written))
             if before != plan:
                 names = [name for name, value in asdict(plan).items() if value != getattr(before, name)]
                 raise DsassistError(
@@ -89,7 +93,7 @@ class Lessons:
             (folder / "lessons.bin").unlink(missing_ok=True)
             file.write_text(json.dumps(asdict(plan), indent=1), encoding="utf-8")
         except OSError as error:
-            raise NotDone(f"cannot write into {folder}: {(error.strerror or str(error)).lower()}") from None
+            raise _refused("write into", folder, error) from None
         return cls(folder, plan)
 
     @property
@@ -123,6 +127,10 @@ class Lessons:
                 record = self._records[index]
                 position += 1
                 yield Lesson(record["tokens"], record["mask"], position, record["ids"], record["logprobs"])
+
+
+def _refused(what: str, path: Path, error: OSError) -> NotDone:
+    return NotDone(f"cannot {what} {path}: {(error.strerror or str(error)).lower()}; check its permissions and room")
 
 
 def add_lesson(lessons: Lessons, lesson: Lesson) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
 from dsassist_runtime.api import FimOrder
 from dsassist_runtime.errors import DsassistError, NotDone
 from dsassist_runtime.models.store import resolve
+from dsassist_runtime.models.writing import sha256_of
 from dsassist_train.architecture import Transformer
 from dsassist_train.checkpoint import LAST, load_model
 from dsassist_train.importing import import_gguf
@@ -41,10 +41,10 @@ def start_from(name: str) -> Start:
         tokenizer = path.parent / "tokenizer.json"
         check_tokenizer(tokenizer, checkpoint.tokenizer, path)
         run = path.resolve().parent.name
-        return Start(model, run, load_vocabulary(tokenizer), tokenizer, None, BOTH_ORDERS, _sha256(path))
+        return Start(model, run, load_vocabulary(tokenizer), tokenizer, None, BOTH_ORDERS, sha256_of(path))
     path = resolve(name).path
     found = import_gguf(path)
-    return Start(found.model, found.name, found.vocabulary, path, path, found.fim_orders, _sha256(path))
+    return Start(found.model, found.name, found.vocabulary, path, path, found.fim_orders, sha256_of(path))
 
 
 def check_vocabulary(start: Start, corpus: CorpusFolder) -> None:
@@ -59,18 +59,10 @@ def check_vocabulary(start: Start, corpus: CorpusFolder) -> None:
 def check_tokenizer(path: Path, expected: str, checkpoint: Path) -> None:
     """`NotDone` or `DsassistError` unless this is the tokenizer that a checkpoint was trained with."""
     try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        found = sha256_of(path)
     except OSError:
         raise NotDone(f"{path} is missing; copy the corpus's tokenizer.json beside {checkpoint.name}") from None
     if found != expected:
         raise DsassistError(
             f"{path} is not the tokenizer that {checkpoint.name} was trained with; copy that of its corpus there"
         )
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import math
 import time
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor
 
 from dsassist_runtime.errors import DsassistError, NotDone
+from dsassist_runtime.models.writing import sha256_of
 from dsassist_train.architecture import ModelConfig, Routing, Transformer, balance_loss, initialize, loads
 from dsassist_train.checkpoint import LAST, STABLE, Checkpoint, save_checkpoint
 from dsassist_train.fused import operations_for
@@ -287,7 +287,7 @@ def corpus_fingerprint(corpus: Path) -> str:
 
 def _sha256(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise DsassistError(
             f"{path} cannot be read: {(error.strerror or str(error)).lower()}; make the corpus anew"

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dsassist_runtime.errors import ModelInvalid, ModelUnsupported
 from dsassist_runtime.ggml_types import TENSOR_TYPES
 from dsassist_runtime.gguf import GgufHeader, Tensor, read_header
-from dsassist_train.carving.storage import dequantized
+from dsassist_train.storage import dequantized
 
 __all__ = ["MIXTURE_OF", "DenseModel", "DenseShape", "open_dense"]
 

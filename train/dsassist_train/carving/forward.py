@@ -64,7 +64,7 @@ def load_layer(model: DenseModel, index: int, dtype: torch.dtype) -> Layer:
 
 def embedded(model: DenseModel, tokens: Tensor) -> Tensor:
     """`(B, T, n_embd)` float32 of ids `(B, T)`; only the rows that occur are dequantized."""
-    from dsassist_train.carving.storage import dequantized
+    from dsassist_train.storage import dequantized
 
     used, places = tokens.unique(return_inverse=True)
     rows = dequantized(model.raw("token_embd.weight")[used.numpy()], model.tensor("token_embd.weight").type)

@@ -19,8 +19,8 @@ from dsassist_runtime.ggml_types import FILE_TYPES, TENSOR_TYPES
 from dsassist_runtime.gguf import ArrayInFile, GgufHeader
 from dsassist_train.carving.calibrating import CarvedLayer, Plan
 from dsassist_train.carving.dense import MIXTURE_OF, DenseModel
-from dsassist_train.carving.storage import TYPE_NUMBERS, dequantized, fitting_type, quantized
 from dsassist_train.gguf_writer import MetaValue, WrittenTensor, write_gguf
+from dsassist_train.storage import TYPE_NUMBERS, dequantized, fitting_type, quantized
 
 __all__ = ["KEEP", "STORED_AS", "array_of", "feed_forward_bytes", "write_carved"]
 
