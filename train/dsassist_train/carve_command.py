@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsassist.bench.arguments import whole_number
 from dsassist_runtime.errors import DsassistError, NotDone
-from dsassist_train.carving.sizes import MOST_EXPERTS, split_sizes
+from dsassist_train.carving.sizes import LEAST_TOKENS, MOST_EXPERTS, split_sizes
 
 if TYPE_CHECKING:
     from dsassist_train.carving.calibrating import CarvedLayer, Plan
@@ -73,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--tokens",
-        type=whole_number(_MOST_TOKENS),
+        type=whole_number(_MOST_TOKENS, LEAST_TOKENS),
         default=_TOKENS,
         metavar="N",
         help=f"how many to watch (default: {_TOKENS})",

@@ -61,6 +61,7 @@ def test_the_engine_writes_with_a_carved_model(dense: Path, tmp_path: Path, caps
         (["--shared", "3"], 2, "layers of 256 neurons cannot be split into 6 experts and 3 shared ones"),
         (["--experts", "8", "--shared", "0"], 2, "llama.cpp's mixture of Qwen2 has a shared expert"),
         (["--quant", "Q9_9"], 2, "there is no type 'Q9_9' to store feed-forwards as; choose of keep, F32"),
+        (["--tokens", "4095"], 2, "'4095' is not allowed; allowed is a whole number from 4096 to"),
         (["--corpus", "/nowhere"], 2, "--corpus /nowhere is no folder; name one with source code"),
     ],
 )

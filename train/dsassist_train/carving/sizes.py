@@ -1,4 +1,7 @@
-"""Into how many equal parts a layer's neurons are split: routed experts, and the shared ones as so many experts."""
+"""Into how many equal parts a layer's neurons are split: routed experts, and the shared ones as so many experts.
+
+And on how much text they are watched.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,16 @@ from typing import NamedTuple
 
 from dsassist_runtime.errors import DsassistError
 
-__all__ = ["MOST_EXPERTS", "Sizes", "split_sizes"]
+__all__ = ["LEAST_TOKENS", "LENGTH", "MOST_EXPERTS", "Sizes", "split_sizes"]
 
 MOST_EXPERTS = 1024
 """LLAMA_MAX_EXPERTS of llama-hparams.h."""
+
+LENGTH = 512
+"""Tokens of a sequence: as long as a completion's prompt."""
+
+LEAST_TOKENS = 8 * LENGTH
+"""With less, what fires is an accident."""
 
 _BLOCK = 32
 _UNITS = (256, 128, 64, _BLOCK)  # neurons: K types have blocks of 256, the others of 32

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dsassist.index.files import is_indexed_path
 from dsassist_runtime.errors import DsassistError
+from dsassist_train.carving.sizes import LEAST_TOKENS, LENGTH
 from dsassist_train.corpus.files import SourceText, read_source_text
 from dsassist_train.packing.folder import CorpusFolder
 from dsassist_train.tokenizer import llama_vocabulary
@@ -20,13 +21,7 @@ from dsassist_train.tokenizer import llama_vocabulary
 if TYPE_CHECKING:
     from dsassist_runtime.llama.model import Vocabulary
 
-__all__ = ["LEAST_TOKENS", "LENGTH", "standard_library", "token_sequences"]
-
-LENGTH = 512
-"""Tokens of a sequence: as long as a completion's prompt."""
-
-LEAST_TOKENS = 8 * LENGTH
-"""With less, what fires is an accident."""
+__all__ = ["standard_library", "token_sequences"]
 
 _MOST_OF_FILE = 4  # sequences
 _NOT_OURS = frozenset({"site-packages", "dist-packages", "test", "tests", "idlelib", "turtledemo"})
@@ -43,7 +38,7 @@ def token_sequences(model: Path, folders: Sequence[Path], n_tokens: int, seed: i
     `DsassistError` where they hold too little.
     """
     draw = Random(seed)  # noqa: S311  (a sample, not a secret)
-    wanted = max(1, n_tokens // LENGTH)
+    wanted = n_tokens // LENGTH
     found: list[list[int]] = []
     with llama_vocabulary(model) as vocabulary:
         for text in _texts(folders, draw):
