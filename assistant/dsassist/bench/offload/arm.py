@@ -10,6 +10,7 @@ An `Order` as a line of JSON in, an `Outcome` out. Before it loads anything the 
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import json
 import resource
@@ -255,6 +256,8 @@ def _of_bare(order: Order, model: Model, context: Context, token: int, position:
     params.n_ctx, params.n_batch = _n_ctx(order), order.batch
     params.n_threads = params.n_threads_batch = order.n_threads
     bare = library.llama_init_from_model(model.pointer, params)
+    _copy_sequence(library, context.pointer, bare)  # attention takes longer behind more tokens
+    memory = library.llama_get_memory(bare)
     one, batch = (library.llama_token * 1)(token), [BatchToken(token, position, 0, True)]
 
     def bare_s() -> float:
@@ -262,7 +265,9 @@ def _of_bare(order: Order, model: Model, context: Context, token: int, position:
         code = library.llama_decode(bare, library.llama_batch_get_one(one, 1))
         np.ctypeslib.as_array(library.llama_get_logits_ith(bare, -1), shape=(model.vocabulary.n_tokens,))
         assert code == 0, f"llama_decode returned {code}"
-        return time.perf_counter() - began
+        ended = time.perf_counter()
+        library.llama_memory_seq_rm(memory, 0, position, -1)
+        return ended - began
 
     def ours_s() -> float:
         began = time.perf_counter()
@@ -278,6 +283,13 @@ def _of_bare(order: Order, model: Model, context: Context, token: int, position:
     finally:
         library.llama_free(bare)
     return statistics.median(theirs for theirs, _ours in pairs) / statistics.median(ours for _theirs, ours in pairs)
+
+
+def _copy_sequence(library: Any, source: Any, target: Any) -> None:
+    size = library.llama_state_seq_get_size(source, 0)
+    state = (ctypes.c_uint8 * size)()
+    n_bytes = library.llama_state_seq_get_data(source, state, size, 0)
+    assert n_bytes and library.llama_state_seq_set_data(target, state, n_bytes, 0), "the sequence could not be copied"
 
 
 @contextmanager
