@@ -60,6 +60,7 @@ RULES = (
     Rule("DSA203", "uneven-copy", "A copied block kept the old name in one place."),
     Rule("DSA204", "left-twin", "The same line stands elsewhere in its old form."),
     Rule("DSA205", "lone-mirror", "One of a mirrored pair was changed, and the other was not."),
+    Rule("DSA206", "given-twice", "The same name, key or condition is given twice, and one of them is lost."),
     Rule("DSA301", "asked-condition", "An instruct model reports a wrong condition."),
     Rule("DSA302", "asked-value", "An instruct model reports a wrong name, number or expression."),
     Rule("DSA303", "asked-check", "An instruct model misses a check of what may be empty, zero or absent."),

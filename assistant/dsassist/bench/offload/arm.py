@@ -289,7 +289,8 @@ def _copy_sequence(library: Any, source: Any, target: Any) -> None:
     size = library.llama_state_seq_get_size(source, 0)
     state = (ctypes.c_uint8 * size)()
     n_bytes = library.llama_state_seq_get_data(source, state, size, 0)
-    assert n_bytes and library.llama_state_seq_set_data(target, state, n_bytes, 0), "the sequence could not be copied"
+    assert n_bytes, "the sequence could not be copied"
+    assert library.llama_state_seq_set_data(target, state, n_bytes, 0), "the sequence could not be put in place"
 
 
 @contextmanager

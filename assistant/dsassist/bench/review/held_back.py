@@ -19,6 +19,8 @@ from dsassist.bench.review.held_back_history import Repository, Sides, changed_f
 from dsassist.bench.review.progress import Progress
 from dsassist.review.changes import ChangedFile
 from dsassist.review.findings import Finding
+from dsassist.review.passes.subject import Subject
+from dsassist.review.passes.syntax_errors import find_syntax_errors
 from dsassist.review.unfinished import Tree, find_unfinished
 from dsassist_runtime.errors import NotDone
 
@@ -112,7 +114,10 @@ def _measure(commit: _Commit, seed: int, results: _Results, details: TextIO | No
 
 
 def _findings(sides: Sequence[Sides], gone: Sequence[ChangedFile], tree: Tree) -> list[Finding]:
-    return list(find_unfinished([*(changed_file(each) for each in sides), *gone], tree))
+    """What a review says of it without a model: a keyword that is given twice is a syntax error, for one."""
+    files = [changed_file(each) for each in sides]
+    errors = [error for file in files for error in find_syntax_errors(Subject(file, file, []))]
+    return [*find_unfinished([*files, *gone], tree), *errors]
 
 
 def _names(finding: Finding, case: HeldBack) -> bool:

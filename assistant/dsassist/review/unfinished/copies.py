@@ -3,6 +3,12 @@
     x0, x1 = min(a.x, b.x), max(a.x, b.x)
     y0, y1 = min(a.y, b.y), max(a.y, b.x)        <- `b.x` was meant to be `b.y`
 
+or a line of a list in which the others have one name in two places:
+
+    image_lib = join(image_dir, "lib")
+    mixer_lib = join(image_dir, "lib")           <- `image_dir` was meant to be `mixer_dir`
+    fonts_lib = join(fonts_dir, "lib")
+
 Only lines that the change wrote are looked at. Names are compared by their parts (`max_width` is `max` and `width`);
 what stands in strings and numbers may differ as it likes.
 """
@@ -14,6 +20,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
 from dsassist.review.changes import ChangedFile
@@ -32,9 +39,13 @@ _MOST_LINES = 12  # of a block
 _MOST_GAP = 2  # lines between a block and its copy
 _LEAST_RENAMED, _LEAST_RENAMED_IN_TESTS = 2, 3  # places in which the copy has the new name
 _LEAST_TOKENS = 8
+_LEAST_LIST = 3  # lines
 _MOST_NAMES = 2  # that a copy puts in the place of others
 _NO_NAMES = frozenset(
-    ("int", "float", "str", "bool", "bytes", "None", "True", "False", "none", "true", "false", "null")
+    (
+        *("int", "float", "str", "bool", "bytes", "dict", "list", "set", "tuple", "Mapping", "Sequence"),
+        *("None", "True", "False", "none", "true", "false", "null"),
+    )
 )
 """Types and values: where lines differ in them, they are a list of things and no copies."""
 _SIZE = re.compile(r"\d\d+")  # `uint16` and `uint32` are two types, `x1` and `x2` two names
@@ -66,9 +77,14 @@ def find_uneven_copies(files: Sequence[ChangedFile]) -> Iterator[Finding]:
         if file.old is not None and file.language is not None:
             lines = _tokens(file)
             known = words_of(file.source.text)
-            for each in _exceptions(lines, _LEAST_RENAMED_IN_TESTS if is_test_path(file.path) else _LEAST_RENAMED):
-                if each.expected in known:
-                    yield _finding(file, each)
+            found = {
+                (each.token.row, each.token.column): each
+                for each in (
+                    *_odd_ones(lines),
+                    *_exceptions(lines, _LEAST_RENAMED_IN_TESTS if is_test_path(file.path) else _LEAST_RENAMED),
+                )
+            }
+            yield from (_finding(file, each) for each in found.values() if each.expected in known)
 
 
 class RenamedPlace(NamedTuple):
@@ -134,6 +150,61 @@ def _exceptions(lines: Mapping[int, list[_Token]], least: int) -> Iterator[_Exce
         if found is not None:
             yield found
             after = end
+
+
+def _odd_ones(lines: Mapping[int, list[_Token]]) -> Iterator[_Exception]:
+    """Of lists of lines those with one line in which two places differ that have the same name in all others."""
+    for rows in _lists(lines):
+        found = {
+            (odd.token.row, odd.token.column): odd
+            for one, other in combinations(_varying(lines, rows), 2)
+            if (odd := _odd_one(lines, rows, one, other)) is not None
+        }
+        if len(found) == 1:
+            yield from found.values()
+
+
+def _lists(lines: Mapping[int, list[_Token]]) -> Iterator[list[int]]:
+    """Lines below each other that have one shape, by their rows."""
+    rows: list[int] = []
+    for row in sorted(lines):
+        if rows and (row != rows[-1] + 1 or _shape(lines[row]) != _shape(lines[rows[0]])):
+            if len(rows) >= _LEAST_LIST:
+                yield rows
+            rows = []
+        rows.append(row)
+    if len(rows) >= _LEAST_LIST:
+        yield rows
+
+
+def _varying(lines: Mapping[int, list[_Token]], rows: Sequence[int]) -> list[tuple[int, int]]:
+    """The places, by token and part, at which not all lines of a list have the same."""
+    first = lines[rows[0]]
+    places = [(token, part) for token, each in enumerate(first) for part in range(len(each.parts))]
+    return [place for place in places if len({_part(lines[row], place) for row in rows}) > 1]
+
+
+def _part(tokens: Sequence[_Token], place: tuple[int, int]) -> str:
+    return tokens[place[0]].parts[place[1]].lower()
+
+
+def _odd_one(
+    lines: Mapping[int, list[_Token]], rows: Sequence[int], one: tuple[int, int], other: tuple[int, int]
+) -> _Exception | None:
+    """The line in which alone two places differ, where one of them has what the line above has there."""
+    odd = [number for number, row in enumerate(rows) if _part(lines[row], one) != _part(lines[row], other)]
+    same = {_part(lines[row], one) for number, row in enumerate(rows) if number not in odd}
+    if len(odd) != 1 or odd[0] == 0 or len(same) < _LEAST_LIST - 1:
+        return None
+    above, here = lines[rows[odd[0] - 1]], lines[rows[odd[0]]]
+    for kept, right in ((other, one), (one, other)):
+        if _part(here, kept) == _part(above, kept) and _part(here, right) not in same:
+            token, old = here[kept[0]], here[kept[0]].parts[kept[1]]
+            new = here[right[0]].parts[right[1]]
+            new = new.lower() if old.islower() else new.upper() if old.isupper() else new[:1].upper() + new[1:]
+            parts = (*token.parts[: kept[1]], new, *token.parts[kept[1] + 1 :])
+            return _Exception(token, "".join(parts), above[0].row, (old, new))
+    return None
 
 
 def _blocks(lines: Mapping[int, list[_Token]]) -> Iterator[tuple[list[_Token], list[_Token], int]]:

@@ -17,6 +17,7 @@ from dsassist.review.unfinished.names import find_stale_names
 from dsassist.review.unfinished.plain_modules import find_stale_plain_modules
 from dsassist.review.unfinished.plain_names import find_stale_plain_names
 from dsassist.review.unfinished.tree import Overlay, Tree
+from dsassist.review.unfinished.twice import find_given_twice
 from dsassist.review.unfinished.twins import find_left_twins
 
 __all__ = ["find_unfinished"]
@@ -47,6 +48,7 @@ def find_unfinished(
         *find_stale_plain_names(files, overlay),
         *find_stale_calls(changes),
         *find_uneven_copies(code),
+        *find_given_twice(files),
         *find_left_twins(code, overlay),
         *find_lone_mirrors(changes),
     ):

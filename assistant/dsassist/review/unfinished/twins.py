@@ -1,7 +1,8 @@
 """A line that the change rewrote, and that stands elsewhere as it was (DSA204).
 
 Lines are compared without their indentation. Two things make a twin: the change rewrote several of them in the same way
-and left one or a few out; or there were two that stood in the same surroundings, and only one was rewritten.
+and left one or a few out; or there were two in like surroundings, in files of the change, and only one was rewritten.
+The file of the one that was left must know each name that the new form has.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dsassist.review.findings import Finding, Related, Replacement
 from dsassist.review.passes.paths import is_test_path
 from dsassist.review.source import Source
 from dsassist.review.unfinished.edits import hunks, tokens_of
-from dsassist.review.unfinished.tree import Overlay
+from dsassist.review.unfinished.tree import Overlay, words_of
 from dsassist.syntax.languages import language_of
 
 __all__ = ["find_left_twins"]
@@ -24,7 +25,9 @@ _LEAST, _TELLING = (15, 2), (24, 4)
 """Characters and words of a line that is looked at, and of one that few others are like."""
 _MANY = 3  # places rewritten in the same way: the only one left is then one that was forgotten
 _LEFT_FOR_EACH = 2  # one may be forgotten where so many were rewritten; more are meant to stay
-_SURROUNDINGS = 3  # lines on either side, where only one of two was rewritten
+_SURROUNDINGS = 3  # lines on either side
+_LEAST_ALIKE = 4  # of them, where only one of two was rewritten
+_LEAST_ALIKE_IN_TESTS = 2  # where a few of several are left: tests are written alike and meant to differ
 _MOST_LINES = 60
 _NO_CODE = (
     *("def ", "async def ", "class ", "@", "import ", "from ", "use ", "require"),
@@ -64,7 +67,7 @@ def find_left_twins(files: Sequence[ChangedFile], tree: Overlay) -> Iterator[Fin
     texts.update({path: file.source.text.split("\n") for path, file in changed.items()})
     for each in rewritten:
         left = _left(each, texts, changed)
-        if len(each.new) == 1 and left and _is_twin(each, left):
+        if len(each.new) == 1 and left and _is_twin(each, left, changed):
             yield from (_finding(each, place) for place in left)
 
 
@@ -126,17 +129,23 @@ def _left(each: _Rewritten, texts: Mapping[str, Sequence[str]], changed: Mapping
     return found
 
 
-def _is_twin(each: _Rewritten, left: Sequence[_Place]) -> bool:
-    if any(_is_text(place, each.language) for place in left):
+def _is_twin(each: _Rewritten, left: Sequence[_Place], changed: Mapping[str, ChangedFile]) -> bool:
+    if any(_is_text(place, each.language) or not _knows(place, each) for place in left):
         return False
     if len(left) == 1 and len(each.places) >= _MANY:
-        return True
+        return _is_alike(each, left[0], 1)
     if not _is_telling(each.line, _TELLING):
         return False
     if len(left) * _LEFT_FOR_EACH <= len(each.places):
-        return all(_is_alike(each, place, 1) for place in left)
-    is_one_of_two = len(left) == len(each.places) == 1 and not is_test_path(left[0].path)
-    return is_one_of_two and _is_alike(each, left[0], 2 * _SURROUNDINGS)
+        return all(_is_alike(each, place, _LEAST_ALIKE_IN_TESTS if is_test_path(place.path) else 1) for place in left)
+    is_one_of_two = len(left) == len(each.places) == 1 and left[0].path in changed and changed[left[0].path].lines
+    return bool(is_one_of_two) and _is_alike(each, left[0], _LEAST_ALIKE)
+
+
+def _knows(place: _Place, each: _Rewritten) -> bool:
+    """Has the file of what was left each name that the new form brings?"""
+    names = {token for new in each.new for token in tokens_of(new) if token.isidentifier()}
+    return names - set(tokens_of(each.line)) <= words_of("\n".join(place.lines))
 
 
 def _is_text(place: _Place, language: str) -> bool:

@@ -102,7 +102,7 @@ def test_a_constructor_of_a_dataclass_is_found(found: Found) -> None:
 )
 def test_a_call_that_may_still_fit_is_left_alone(found: Found, changed: str) -> None:
     before = {"files.py": SAVE, "main.py": "from files import save\n\nsave('a', 1, mode='x')\n"}
-    assert found(before, {"files.py": changed}) == []
+    assert not [finding for finding in found(before, {"files.py": changed}) if finding.code == "DSA202"]
 
 
 def test_a_function_of_the_same_name_elsewhere_is_left_alone(found: Found) -> None:

@@ -48,6 +48,34 @@ def test_other_copies_are_left_alone(found: Found, text: str) -> None:
     assert found({"box.py": "x = 1\n"}, {"box.py": "x = 1\n" + text}) == []
 
 
+LIST = """
+image_dir, mixer_dir, fonts_dir = dirs()
+image_lib = join(image_dir, "lib")
+mixer_lib = join(mixer_dir, "lib")
+fonts_lib = join(fonts_dir, "lib")
+"""
+
+
+def test_the_line_of_a_list_that_kept_the_name_of_the_one_above_is_found(found: Found) -> None:
+    text = LIST.replace("join(mixer_dir", "join(image_dir")
+    (finding,) = found({"libs.py": "x = 1\n"}, {"libs.py": "x = 1\n" + text})
+    assert places([finding]) == [("DSA203", "libs.py", 5)]
+    assert (finding.original, finding.alternative) == ("image_dir", "mixer_dir")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LIST,
+        LIST.replace("join(mixer_dir", "join(root"),
+        LIST.replace("join(mixer_dir", "join(image_dir").replace("mixer_dir,", ""),
+    ],
+    ids=["even", "another-name", "no-such-name"],
+)
+def test_other_lists_are_left_alone(found: Found, text: str) -> None:
+    assert found({"libs.py": "x = 1\n"}, {"libs.py": "x = 1\n" + text}) == []
+
+
 def test_a_twin_that_was_left_out_of_several_is_found(found: Found) -> None:
     functions = [f"def check_{i}(value):\n    if value < {i}:\n{CHECK}    return value\n" for i in range(3)]
     before = "\n\n".join(functions)
@@ -86,13 +114,34 @@ def test_a_pair_that_was_changed_together_is_left_alone(found: Found) -> None:
     assert found({"rows.py": text}, {"rows.py": text.replace("'name'", "'title'")}) == []
 
 
+TWO_LINES = "    first = 1\n    second = 2\n    third = 3\n{}    fourth = 4\n    fifth = 5\n    sixth = 6\n\n\n"
+ENGINE = "    engine = make_engine(model, tokenizer)\n"
+TWO = f"def one(model):\n{TWO_LINES.format(ENGINE)}def two(model, inner):\n{TWO_LINES.format(ENGINE)}"
+
+
 def test_the_other_of_two_that_stand_in_the_same_surroundings_is_found(found: Found) -> None:
-    body = "    first = 1\n    second = 2\n    third = 3\n{}    fourth = 4\n    fifth = 5\n    sixth = 6\n\n\n"
-    line = "    engine = make_engine(model, tokenizer)\n"
-    before = f"def one(model):\n{body.format(line)}def two(model):\n{body.format(line)}"
-    after = before.replace("make_engine(model,", "make_engine(model.inner,", 1)
-    assert places(found({"run.py": before}, {"run.py": after})) == [("DSA204", "run.py", 15)]
-    assert found({"tests/run.py": before}, {"tests/run.py": after}) == []
+    after = TWO.replace("make_engine(model,", "make_engine(inner,", 1)
+    assert places(found({"run.py": TWO}, {"run.py": after})) == [("DSA204", "run.py", 15)]
+
+
+def test_the_other_of_two_that_stands_in_other_surroundings_is_left_alone(found: Found) -> None:
+    before = TWO.replace("first", "other", 1).replace("sixth", "last", 1).replace("fourth", "fifth", 1)
+    assert found({"run.py": before}, {"run.py": before.replace("make_engine(model,", "make_engine(inner,", 1)}) == []
+
+
+def test_of_two_the_other_is_left_alone_in_a_file_that_the_change_does_not_touch(found: Found) -> None:
+    one, other = TWO.split("def two")
+    after = one.replace("make_engine(model,", "make_engine(inner,")
+    assert found({"run.py": one, "two.py": other}, {"run.py": after, "two.py": other}) == []
+
+
+@pytest.mark.parametrize(("new", "n_found"), [("inner", 1), ("unheard_of", 0)])
+def test_a_file_that_has_not_the_new_name_is_left_alone(found: Found, new: str, n_found: int) -> None:
+    one = f"def one(model):\n{TWO_LINES.format(ENGINE)}{TWO_LINES.format(ENGINE)}"
+    other = f"def two(model, inner):\n{TWO_LINES.format(ENGINE)}"
+    after = one.replace("make_engine(model,", f"make_engine({new},")
+    findings = found({"run.py": one, "other.py": other}, {"run.py": after, "other.py": other})
+    assert places(findings) == [("DSA204", "other.py", 5)] * n_found
 
 
 @pytest.mark.parametrize(
