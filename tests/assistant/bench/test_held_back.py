@@ -19,7 +19,7 @@ from hook_repositories import git
 TABLES = "def load_table(path, mode='r'):\n    return open(path, mode)\n"
 MAIN = "from tables import load_table\n\n\ndef main():\n    return load_table('a', mode='b')\n"
 CHECKS = "".join(
-    f"def check_{i}(value):\n    if value < {i}:\n        raise ValueError(f'not allowed: {{value}}')\n\n\n"
+    f"def check_{i}(value):\n    if value < {i}:\n        raise ValueError(f'no: {{value}}')\n    return 1\n\n\n"
     for i in range(4)
 )
 
@@ -52,7 +52,7 @@ def test_a_call_that_fits_both_ways_is_not() -> None:
 
 def test_one_of_the_twins_is_put_back() -> None:
     found = held({"checks.py": CHECKS}, {"checks.py": CHECKS.replace("ValueError", "OutOfRange")})
-    assert found["twin"][1][0] in (3, 8, 13, 18)
+    assert found["twin"][1][0] in (3, 9, 15, 21)
 
 
 def test_lines_that_still_stand_elsewhere_are_no_twins() -> None:

@@ -37,7 +37,8 @@ _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|_+|[^\W_]")
 _WORD = re.compile(r"[^\W\d]\w*")
 _MOST_LINES = 12  # of a block
 _MOST_GAP = 2  # lines between a block and its copy
-_LEAST_RENAMED, _LEAST_RENAMED_IN_TESTS = 2, 3  # places in which the copy has the new name
+_LEAST_RENAMED, _LEAST_RENAMED_IN_TESTS = 1, 2  # places in which the copy has the new name
+_CERTAIN = 2  # such places; with fewer it may well be meant so
 _LEAST_TOKENS = 8
 _LEAST_LIST = 3  # lines
 _MOST_NAMES = 2  # that a copy puts in the place of others
@@ -69,6 +70,7 @@ class _Exception:
     expected: str
     first_row: int
     renamed: tuple[str, str]
+    n_renamed: int  # places that show how the name is replaced
 
 
 def find_uneven_copies(files: Sequence[ChangedFile]) -> Iterator[Finding]:
@@ -76,7 +78,6 @@ def find_uneven_copies(files: Sequence[ChangedFile]) -> Iterator[Finding]:
     for file in files:
         if file.old is not None and file.language is not None:
             lines = _tokens(file)
-            known = words_of(file.source.text)
             found = {
                 (each.token.row, each.token.column): each
                 for each in (
@@ -84,7 +85,15 @@ def find_uneven_copies(files: Sequence[ChangedFile]) -> Iterator[Finding]:
                     *_exceptions(lines, _LEAST_RENAMED_IN_TESTS if is_test_path(file.path) else _LEAST_RENAMED),
                 )
             }
-            yield from (_finding(file, each) for each in found.values() if each.expected in known)
+            yield from (_finding(file, each) for each in found.values() if _is_known(file, each))
+
+
+def _is_known(file: ChangedFile, each: _Exception) -> bool:
+    """Does the file have the expected name; where little else speaks for it, also outside of the line?"""
+    lines = file.source.text.split("\n")
+    if each.n_renamed < _CERTAIN:
+        lines[each.token.row] = ""
+    return each.expected in words_of("\n".join(lines))
 
 
 class RenamedPlace(NamedTuple):
@@ -203,7 +212,7 @@ def _odd_one(
             new = here[right[0]].parts[right[1]]
             new = new.lower() if old.islower() else new.upper() if old.isupper() else new[:1].upper() + new[1:]
             parts = (*token.parts[: kept[1]], new, *token.parts[kept[1] + 1 :])
-            return _Exception(token, "".join(parts), above[0].row, (old, new))
+            return _Exception(token, "".join(parts), above[0].row, (old, new), len(rows) - 1)
     return None
 
 
@@ -283,7 +292,7 @@ def _compare(first: Sequence[_Token], copy: Sequence[_Token], least: int) -> _Ex
     if renaming.counted[old, new] < least or not old.strip("_"):
         return None
     parts = (*other.parts[:place], new, *other.parts[place + 1 :])
-    return _Exception(other, "".join(parts), one.row, (old, new))
+    return _Exception(other, "".join(parts), one.row, (old, new), renaming.counted[old, new])
 
 
 def _finding(file: ChangedFile, each: _Exception) -> Finding:
@@ -296,7 +305,7 @@ def _finding(file: ChangedFile, each: _Exception) -> Finding:
         file.path,
         source,
         (start, start + len(each.token.text)),
-        severity="warning",
+        severity="warning" if each.n_renamed >= _CERTAIN else "info",
         family="uneven-copy",
         message=f"`{each.token.text}` may be meant to be `{each.expected}`",
         evidence=f"these lines repeat those from line {each.first_row + 1} on with `{new}` for `{old}`, but for this",

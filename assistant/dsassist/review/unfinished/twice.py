@@ -33,6 +33,12 @@ _ELSE = ("else_clause", "elif_clause")
 _BLOCKS = ("module", "program", "block", "statement_block", "class_body")
 _CHANGES_SOMETHING = ("named_expression", "assignment_expression", "update_expression", "await", "let_condition")
 """What a condition may do besides being asked; then asking again is something else."""
+_FIELDS = {
+    "argument_list": "keyword_argument",
+    "literal_value": "keyed_element",
+    "field_initializer_list": "field_initializer",
+}
+"""What has named parts in Python, Go and Rust, and the type of such a part; to name one twice is an error there."""
 _LITERALS = ("string", "integer", "number", "float", "property_identifier")
 
 
@@ -73,6 +79,8 @@ def _alike(node: Node, source: Source, language: str) -> Iterator[tuple[str, lis
         yield "condition", _conditions(node, source), "this condition was asked before, so this branch is never taken"
     elif node.type in ("dictionary", "object") and language in ("python", *_SCRIPTS):
         yield "key", _keys(node, source), "this key is there already, and only its last value stays"
+    elif node.type in _FIELDS:
+        yield "name", _fields(node, source), "`{}` is given already"
     elif node.type in _BLOCKS and language in ("python", *_SCRIPTS):
         yield "definition", _definitions(node, source), "`{}` is defined already, and only the last one stays"
         for pair in _neighbours(node, source):
@@ -127,6 +135,11 @@ def _keys(node: Node, source: Source) -> list[_Given]:
         for key in keys
         if key.type in _LITERALS and not any(each.type == "interpolation" for each in walk(key))
     ]
+
+
+def _fields(node: Node, source: Source) -> list[_Given]:
+    parts = [child for child in node.named_children if child.type == _FIELDS[node.type] and child.named_children]
+    return [_Given(_words(source, part.named_children[0]), part.named_children[0], part) for part in parts]
 
 
 def _definitions(block: Node, source: Source) -> list[_Given]:

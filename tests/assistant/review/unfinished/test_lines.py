@@ -48,6 +48,21 @@ def test_other_copies_are_left_alone(found: Found, text: str) -> None:
     assert found({"box.py": "x = 1\n"}, {"box.py": "x = 1\n" + text}) == []
 
 
+ONCE = """
+def hooks(self):
+    self.hooks_before.extend(get_before_hooks())
+    self.hooks_after.extend(get_after_hooks())
+"""
+
+
+def test_a_copy_that_renamed_one_of_two_names_is_told_with_less_weight(found: Found) -> None:
+    text = ONCE.replace("get_after_hooks", "get_before_hooks")
+    (finding,) = found({"hooks.py": "get_after_hooks = list\n"}, {"hooks.py": "get_after_hooks = list\n" + text})
+    assert (finding.code, finding.alternative, finding.severity) == ("DSA203", "get_after_hooks", "info")
+    assert found({"tests/hooks.py": "get_after_hooks = 1\n"}, {"tests/hooks.py": "get_after_hooks = 1\n" + text}) == []
+    assert found({"other.py": "x = 1\n"}, {"other.py": "x = 1\n" + text}) == []
+
+
 LIST = """
 image_dir, mixer_dir, fonts_dir = dirs()
 image_lib = join(image_dir, "lib")
