@@ -48,7 +48,9 @@ class _Stale:
     def is_stale(self, one: Import, file: PythonFile, path: str) -> bool:
         """Did the import, or one of its names, mean the module `path`, and mean nothing now?"""
         if any(self._led_to(each, file, path) and not self._leads(each, file, path) for each in submodules_of(one)):
-            return not is_offered(_name(path), self._now.modules(one, file.path), self._tree)
+            own = str(_folder(path) / "__init__.py")  # a package below another folder is not found by a single word
+            packages = {*self._now.modules(one, file.path), *({own} & self._tree.paths)}
+            return not is_offered(_name(path), sorted(packages), self._tree)
         return self._led_to(one, file, path) and not self._leads(one, file, path)
 
     def _led_to(self, one: Import, file: PythonFile, path: str) -> bool:

@@ -55,6 +55,12 @@ def test_a_module_that_its_package_offers_under_the_old_name_is_left_alone(found
     assert found(before, {**MOVED, "package/__init__.py": own}) == []
 
 
+def test_what_a_package_below_another_folder_offers_is_left_alone(found: Found) -> None:
+    before = {"slim/package/__init__.py": "from .formats import tables\n", "slim/package/tables.py": TABLES}
+    before |= {"slim/package/formats.py": "tables = {}\n", "tests/test_tables.py": "from package import tables\n"}
+    assert found(before, {"slim/package/tables.py": ""}) == []
+
+
 def test_a_guarded_import_of_a_moved_module_is_left_alone(found: Found) -> None:
     use = "try:\n    from package import tables\nexcept ImportError:\n    tables = None\n"
     assert found({**PACKAGE, "main.py": use}, MOVED) == []
