@@ -7,7 +7,8 @@
     elif kind == "file": ...                     <- never taken
 
 Told are a condition that stands twice in one chain of branches, a key twice in one mapping, a function or class twice
-in one block, and two neighbouring statements that give the same name another value. Only what the change wrote counts.
+in one block, an argument or field twice, and two neighbouring statements that give one name two values. Only what the
+change wrote counts.
 """
 
 from __future__ import annotations
@@ -188,7 +189,15 @@ def _shape(node: Node) -> list[str]:
 
 
 def _words(source: Source, node: Node) -> str:
-    return " ".join(tokens_of(source.node_text(node)))
+    """What is written at a node, whatever the blanks between its words; those in texts count."""
+    words, pending = [], [node]
+    while pending:
+        each = pending.pop()
+        if not each.children or "string" in each.type:
+            words.append(source.node_text(each))
+        else:
+            pending.extend(reversed(each.children))
+    return "\0".join(words)
 
 
 def _repeated(file: ChangedFile, what: str, given: Iterable[_Given], message: str) -> Iterator[Finding]:
