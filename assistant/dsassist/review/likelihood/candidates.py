@@ -14,6 +14,7 @@ from dsassist.review.functions import Function
 from dsassist.review.likelihood import arguments, elsewhere, names, numbers, operands, operators, words
 from dsassist.review.likelihood.familiar import Familiar
 from dsassist.review.likelihood.meaning import Meanings
+from dsassist.review.likelihood.senseless import is_with_itself
 from dsassist.review.likelihood.site import Candidate, Family, Site
 from dsassist_runtime.api import Edit
 
@@ -83,11 +84,13 @@ def find_candidates(
 
 
 def _with_a_meaning(function: Function, found: Iterable[Candidate]) -> Iterator[Candidate]:
-    """Those that parse and mean something of their own."""
+    """Those that parse, make sense, and mean something of their own."""
     meanings = Meanings(function.source)
     for candidate in found:
         edit = candidate.edit
         moved = Edit(edit.start + function.start, edit.end + function.start, edit.replacement)
+        if is_with_itself(function.source, moved):
+            continue
         if candidate.family in _ONE_NAME:
             is_new = function.source.language == "python" or meanings.parses(moved)
         else:
