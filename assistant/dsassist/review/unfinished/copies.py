@@ -40,7 +40,7 @@ _MOST_GAP = 2  # lines between a block and its copy
 _LEAST_RENAMED, _LEAST_RENAMED_IN_TESTS = 1, 2  # places in which the copy has the new name
 _CERTAIN = 2  # such places; with fewer it may well be meant so
 _LEAST_TOKENS = 8
-_LEAST_LIST = 3  # lines
+_LEAST_LIST, _MOST_LIST = 3, 200  # lines; more are a table, which nobody wrote line by line
 _MOST_NAMES = 2  # that a copy puts in the place of others
 _NO_NAMES = frozenset(
     (
@@ -81,8 +81,8 @@ def find_uneven_copies(files: Sequence[ChangedFile]) -> Iterator[Finding]:
             found = {
                 (each.token.row, each.token.column): each
                 for each in (
-                    *_odd_ones(lines),
                     *_exceptions(lines, _LEAST_RENAMED_IN_TESTS if is_test_path(file.path) else _LEAST_RENAMED),
+                    *_odd_ones(lines),  # of both the one with more evidence, which is a list's
                 )
             }
             yield from (_finding(file, each) for each in found.values() if _is_known(file, each))
@@ -175,15 +175,15 @@ def _odd_ones(lines: Mapping[int, list[_Token]]) -> Iterator[_Exception]:
 
 def _lists(lines: Mapping[int, list[_Token]]) -> Iterator[list[int]]:
     """Lines below each other that have one shape, by their rows."""
-    rows: list[int] = []
+    lists: list[list[int]] = []
+    shape: tuple[object, ...] = ()
     for row in sorted(lines):
-        if rows and (row != rows[-1] + 1 or _shape(lines[row]) != _shape(lines[rows[0]])):
-            if len(rows) >= _LEAST_LIST:
-                yield rows
-            rows = []
-        rows.append(row)
-    if len(rows) >= _LEAST_LIST:
-        yield rows
+        before, shape = shape, _shape(lines[row])
+        if lists and row == lists[-1][-1] + 1 and shape == before:
+            lists[-1].append(row)
+        else:
+            lists.append([row])
+    yield from (rows for rows in lists if _LEAST_LIST <= len(rows) <= _MOST_LIST)
 
 
 def _varying(lines: Mapping[int, list[_Token]], rows: Sequence[int]) -> list[tuple[int, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 
 import pytest
 
@@ -76,6 +77,14 @@ def test_the_line_of_a_list_that_kept_the_name_of_the_one_above_is_found(found: 
     (finding,) = found({"libs.py": "x = 1\n"}, {"libs.py": "x = 1\n" + text})
     assert places([finding]) == [("DSA203", "libs.py", 5)]
     assert (finding.original, finding.alternative) == ("image_dir", "mixer_dir")
+
+
+def test_a_short_list_is_looked_at_and_a_long_table_is_not(found: Found) -> None:
+    text = LIST.replace("join(mixer_dir", "join(image_dir")
+    names = ("".join(pair) for pair in product("abcdefghijklmno", repeat=2))
+    more = "".join(f'{name}_lib = join({name}_dir, "lib")\n' for name in names)
+    assert [each.severity for each in found({"libs.py": "x = 1\n"}, {"libs.py": "x = 1\n" + text})] == ["warning"]
+    assert found({"tables.py": "x = 1\n"}, {"tables.py": "x = 1\n" + text + more}) == []
 
 
 @pytest.mark.parametrize(
