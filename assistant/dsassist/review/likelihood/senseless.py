@@ -6,6 +6,7 @@ image['width']`, and no line that anybody writes in its place reads so.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from dsassist.review.likelihood.roles import operator_of
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["is_with_itself"]
 
+_BLANKS = re.compile(r"(?<=\W)\s+|\s+(?=\W)")
 _ASSIGNMENTS = ("assignment", "assignment_expression", "assignment_statement", "short_var_declaration")
+# Fields of the name and the value; Rust's `let a = a;` may be meant.
+_DECLARATORS = {"variable_declarator": ("name", "value"), "init_declarator": ("declarator", "value")}
 # `a + a` and `a * a` make sense.
 _OPERATORS = frozenset(
     (
@@ -43,6 +47,9 @@ def is_with_itself(source: Source, edit: Edit) -> bool:
 
 def _sides(source: Source, node: Node) -> tuple[Node, Node] | None:
     """What stands on either side, where both being the same makes no sense."""
+    if node.type in _DECLARATORS:
+        name, value = (node.child_by_field_name(field) for field in _DECLARATORS[node.type])
+        return None if name is None or value is None else (name, value)
     left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
     if node.type == "comparison_operator" and len(node.named_children) == 2:  # Python's, which has no such fields
         left, right = node.named_children
@@ -53,10 +60,10 @@ def _sides(source: Source, node: Node) -> tuple[Node, Node] | None:
 
 
 def _text(source: Source, side: Node, edit: Edit, place: tuple[int, int]) -> str:
-    """A side as it would be, without blanks."""
+    """A side as it would be; of blanks only those between two words count."""
     start, end = place
     data = source.data[side.start_byte : side.end_byte]
     if side.start_byte <= start and end <= side.end_byte:
         first, last = start - side.start_byte, end - side.start_byte
         data = data[:first] + edit.replacement.encode("utf-8") + data[last:]
-    return "".join(data.decode("utf-8").split())
+    return _BLANKS.sub("", data.decode("utf-8"))

@@ -41,10 +41,11 @@ _LEAST_RENAMED, _LEAST_RENAMED_IN_TESTS = 1, 2  # places in which the copy has t
 _CERTAIN = 2  # such places; with fewer it may well be meant so
 _LEAST_TOKENS = 8
 _LEAST_LIST, _MOST_LIST = 3, 200  # lines; more are a table, which nobody wrote line by line
+_MOST_VARYING = 30  # places in a line of a list
 _MOST_NAMES = 2  # that a copy puts in the place of others
 _NO_NAMES = frozenset(
     (
-        *("int", "float", "str", "bool", "bytes", "dict", "list", "set", "tuple", "Mapping", "Sequence"),
+        *("int", "float", "str", "bool", "bytes", "dict", "list", "set", "tuple", "Mapping", "Sequence", "double"),
         *("None", "True", "False", "none", "true", "false", "null"),
     )
 )
@@ -164,9 +165,12 @@ def _exceptions(lines: Mapping[int, list[_Token]], least: int) -> Iterator[_Exce
 def _odd_ones(lines: Mapping[int, list[_Token]]) -> Iterator[_Exception]:
     """Of lists of lines those with one line in which two places differ that have the same name in all others."""
     for rows in _lists(lines):
+        varying = _varying(lines, rows)
+        if len(varying) > _MOST_VARYING or len(lines[rows[0]]) < _LEAST_TOKENS:
+            continue
         found = {
             (odd.token.row, odd.token.column): odd
-            for one, other in combinations(_varying(lines, rows), 2)
+            for one, other in combinations(varying, 2)
             if (odd := _odd_one(lines, rows, one, other)) is not None
         }
         if len(found) == 1:
@@ -210,6 +214,8 @@ def _odd_one(
         if _part(here, kept) == _part(above, kept) and _part(here, right) not in same:
             token, old = here[kept[0]], here[kept[0]].parts[kept[1]]
             new = here[right[0]].parts[right[1]]
+            if any(part in _NO_NAMES or part.lower() in _NO_NAMES or _SIZE.fullmatch(part) for part in (old, new)):
+                return None
             new = new.lower() if old.islower() else new.upper() if old.isupper() else new[:1].upper() + new[1:]
             parts = (*token.parts[: kept[1]], new, *token.parts[kept[1] + 1 :])
             return _Exception(token, "".join(parts), above[0].row, (old, new), len(rows) - 1)

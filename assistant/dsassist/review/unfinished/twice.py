@@ -13,7 +13,9 @@ change wrote counts.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,15 +34,29 @@ _CHAINED = ("python", *_SCRIPTS, "go", "rust", "java", "c", "cpp")
 _BRANCHES = ("if_statement", "if_expression")
 _ELSE = ("else_clause", "elif_clause")
 _BLOCKS = ("module", "program", "block", "statement_block", "class_body")
-_CHANGES_SOMETHING = ("named_expression", "assignment_expression", "update_expression", "await", "let_condition")
+_CHANGES_SOMETHING = (
+    *("named_expression", "assignment_expression", "update_expression", "let_condition", "declaration"),
+    *("await", "yield", "await_expression", "yield_expression"),
+)
 """What a condition may do besides being asked; then asking again is something else."""
+_CALLS = ("call", "call_expression", "method_invocation", "new_expression", "macro_invocation")
+_ASKING = re.compile(r"is|has|can(?![a-z])|starts|ends|contain|include|equal|len|size|getattr|type")
+"""How a call's name begins that gives the same answer twice; `next()` and `random()` do not."""
 _FIELDS = {
-    "argument_list": "keyword_argument",
-    "literal_value": "keyed_element",
-    "field_initializer_list": "field_initializer",
+    ("python", "argument_list"): "keyword_argument",
+    ("go", "literal_value"): "keyed_element",
+    ("rust", "field_initializer_list"): "field_initializer",
 }
-"""What has named parts in Python, Go and Rust, and the type of such a part; to name one twice is an error there."""
+"""What has named parts, and the type of such a part; to name one twice is an error in these languages."""
 _LITERALS = ("string", "integer", "number", "float", "property_identifier")
+_NAMES = (
+    *("identifier", "field_identifier", "literal_element", "shorthand_field_initializer"),
+    *("interpreted_string_literal", "raw_string_literal", "int_literal"),
+)
+_DEFINITIONS = (
+    *("function_definition", "class_definition"),
+    *("function_declaration", "generator_function_declaration", "class_declaration", "method_definition"),
+)
 
 
 class _Given(NamedTuple):
@@ -80,10 +96,11 @@ def _alike(node: Node, source: Source, language: str) -> Iterator[tuple[str, lis
         yield "condition", _conditions(node, source), "this condition was asked before, so this branch is never taken"
     elif node.type in ("dictionary", "object") and language in ("python", *_SCRIPTS):
         yield "key", _keys(node, source), "this key is there already, and only its last value stays"
-    elif node.type in _FIELDS:
-        yield "name", _fields(node, source), "`{}` is given already"
+    elif (language, node.type) in _FIELDS:
+        yield "name", _fields(node, source, _FIELDS[language, node.type]), "`{}` is given already"
     elif node.type in _BLOCKS and language in ("python", *_SCRIPTS):
-        yield "definition", _definitions(node, source), "`{}` is defined already, and only the last one stays"
+        for pair in _defined_twice(node, source):
+            yield "definition", pair, "`{}` is defined already, and only the last one stays"
         for pair in _neighbours(node, source):
             yield "value", pair, "`{}` has just been given another value, which nothing reads"
 
@@ -99,20 +116,28 @@ def _is_branch(node: Node, parent: Node) -> bool:
 
 
 def _conditions(node: Node, source: Source) -> list[_Given]:
-    asked = [
-        condition
-        for each in _chain(node)
-        if each.child_by_field_name("initializer") is None
-        and (condition := each.child_by_field_name("condition")) is not None
-        and not any(below.type in _CHANGES_SOMETHING for below in walk(condition))
-    ]
-    return [_Given(_words(source, each), each, each) for each in asked]
+    asked = [each.child_by_field_name("condition") for each in _chain(node)]
+    return [_Given(_words(source, each), each, each) for each in asked if each is not None and _is_pure(each, source)]
+
+
+def _is_pure(condition: Node, source: Source) -> bool:
+    """Would it be answered in the same way once more, as far as names tell?"""
+    return not any(
+        each.type in _CHANGES_SOMETHING or (each.type in _CALLS and not _is_asking(each, source))
+        for each in walk(condition)
+    )
+
+
+def _is_asking(call: Node, source: Source) -> bool:
+    called = call.child_by_field_name("function") or call.child_by_field_name("name")
+    name = "" if called is None else tokens_of(source.node_text(called))[-1]
+    return _ASKING.match(name) is not None
 
 
 def _chain(node: Node) -> Iterator[Node]:
-    """An `if`, and each one that is asked where those before it were false."""
+    """An `if`, and each one that is asked where those before it were false, in the same scope."""
     current: Node | None = node
-    while current is not None:
+    while current is not None and current.child_by_field_name("initializer") is None:
         yield current
         alternatives = current.children_by_field_name("alternative")
         yield from (each for each in alternatives if each.type == "elif_clause")
@@ -138,21 +163,53 @@ def _keys(node: Node, source: Source) -> list[_Given]:
     ]
 
 
-def _fields(node: Node, source: Source) -> list[_Given]:
-    parts = [child for child in node.named_children if child.type == _FIELDS[node.type] and child.named_children]
-    return [_Given(_words(source, part.named_children[0]), part.named_children[0], part) for part in parts]
+def _fields(node: Node, source: Source, part: str) -> list[_Given]:
+    parts = [child for child in node.named_children if child.type == part and child.named_children]
+    return [
+        _Given(_words(source, each.named_children[0]), each.named_children[0], each)
+        for each in parts
+        if each.named_children[0].type in _NAMES and not _is_called(each.named_children[0])
+    ]
 
 
-def _definitions(block: Node, source: Source) -> list[_Given]:
-    found = []
-    for node in block.named_children:
-        name = node.child_by_field_name("name") if node.type.endswith(("_definition", "_declaration")) else None
-        if name is not None and node.child_by_field_name("body") is not None:
-            before = source.data[node.start_byte : name.start_byte].decode("utf-8")
-            text = source.node_text(name)
-            if text.strip("_") and not {"get", "set"} & set(tokens_of(before)):
-                found.append(_Given(f"{before} {text}" if "static" in before else text, name, node))
-    return found
+def _is_called(key: Node) -> bool:
+    return any(each.type in _CALLS for each in walk(key))
+
+
+def _defined_twice(block: Node, source: Source) -> Iterator[list[_Given]]:
+    """Pairs of definitions of one name in a block, with no use of the first before the second takes its place."""
+    given = [_definition(node, source) for node in block.named_children]
+    counted = Counter(each.text for each in given if each is not None)
+    before: dict[str, tuple[int, _Given]] = {}
+    for number, each in enumerate(given):
+        if each is None or counted[each.text] < 2:
+            continue
+        if each.text in before:
+            first, earlier = before[each.text]
+            name = source.node_text(each.name)
+            between = [*block.named_children[first + 1 : number], *_without_name(each)]
+            if not any(
+                below.type == "identifier" and source.node_text(below) == name
+                for node in between
+                for below in walk(node)
+            ):
+                yield [earlier, each]
+        before[each.text] = number, each
+
+
+def _without_name(definition: _Given) -> list[Node]:
+    return [child for child in definition.whole.named_children if child != definition.name]
+
+
+def _definition(node: Node, source: Source) -> _Given | None:
+    name = node.child_by_field_name("name") if node.type in _DEFINITIONS else None
+    if name is None or node.child_by_field_name("body") is None:
+        return None
+    text = source.node_text(name)
+    before = tokens_of(source.data[node.start_byte : name.start_byte].decode("utf-8"))
+    if not text.strip("_") or {"get", "set"} & set(before):
+        return None
+    return _Given(f"static {text}" if "static" in before else text, name, node)
 
 
 def _neighbours(block: Node, source: Source) -> Iterator[list[_Given]]:
@@ -175,7 +232,10 @@ def _assignment(statement: Node, source: Source) -> _Given | None:
     if node.type not in ("assignment", "assignment_expression") or left is None or right is None:
         return None
     name = source.node_text(left)
-    is_read = any(each.type == "identifier" and source.node_text(each) == name for each in walk(right))
+    is_read = any(
+        each.type in ("identifier", "shorthand_property_identifier") and source.node_text(each) == name
+        for each in walk(right)
+    )
     return _Given(name, left, node) if left.type == "identifier" and name.strip("_") and not is_read else None
 
 

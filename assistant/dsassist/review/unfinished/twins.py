@@ -132,14 +132,17 @@ def _left(each: _Rewritten, texts: Mapping[str, Sequence[str]], changed: Mapping
 def _is_twin(each: _Rewritten, left: Sequence[_Place], changed: Mapping[str, ChangedFile]) -> bool:
     if any(_is_text(place, each.language) or not _knows(place, each) for place in left):
         return False
-    if len(left) == 1 and len(each.places) >= _MANY:
-        return _is_alike(each, left[0], 1)
+    if len(left) * _LEFT_FOR_EACH <= len(each.places):
+        is_certain = len(left) == 1 and len(each.places) >= _MANY
+        return (is_certain or _is_telling(each.line, _TELLING)) and all(_is_beside(each, place) for place in left)
     if not _is_telling(each.line, _TELLING):
         return False
-    if len(left) * _LEFT_FOR_EACH <= len(each.places):
-        return all(_is_alike(each, place, _LEAST_ALIKE_IN_TESTS if is_test_path(place.path) else 1) for place in left)
     is_one_of_two = len(left) == len(each.places) == 1 and left[0].path in changed and changed[left[0].path].lines
     return bool(is_one_of_two) and _is_alike(each, left[0], _LEAST_ALIKE)
+
+
+def _is_beside(each: _Rewritten, place: _Place) -> bool:
+    return _is_alike(each, place, _LEAST_ALIKE_IN_TESTS if is_test_path(place.path) else 1)
 
 
 def _knows(place: _Place, each: _Rewritten) -> bool:

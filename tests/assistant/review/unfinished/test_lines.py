@@ -93,8 +93,10 @@ def test_a_short_list_is_looked_at_and_a_long_table_is_not(found: Found) -> None
         LIST,
         LIST.replace("join(mixer_dir", "join(root"),
         LIST.replace("join(mixer_dir", "join(image_dir").replace("mixer_dir,", ""),
+        "double = 1\nINT = int\nFLOAT = float\nDOUBLE = float\nSTR = str\n",
+        "u32 = 1\na.u8 = f(u8, 1)\na.u16 = f(u16, 1)\na.u32 = f(u16, 1)\na.u64 = f(u64, 1)\n",
     ],
-    ids=["even", "another-name", "no-such-name"],
+    ids=["even", "another-name", "no-such-name", "types", "sizes"],
 )
 def test_other_lists_are_left_alone(found: Found, text: str) -> None:
     assert found({"libs.py": "x = 1\n"}, {"libs.py": "x = 1\n" + text}) == []
