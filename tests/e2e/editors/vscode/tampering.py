@@ -65,7 +65,7 @@ class Spoiler:
         """What a mode makes of a status."""
         if mode == "slow_motion":
             time.sleep(_SEEN_S)
-        if mode == "without_percent" and message["params"]["percent"] is not None:
+        if mode == "without_percent":  # of each status: a model that is loaded at once has none to take away
             return self._spoil(mode, message, params=message["params"] | {"percent": None})
         return message
 
