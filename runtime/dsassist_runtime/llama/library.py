@@ -16,11 +16,15 @@ from typing import Any
 
 from dsassist_runtime.errors import NotDone
 
-__all__ = ["PINNED", "barrier_environment", "last_words", "load_library", "native_function"]
+__all__ = ["COMPILE_ANEW", "PINNED", "barrier_environment", "last_words", "load_library", "native_function"]
 
 PINNED = "0.3.36"
 _LLAMA_CPP = "0.5.0"
 _AGAIN = f"install it again: pip install --force-reinstall --no-cache-dir llama-cpp-python=={PINNED}"
+COMPILE_ANEW = (
+    f"pip install --force-reinstall --no-deps --no-cache-dir llama-cpp-python=={PINNED}, on a processor with AMX with"
+    " CMAKE_ARGS=-DCMAKE_CXX_FLAGS=-mno-amx-int8 before it"
+)
 _SIZES = {  # bytes, on 64-bit systems
     "llama_model_params": 80,
     "llama_context_params": 160,

@@ -20,6 +20,7 @@ from typing import Any
 
 from dsassist_runtime.api import EngineSettings
 from dsassist_runtime.errors import DsassistError, EngineDied, ModelInvalid, error_from_wire, error_to_wire
+from dsassist_runtime.llama.library import COMPILE_ANEW
 from dsassist_runtime.wire import to_wire
 
 __all__ = ["FINAL_EVENTS", "EngineCall", "EngineProcess", "spawn_engine"]
@@ -288,6 +289,11 @@ def _died(code: int, model: Path) -> DsassistError:
         return ModelInvalid(
             f"{model} could not be read while it was in use, which ended the engine process (SIGBUS): it was cut short,"
             " or the disk failed; put the whole file back, or pull the model again"
+        )
+    if code == -signal.SIGILL:
+        return EngineDied(
+            "the engine process was killed by SIGILL: llama.cpp was compiled for another processor, or by a compiler"
+            f" that breaks AMX; compile it anew: {COMPILE_ANEW}"
         )
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
     return EngineDied(f"the engine process {how} while it worked on this request; the next request starts another")

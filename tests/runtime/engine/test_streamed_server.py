@@ -14,7 +14,7 @@ import pytest
 from dsassist.status_report import read_report, status_lines
 from dsassist_runtime.api import EngineSettings, InfillRequest, Sampling
 from dsassist_runtime.client import Client, server_health
-from dsassist_runtime.errors import ModelError, ModelInvalid, ModelMissing, NotDone
+from dsassist_runtime.errors import EngineDied, ModelError, ModelInvalid, ModelMissing, NotDone
 from streamed_engine import keep_measured, ram_for
 
 pytestmark = pytest.mark.slow  # whole processes
@@ -108,6 +108,18 @@ def test_engine_that_touched_a_page_which_is_gone_is_told_as_the_file_that_was_c
     ):
         list(stream)
     assert "model.gguf could not be read" in told()["model"]
+    assert text(client)
+
+
+def test_engine_that_an_instruction_killed_tells_how_llama_cpp_is_compiled_anew(server: Path, model: Path) -> None:
+    client = Client(EngineSettings(model, n_threads=1), idle_timeout_s=60)
+    stream = iter(client.infill(InfillRequest("x = [1, ", "\n", max_tokens=900, ignore_eos=True)))
+    assert next(stream)
+    health = server_health()
+    assert health is not None
+    os.kill(health["engine_pid"], signal.SIGILL)
+    with pytest.raises(EngineDied, match=r"SIGILL.*another processor.*pip install .*llama-cpp-python==.*-mno-amx-int8"):
+        list(stream)
     assert text(client)
 
 
