@@ -11,6 +11,7 @@ batches, which is quicker.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -70,13 +71,13 @@ def score_edits(
     # The text in the cache, and behind its start one alternative at a time.
     _check_fits(len(head) + 2 * len(text) + _LEAST_ROOM, cache.n_cells)
     alternatives = [found for edit in request.edits if (found := _as_tokens(vocabulary, request.text, text, edit))]
-    wanted = {(a.start, a.tokens[0]) for a in alternatives}
     with _leased(cache, head) as lease:
-        written, offered = yield from _forward_pass(context, lease, head, text, wanted)
+        written, offered = yield from _forward_pass(context, lease, head, text, alternatives, request.suffix_tokens)
         scores = []
         for alternative in _best(alternatives, written, offered, request):
-            score = yield from _rescore(context, lease, text, written, offered, alternative, request.suffix_tokens)
-            scores.append(score)
+            tokens = alternative.tokens + text[alternative.text_end : alternative.text_end + request.suffix_tokens]
+            rest = yield from _evaluate(context, lease, len(head) + alternative.start, tokens)
+            scores.append(_score(alternative, written, [offered[alternative.start, tokens[0]], *rest], len(tokens)))
     return tuple(scores)
 
 
@@ -119,16 +120,15 @@ def _head(vocabulary: Vocabulary, text: str) -> list[int]:
 
 @contextmanager
 def _leased(cache: PrefixCache, head: Sequence[int]) -> Iterator[Lease]:
-    """A sequence that holds `head` but for its last token, or nothing: then all of the cache is empty.
+    """A sequence that holds `head` but for its last token, or some whole batches of it; nothing else is in the cache.
 
     Attention adds up in the order of the cells, so the last digits depend on what lay where: a text that is asked about
-    twice is to get the same scores twice.
+    twice is to get the same scores twice. What is kept lies in the first cells, where it would be put again.
     """
     lease = cache.acquire(head)
     if len(lease) < len(head) - 1:
-        lease.release(keep=False)
-        cache.clear()
-        lease = cache.acquire(head)
+        lease.truncate(len(lease) // _LOGITS_BATCH * _LOGITS_BATCH)  # what was evaluated in batches of the same shapes
+    cache.clear()
     try:
         yield lease
     finally:
@@ -183,33 +183,48 @@ def _as_tokens(vocabulary: Vocabulary, text: str, tokens: list[int], edit: Edit)
 
 
 def _forward_pass(
-    context: Context, lease: Lease, head: list[int], text: list[int], wanted: set[tuple[int, int]]
+    context: Context,
+    lease: Lease,
+    head: list[int],
+    text: list[int],
+    alternatives: list[_Alternative],
+    n_suffix: int,
 ) -> Generator[list[BatchToken], None, tuple[list[float], dict[tuple[int, int], float]]]:
-    """Log p of every token of `text` in place, and of each (position, token) in `wanted`."""
+    """Log p of every token of `text` in place, and of each alternative's first token by (position, token).
+
+    What lies behind the last place that is looked at is not evaluated, and in batches that nothing is looked at in no
+    logits are computed: there log p is NaN. Either leaves the other batches as they are.
+    """
     # The head's last token is always evaluated alone, since its logits are needed and only KV is kept.
     if len(lease) < len(head) - 1:
-        yield from _extend(lease, head[:-1])
+        yield from _extend(lease, head[len(lease) : -1])
     yield from _extend(lease, head[-1:])
-    rows: dict[int, list[int]] = {}
-    for position, token in wanted:
-        rows.setdefault(position, []).append(token)
-    written: list[float] = []
+    rows: dict[int, set[int]] = {}
+    looked_at = [False] * len(text)
+    for alternative in alternatives:
+        rows.setdefault(alternative.start, set()).add(alternative.tokens[0])
+        end = min(max(alternative.text_end + n_suffix, alternative.start + 1), len(text))
+        looked_at[alternative.start : end] = [True] * (end - alternative.start)
+    written = [math.nan] * len(text)
     offered: dict[tuple[int, int], float] = {}
 
     def read(position: int, logits: npt.NDArray[np.float32]) -> None:
         if position >= len(text):
             return
         total = _log_sum_exp(logits)
-        written.append(float(logits[text[position]]) - total)
+        written[position] = float(logits[text[position]]) - total
         for token in rows.get(position, ()):
             offered[position, token] = float(logits[token]) - total
 
     read(0, context.logits(-1))
     for start in range(0, len(text), _LOGITS_BATCH):
+        if not any(looked_at[start + 1 :]):
+            break
         batch, at = text[start : start + _LOGITS_BATCH], len(lease)
-        yield [BatchToken(token, at + i, lease.sequence, True) for i, token in enumerate(batch)]
+        wants_logits = any(looked_at[start + 1 : start + 1 + _LOGITS_BATCH])
+        yield [BatchToken(token, at + i, lease.sequence, wants_logits) for i, token in enumerate(batch)]
         lease.extend(batch)
-        for i in range(len(batch)):
+        for i in range(len(batch) if wants_logits else 0):
             read(start + i + 1, context.logits(i))
     return written, offered
 
@@ -231,28 +246,14 @@ def _best(
     return chosen
 
 
-def _rescore(
-    context: Context,
-    lease: Lease,
-    text: list[int],
-    written: list[float],
-    offered: dict[tuple[int, int], float],
-    alternative: _Alternative,
-    n_suffix: int,
-) -> Generator[list[BatchToken], None, EditScore]:
-    """Evaluate the alternative's tokens and the suffix behind them on a sequence that shares the text before."""
-    start, end = alternative.start, alternative.text_end
-    suffix = text[end : end + n_suffix]
-    tokens = alternative.tokens + suffix
-    first = offered[start, tokens[0]]
-    rest = (yield from _evaluate(context, lease, len(lease) - len(text) + start, tokens)) if len(tokens) > 1 else []
-    values = [first, *rest]
-    n_site = len(alternative.tokens)
+def _score(alternative: _Alternative, written: list[float], values: list[float], n_tokens: int) -> EditScore:
+    """`values`: log p of the alternative's tokens and of the suffix behind them, `n_tokens` in all."""
+    start, end, n_site = alternative.start, alternative.text_end, len(alternative.tokens)
     return EditScore(
         alternative.edit,
         site_original=tuple(written[start:end]),
         site_alternative=tuple(values[:n_site]),
-        suffix_original=tuple(written[end : end + len(suffix)]),
+        suffix_original=tuple(written[end : end + n_tokens - n_site]),
         suffix_alternative=tuple(values[n_site:]),
     )
 

@@ -170,6 +170,38 @@ def test_scores_do_not_depend_on_what_was_asked_before_or_beside(engine: LocalEn
         assert scored(engine, ScoreRequest(CONTEXT, TEXT, (edit,))) == (together[edit],)
 
 
+def test_only_what_is_looked_at_is_evaluated_and_scores_stay_the_same(
+    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a long text the beginning is enough for an edit there, and its end needs no logits of the beginning."""
+    head = "".join(f"{name} = {number}\n" for number, name in enumerate(["left", "right", "width"] * 20))
+    text = TEXT + "    ratio = width / height\n" * 30 + "    return ratio\n"
+    early = Edit(text.index("height"), text.index("height") + 6, "width")
+    late = Edit(text.rindex("ratio"), text.rindex("ratio") + 5, "width")
+    together = {score.edit: score for score in scored(engine, ScoreRequest(head, text, (early, late)))}
+    context, batches = engine._scoring_memory[0], []
+    monkeypatch.setattr(context, "decode", lambda batch, decode=context.decode: (batches.append(batch), decode(batch)))
+
+    def evaluated(request: ScoreRequest) -> tuple[EditScore, int, int]:
+        batches.clear()
+        (score,) = scored(engine, request)
+        return score, sum(map(len, batches)), sum(token.wants_logits for batch in batches for token in batch)
+
+    n_text = len(engine._model.vocabulary.tokenize(text))
+    score, n_early, _ = evaluated(ScoreRequest(head, text, (early,)))
+    assert score == together[early]
+    assert n_early < n_text
+    score, n_late, n_logits = evaluated(ScoreRequest(head, text, (late,)))
+    assert score == together[late]
+    assert n_logits < n_text < n_late
+    other = f"{head}class Shape:\n"  # begins in the same way
+    score, n_other, _ = evaluated(ScoreRequest(other, text, (late,)))
+    assert n_other < n_text + len(engine._model.vocabulary.tokenize(other))
+    write(engine, InfillRequest(PREFIX, SUFFIX, max_tokens=3))
+    scored(engine, ScoreRequest("x = 1\n", TEXT, SOME))  # nothing of it is left
+    assert evaluated(ScoreRequest(other, text, (late,)))[0] == score
+
+
 def test_a_score_is_the_probability_of_the_tokens(engine: LocalEngine) -> None:
     """The original's values for an edit and the alternative's for the reverse edit of the edited text must agree."""
     (forward,) = scored(engine, ScoreRequest(CONTEXT, TEXT, SOME[:1]))
