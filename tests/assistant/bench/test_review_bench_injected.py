@@ -246,6 +246,22 @@ def test_who_knows_all_functions_finds_all_bugs_and_raises_no_alarm(repositories
     assert {line["family"] for line in lines} & {"name", "comparison", "swapped-arguments", "attribute"}
 
 
+def test_without_lines_alone_the_rest_is_the_same_for_fewer_questions(repositories: tuple[Path, Path]) -> None:
+    def figures_and_questions(**options: object) -> tuple[dict[str, float], int]:
+        questions: list[ScoreRequest] = []
+        score = knows(texts_in(repositories))
+        engine = ScriptedEngine(score=lambda request: (questions.append(request), score(request))[1])
+        report, _ = bench(repositories, engine, baselines=False, **options)
+        assert any("--whole-only" in reason for reason in report.left_out) == bool(options)
+        return {figure.name: figure.value for figure in report.figures}, len(questions)
+
+    both, n_both = figures_and_questions()
+    whole, n_whole = figures_and_questions(line_alone=False)
+    assert n_whole < n_both
+    assert whole.items() < both.items()
+    assert {name for name in both if name not in whole} == {name for name in both if "line alone" in name}
+
+
 def test_who_sees_no_difference_finds_nothing_at_an_alarm_rate(repositories: tuple[Path, Path]) -> None:
     def alike(request: ScoreRequest) -> list[EditScore]:
         return [EditScore(edit, (-1.0,), (-1.0,), (), ()) for edit in request.edits]
@@ -349,11 +365,10 @@ def test_one_repository_is_judged_by_the_other_half_of_its_files(repository: Pat
 
 def test_an_interrupted_bench_reports_what_is_there(repository: Path) -> None:
     known = knows(texts_in((repository,)))
-    asked: list[ScoreRequest] = []
+    third = cases(repository, 9)[2].unchanged.task.function.text
 
     def score(request: ScoreRequest) -> list[EditScore]:
-        asked.append(request)
-        if len(asked) > 12:
+        if request.text == third:
             raise KeyboardInterrupt
         return known(request)
 

@@ -19,6 +19,7 @@ from dsassist.review.calibration.fit import Reached
 from dsassist.review.changes import ChangedFile
 from dsassist.review.likelihood.evidence import evidence_nats
 from dsassist.review.likelihood.tasks import Task, tasks_of
+from dsassist.review.scoring import scores_of
 from dsassist.review.source import Source as SourceText
 from dsassist_runtime.api import Edit, ScoreRequest
 
@@ -167,17 +168,16 @@ def groups_of(results: Sequence[Result]) -> list[str]:
     return [str(crc32(result.case.young.path.encode("utf-8", "surrogateescape")) % 2) for result in results]
 
 
-def arms_of(engine: Scorer, source: Source, *, baselines: bool, chats: bool) -> dict[str, Arm]:
+def arms_of(engine: Scorer, source: Source, *, line_alone: bool, baselines: bool, chats: bool) -> dict[str, Arm]:
     """Who looks for suspects, by name."""
 
     def look(version: Version, lines: frozenset[int]) -> list[Suspect]:
         found = source(version.changed(lines))
         return [Suspect(each.finding.line, each.finding.end_line, each.strength) for each in found]
 
-    arms: dict[str, Arm] = {
-        WHOLE: lambda version: look(version, version.function_lines),
-        ALONE: lambda version: look(version, version.bug_lines),
-    }
+    arms: dict[str, Arm] = {WHOLE: lambda version: look(version, version.function_lines)}
+    if line_alone:
+        arms[ALONE] = lambda version: look(version, version.bug_lines)
     if baselines:
         arms[SURPRISE] = lambda version: [
             Suspect(line, line, nats) for line, nats in surprise_by_line(engine, version.task).items()
@@ -193,9 +193,16 @@ def _asked(engine: Chatter, task: Task) -> list[Suspect]:
     return [Suspect(line, line, opinion.nats)]
 
 
-def prefers_original(engine: Scorer, case: Case) -> bool | None:
-    """Whether the bug is found less likely than what was written, where the model is told the place and both texts."""
-    task = case.buggy.task
+def prefers_original(engine: Scorer, case: Case, alternatives: Alternatives = measured) -> bool | None:
+    """Whether the bug is found less likely than what was written, where the model is told the place and both texts.
+
+    Where the reviewer's own question has that in its answer, no other is put: scores do not depend on what else is
+    asked about.
+    """
+    task, wanted = case.buggy.task, case.unchanged.task.function.text
+    for candidate, score in scores_of(task, alternatives(task), engine.score):
+        if _applied(task.function.text, candidate.edit) == wanted:
+            return evidence_nats(score) > 0
     scores = engine.score(ScoreRequest(task.context, task.function.text, (case.bug.repair,)))
     return evidence_nats(scores[0]) > 0 if scores else None
 

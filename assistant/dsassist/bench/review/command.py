@@ -64,6 +64,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --repo: leave out what the reviewer is compared with, which is half of the time",
     )
     parser.add_argument(
+        "--whole-only",
+        dest="line_alone",
+        action="store_false",
+        help="with --repo: leave out the functions of which only the bug's line changed, which no bar is for",
+    )
+    parser.add_argument(
         "--further",
         action="store_true",
         help="with --repo: put in bugs of the families that a review does not tell of yet, and ask about those",
@@ -122,7 +128,16 @@ def _run_injected(args: argparse.Namespace, progress: Callable[[str], None]) -> 
     if both := set(repositories) & set(fit):
         raise DsassistError(f"{min(both)} stands behind --repo and --fit; thresholds need repositories of their own")
     bench = InjectedBench(
-        repositories, fit, args.model, args.since, args.functions, args.seed, args.baselines, args.details, args.further
+        repositories,
+        fit,
+        args.model,
+        args.since,
+        args.functions,
+        args.seed,
+        args.baselines,
+        args.details,
+        args.further,
+        args.line_alone,
     )
     return run_injected_bench(bench, before, progress)
 

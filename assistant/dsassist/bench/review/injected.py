@@ -60,6 +60,7 @@ class InjectedBench:
     baselines: bool = True
     details: Path | None = None
     further: bool = False
+    line_alone: bool = True
 
     @property
     def alternatives(self) -> Alternatives:
@@ -132,10 +133,16 @@ class _Run:
         self._ruff = find_ruff() if bench.baselines else None
         chats = isinstance(engine, Chatter) and engine.facts().has_chat_template
         self.arms: dict[str, Arm] = arms_of(
-            engine, enumerated(self._asked_once, bench.alternatives), baselines=bench.baselines, chats=chats
+            engine,
+            enumerated(self._asked_once, bench.alternatives),
+            line_alone=bench.line_alone,
+            baselines=bench.baselines,
+            chats=chats,
         )
         self.results: list[Result] = []
         self.fit_results: list[Result] = []
+        if not bench.line_alone:
+            left_out.append("functions of which only the bug's line changed: --whole-only")
         if not bench.baselines:
             left_out.append("what the reviewer is compared with: --no-baselines")
             return
@@ -179,7 +186,7 @@ class _Run:
         if not self._further:
             result.reached = reached_in(self._asked_once, case)
         if not is_fit:
-            result.prefers_original = prefers_original(self._asked_once, case)
+            result.prefers_original = prefers_original(self._asked_once, case, self._alternatives)
             result.has_repair = has_repair(case, self._alternatives)
             if self._ruff is not None:
                 result.ruff_lines = ruff_lines(self._ruff, case)

@@ -88,7 +88,7 @@ def injected_figures(
             about = f"right line at {budget:.0%} alarms, {arm}, {family} ({len(some)})"
             found.append(_share_of(about, [ruled.right[i] for i in rows]))
         if not by_rule:
-            for arm in RULED:
+            for arm in filter(looked.__contains__, RULED):
                 found += looked[arm].of_family(rows, f"{family} ({len(some)})")
     return found, [f"families with fewer than {_LEAST_OF_FAMILY} bugs: {', '.join(rare)}"] if rare else []
 

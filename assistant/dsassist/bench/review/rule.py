@@ -72,6 +72,8 @@ def ruled(
     thresholds = {budget: _thresholds(results, fitted, before_nats, budget) for budget in BUDGETS}
     found = {}
     for arm in RULED:
+        if not all(arm in result.unchanged for result in results):
+            continue
         buggy = [_tasks(arm, result.case.buggy) for result in results]
         unchanged = [_tasks(arm, result.case.unchanged) for result in results]
         for budget, needed in thresholds.items():
