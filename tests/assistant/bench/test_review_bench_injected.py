@@ -312,6 +312,23 @@ def test_what_a_review_would_show_is_what_counts_by_the_rule(
     assert figures["alarms on unchanged functions at 1% alarms, whole function"] == 100.0 * sum(shown) / len(shown)
 
 
+def test_what_another_file_does_in_the_same_words_is_no_alarm(
+    repositories: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(NATS, "bank", 12.0)
+
+    def alarms() -> float:
+        engine = ScriptedEngine(score=louder_in_a_bank)
+        report, _ = bench(repositories[:1], engine, fit=repositories[1:], baselines=False)
+        figures = {figure.name: figure.value for figure in report.figures}
+        return figures["alarms on unchanged functions at 1% alarms, whole function"]
+
+    assert alarms() == 100.0
+    copied = "".join(f"class Copy{n}:\n{young.function.text}\n\n" for n, young in enumerate(young_in(repositories[0])))
+    commit(repositories[0], {"tests/test_copies.py": copied})
+    assert alarms() < 100.0
+
+
 DOUBLE = '''\
 def double_{n}(value_{n}):
     """Words that make the function {n} as long as one must be to be looked at: a hundred and fifty characters."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -33,8 +33,10 @@ from dsassist.bench.review.ruff import RULES, find_ruff
 from dsassist.bench.review.rule import AskedOnce, ByRule, reached_in, ruled
 from dsassist.bench.review.sources import Alternatives, enumerated, further, measured
 from dsassist.bench.review.young import young_functions
+from dsassist.git import Treeish, run_git
 from dsassist.options import ReviewConfig
 from dsassist.review.calibration.current import shipped_thresholds
+from dsassist.review.unfinished.tree import GitTree, Tree
 from dsassist_runtime.api import Engine
 from dsassist_runtime.errors import NotDone
 from dsassist_runtime.models.store import resolve
@@ -99,6 +101,7 @@ def measure_injected(
     left_out: list[str] = []
     if len(reported) < bench.n_functions:
         left_out.append(f"{bench.n_functions - len(reported)} of {bench.n_functions} functions: there are no more")
+    trees = {name: _head_of(root) for root, name in zip(roots, names, strict=True)}
     run = _Run(bench, engine, details, left_out)
     try:
         run.measure(fit, reported, progress)
@@ -107,10 +110,14 @@ def measure_injected(
             raise
         left_out.append(f"{len(reported) - len(run.results)} of {len(reported)} functions: interrupted")
     bars = bars_of(model_name) if len(run.results) >= _LEAST_FOR_BARS and not bench.further else Bars()
-    by_rule = run.by_rule(model_name)
+    by_rule = run.by_rule(model_name, trees)
     figures, not_told = injected_figures(run.results, run.fit_results, list(run.arms), by_rule, bars)
     settings = _settings(bench, model_name, names, run)
     return Report("review", settings, figures, [*left_out, *not_told], machine)
+
+
+def _head_of(root: Path) -> Tree:
+    return GitTree(root, Treeish("object", run_git(["rev-parse", "HEAD^{tree}"], root).decode("ascii").strip()))
 
 
 def _cases(bench: InjectedBench, roots: Sequence[Path], names: Sequence[str]) -> list[Case]:
@@ -166,13 +173,13 @@ class _Run:
         if not self.results:
             raise NotDone(f"no function could be measured: {told.last_error}")
 
-    def by_rule(self, model_name: str) -> dict[tuple[str, float], ByRule]:
+    def by_rule(self, model_name: str, trees: Mapping[str, Tree]) -> dict[tuple[str, float], ByRule]:
         """What is shown by the rule of `--calibrate`; nothing of families that it does not know."""
         if self._further:
             return {}
         before = shipped_thresholds(model_name, ReviewConfig().threshold_nats)
         try:
-            return ruled(self._asked_once, self.results, self.fit_results, before.threshold_nats)
+            return ruled(self._asked_once, self.results, self.fit_results, before.threshold_nats, trees)
         except NotDone as error:  # a question more may come up after the engine has gone
             self._left_out.append(f"what is shown by the rule of --calibrate: {error}")
             return {}

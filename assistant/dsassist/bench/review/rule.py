@@ -6,7 +6,7 @@ at once more, which costs the engine little: the same question is put to it once
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dsassist.bench.review.alarms import BUDGETS
@@ -15,8 +15,13 @@ from dsassist.bench.review.sources import Scorer
 from dsassist.review.calibration.calibration import reached_by
 from dsassist.review.calibration.fit import Reached, fit
 from dsassist.review.calibration.thresholds import Thresholds
-from dsassist.review.likelihood.tasks import Task, tasks_of
+from dsassist.review.changes import ChangedFile, Skipped
+from dsassist.review.findings import Finding
+from dsassist.review.likelihood.tasks import tasks_of
+from dsassist.review.likelihood.wording import finding_of
 from dsassist.review.suspects import suspects_of
+from dsassist.review.unfinished.tree import Tree
+from dsassist.review.usual import unusual
 from dsassist_runtime.api import EditScore, ScoreRequest
 from dsassist_runtime.errors import ModelUnsupported, RequestRefused
 
@@ -62,27 +67,29 @@ def reached_in(engine: Scorer, case: Case) -> Reached | None:
 
 
 def ruled(
-    engine: Scorer, results: Sequence[Result], fitted: Sequence[Result], before_nats: float
+    engine: Scorer,
+    results: Sequence[Result],
+    fitted: Sequence[Result],
+    before_nats: float,
+    trees: Mapping[str, Tree],
 ) -> dict[tuple[str, float], ByRule]:
     """For each arm and rate what the rule makes of the results.
 
     Thresholds are fitted on `fitted`, or where that is empty for each group of the results on the others;
-    `before_nats` holds where these are too few.
+    `before_nats` holds where these are too few. `trees` has the files of each repository, by its name.
     """
     thresholds = {budget: _thresholds(results, fitted, before_nats, budget) for budget in BUDGETS}
     found = {}
     for arm in RULED:
         if not all(arm in result.unchanged for result in results):
             continue
-        buggy = [_tasks(arm, result.case.buggy) for result in results]
-        unchanged = [_tasks(arm, result.case.unchanged) for result in results]
         for budget, needed in thresholds.items():
-            shown = [strongest_of(_shown(engine, *each)) for each in zip(buggy, needed, strict=True)]
-            right = [
-                suspect is not None and suspect.is_at(result.case.bug.lines)
-                for suspect, result in zip(shown, results, strict=True)
-            ]
-            alarms = [bool(_shown(engine, *each)) for each in zip(unchanged, needed, strict=True)]
+            right, alarms = [], []
+            for result, its in zip(results, needed, strict=True):
+                case, tree = result.case, trees[result.case.young.repository]
+                strongest = strongest_of(_shown(engine, _changed(arm, case.buggy), its, tree))
+                right.append(strongest is not None and strongest.is_at(case.bug.lines))
+                alarms.append(bool(_shown(engine, _changed(arm, case.unchanged), its, tree)))
             found[arm, budget] = ByRule(needed, right, alarms)
     return found
 
@@ -100,18 +107,19 @@ def _thresholds(
     return [known[group] for group in groups]
 
 
-def _tasks(arm: str, version: Version) -> list[Task]:
-    lines = version.function_lines if arm == WHOLE else version.bug_lines
-    return [task for task in tasks_of(version.changed(lines)) if isinstance(task, Task)]
+def _changed(arm: str, version: Version) -> ChangedFile:
+    return version.changed(version.function_lines if arm == WHOLE else version.bug_lines)
 
 
-def _shown(engine: Scorer, tasks: Sequence[Task], thresholds: Thresholds) -> list[Suspect]:
-    """What a review shows."""
-    found = []
-    for task in tasks:
+def _shown(engine: Scorer, file: ChangedFile, thresholds: Thresholds, tree: Tree) -> list[Suspect]:
+    """What a review shows: also without what another file of the repository does in the same words."""
+    found: dict[int, tuple[Finding, Suspect]] = {}
+    for task in tasks_of(file):
+        if isinstance(task, Skipped):
+            continue
         n_lines = len({candidate.line for candidate in task.candidates})
-        found += [
-            Suspect(candidate.line, candidate.end_line, thresholds.strength_of(candidate.family, nats, n_lines))
-            for candidate, nats in suspects_of(task, engine.score, thresholds)
-        ]
-    return found
+        for candidate, nats in suspects_of(task, engine.score, thresholds):
+            strength = thresholds.strength_of(candidate.family, nats, n_lines)
+            finding = finding_of(task, candidate, nats, "warning")
+            found[id(finding)] = finding, Suspect(candidate.line, candidate.end_line, strength)
+    return [found[id(finding)][1] for finding in unusual([finding for finding, _ in found.values()], [file], tree)]
