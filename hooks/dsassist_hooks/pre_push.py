@@ -6,12 +6,14 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dsassist import output
 from dsassist_hooks.failing_open import (
     FINDINGS,
     INTERRUPTED,
     PASSED,
+    is_enabled,
     is_skipped,
     not_reviewed,
     review,
@@ -21,6 +23,9 @@ from dsassist_hooks.pushed import Range, pushed_refs, range_of_pre_commit, range
 from dsassist_hooks.stages import PRE_PUSH
 from dsassist_runtime.errors import DsassistError
 
+if TYPE_CHECKING:
+    from dsassist.review.selection import Selection
+
 __all__ = ["review_push"]
 
 
@@ -29,22 +34,33 @@ def review_push(remote: str, arguments: Sequence[str], *, strict: bool) -> int:
     if is_skipped(PRE_PUSH):
         output.notice("review skipped, as the environment asks")
         return PASSED
-    options = settings()
-    if not options.review.enabled:
-        return PASSED
     try:
         found = _ranges(remote)
     except DsassistError as error:
+        if not settings().review.enabled:
+            return PASSED
         return not_reviewed(str(error), error.exit_code, PRE_PUSH, strict=strict)
-    # A push may take longer than a commit; what is given by hand stands behind and wins.
-    instruct = ["--instruct"] if options.hook.push_instruct else []
-    slow = ["--deadline", f"{options.hook.push_deadline_s:g}", *instruct, *arguments]
     codes = []
     for each in found:
-        codes.append(review(["--range", each.text, *slow], PRE_PUSH, strict=strict))
+        codes.append(_review(each, arguments, strict=strict))
         if codes[-1] == INTERRUPTED:
             return INTERRUPTED
     return FINDINGS if FINDINGS in codes else max(codes, default=PASSED)
+
+
+def _review(pushed: Range, arguments: Sequence[str], *, strict: bool) -> int:
+    def selected() -> Selection:
+        from dsassist.review import selection
+
+        return selection.revision_range(Path.cwd(), pushed.text)
+
+    if not is_enabled(selected):
+        return PASSED
+    options = settings(selected)
+    # A push may take longer than a commit; what is given by hand stands behind and wins.
+    instruct = ["--instruct"] if options.hook.push_instruct else []
+    slow = ["--deadline", f"{options.hook.push_deadline_s:g}", *instruct, *arguments]
+    return review(["--range", pushed.text, *slow], PRE_PUSH, selected, strict=strict)
 
 
 def _ranges(remote: str) -> list[Range]:

@@ -102,6 +102,20 @@ def test_commit_goes_on_when_it_could_not_be_reviewed(
     assert printed.err.endswith("; the commit is stopped (strict)\n")
 
 
+def test_a_commit_cannot_switch_off_its_own_review_nor_loosen_it(review: None, repository: Path) -> None:
+    options = repository / "dsassist.toml"
+    commit(repository, options.name, "[hook]\nstrict = true\n")
+    options.write_text("[review]\nenabled = false\n")
+    git("add", options.name, cwd=repository)
+    assert main(["hook", "pre-commit", "--kind", "findings"]) == 1
+    assert main(["hook", "pre-commit", "--kind", "model"]) == 3, "strict before"
+    git("commit", "-q", "-m", "off", cwd=repository)
+    assert main(["hook", "pre-commit", "--kind", "findings"]) == 0, "the commit before did that"
+    options.write_text("[review]\nenabled = true\n")
+    git("add", options.name, cwd=repository)
+    assert main(["hook", "pre-commit", "--kind", "findings"]) == 1, "the review itself sees that it is not wanted yet"
+
+
 def test_strictness_can_be_configured(review: None, repository: Path) -> None:
     assert main(["hook", "pre-commit", "--kind", "model"]) == 0
     (repository / "dsassist.toml").write_text("[hook]\nstrict = true\n")
