@@ -138,6 +138,7 @@ def run(args: argparse.Namespace, engine_of: Callable[[LoadedConfig], Engine] | 
         raise DsassistError("--functions says how many functions --calibrate is to look at; give both")
     if args.calibrate:
         return _calibrate(args, engine_of)
+    _check_what_goes_together(args)
     args.format = args.format or ("github" if args.github_event else "text")
     _check_that_one_can_answer(args)
     if args.output:
@@ -165,7 +166,7 @@ def run(args: argparse.Namespace, engine_of: Callable[[LoadedConfig], Engine] | 
         instruct=args.instruct,
         # A baseline is to have all of them, and of what is known already.
         max_findings=sys.maxsize if args.update_baseline else None,
-        baseline=() if args.update_baseline else {entry.fingerprint for entry in baseline},
+        baseline={entry.fingerprint for entry in baseline},
         path_from_root=at_root,
         started_s=started_s,
         engine_of=engine_of,
@@ -176,7 +177,7 @@ def run(args: argparse.Namespace, engine_of: Callable[[LoadedConfig], Engine] | 
         what = skipped_text(review.skipped) or f"{', '.join(args.paths)} (no source file in it)"
         raise NotDone(f"nothing was reviewed: {what}")
     if args.update_baseline:
-        return _update_baseline(args, review, model, changes, baseline, at_root)
+        return _update_baseline(args, review, model, changes, at_root)
     review = _handled(args, review, model, changes, start)
     if review.has_reached(loaded.config.review.fail_level):
         return 1
@@ -306,6 +307,18 @@ def _say_nothing(args: argparse.Namespace, reason: str) -> None:
     output.notice(reason)
 
 
+def _check_what_goes_together(args: argparse.Namespace) -> None:
+    """Nothing that is asked for may be passed over in silence."""
+    from dsassist_runtime.errors import DsassistError
+
+    given = {"--fix": args.fix, "--interactive": args.interactive, "--output": args.output, "--format": args.format}
+    others = [name for name, value in given.items() if value]
+    if args.update_baseline and others:
+        raise DsassistError(f"--update-baseline writes findings into the baseline alone; leave {others[0]} out")
+    if args.interactive and (rest := [name for name in others if name != "--interactive"]):
+        raise DsassistError(f"--interactive shows one finding after another and no report; leave {rest[0]} out")
+
+
 def _check_that_one_can_answer(args: argparse.Namespace) -> None:
     from dsassist_runtime.errors import DsassistError
 
@@ -319,31 +332,31 @@ def _baseline(args: argparse.Namespace, changes: Changes) -> list[Entry]:
     """What is not reported: the file that is named, or the default one as it stands in what is reviewed."""
     from dsassist.review.baseline import baseline_of_tree, read_baseline
 
+    if args.update_baseline:
+        return []
     if args.baseline:
-        return read_baseline(Path(args.baseline), missing_ok=args.update_baseline)
+        return read_baseline(Path(args.baseline))
     return [] if changes.root is None else baseline_of_tree(changes.root, changes.tree)
 
 
 def _update_baseline(
-    args: argparse.Namespace,
-    review: Review,
-    model: str,
-    changes: Changes,
-    baseline: list[Entry],
-    at_root: Callable[[str], str],
+    args: argparse.Namespace, review: Review, model: str, changes: Changes, at_root: Callable[[str], str]
 ) -> int:
-    """Write what was found into the baseline; entries of files that were not reviewed whole stay."""
+    """Write what was found into the baseline; of what the file has, entries of files not reviewed whole stay."""
     from dsassist import output
-    from dsassist.review.baseline import BASELINE, updated, write_baseline
+    from dsassist.review.baseline import BASELINE, read_baseline, updated, write_baseline
     from dsassist.review.reports import summary
+    from dsassist_runtime.errors import NotDone
 
     root = changes.root or Path.cwd()
     path = Path(args.baseline) if args.baseline else root / BASELINE
     found = [replace(finding, path=at_root(finding.path)) for finding in review.findings]
-    entries = updated(baseline, found, {at_root(each) for each in review.complete})
+    entries = updated(read_baseline(path, missing_ok=True), found, {at_root(each) for each in review.complete})
     write_baseline(path, entries)
     output.notice(summary(review, model))
     output.notice(f"{len(entries)} {'finding is' if len(entries) == 1 else 'findings are'} in {path} now")
+    if review.failure:
+        raise NotDone(f"the review ended early: {review.failure}; {path} has what was found until then")
     return 0
 
 
@@ -369,7 +382,8 @@ def _handled(args: argparse.Namespace, review: Review, model: str, changes: Chan
         def shown(finding: Finding) -> str:
             return findings_text(replace(report, review=replace(review, findings=(finding,))))
 
-        settled = handling.handle(review, changes, start, output.ask, shown)
+        baseline = Path(args.baseline) if args.baseline else None
+        settled = handling.handle(review, changes, start, output.ask, shown, baseline)
         output.notice(summary(review, model))
     return replace(review, findings=tuple(each for each in review.findings if each not in settled))
 

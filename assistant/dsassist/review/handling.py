@@ -43,6 +43,8 @@ def handle_fixes(review: Review, changes: Changes, start: Path, ask: Asker | Non
     desk = _Desk(changes, start)
     for finding in review.findings:
         file = desk.file(finding.path)
+        if finding.fix and file is None:
+            output.notice(f"{finding.path}:{finding.line}: not fixed, as the change has no part in that file")
         if finding.fix and file is not None and not desk.is_taken(finding.path, finding.fix):
             answer = "y" if ask is None else _answer(ask, f"{_diff(file, finding.fix)}apply this fix? [y/n/q] ", "ynq")
             if answer == "q":
@@ -52,17 +54,28 @@ def handle_fixes(review: Review, changes: Changes, start: Path, ask: Asker | Non
     return desk.carry_out()
 
 
-def handle(review: Review, changes: Changes, start: Path, ask: Asker, shown: Callable[[Finding], str]) -> list[Finding]:
+def handle(
+    review: Review,
+    changes: Changes,
+    start: Path,
+    ask: Asker,
+    shown: Callable[[Finding], str],
+    baseline: Path | None = None,
+) -> list[Finding]:
     """Ask what to do about each finding; returns those that are settled: fixed, ignored or dismissed.
 
-    Paths of findings count from `start`; `shown` is a finding's text.
+    Paths of findings count from `start`; `shown` is a finding's text. Dismissals go into `baseline` or the default one.
     """
-    desk = _Desk(changes, start)
+    desk = _Desk(changes, start, baseline)
     for finding in review.findings:
         output.write_line(shown(finding))
         file = desk.file(finding.path)
         comment = None if file is None else ignore_edit(finding, file)
         can_fix = bool(finding.fix) and file is not None and not desk.is_taken(finding.path, finding.fix)
+        if comment is not None and desk.is_taken(finding.path, comment):
+            comment = None
+        if file is None:
+            output.notice("the change has no part in that file, so it is neither fixed nor ignored from here")
         if can_fix and file is not None:
             output.write_line(_diff(file, finding.fix).removesuffix("\n"))
         choices = "f" * can_fix + "i" * (comment is not None) + "dsq"
@@ -71,7 +84,7 @@ def handle(review: Review, changes: Changes, start: Path, ask: Asker, shown: Cal
             break
         if answer == "f":
             desk.plan.fixes.setdefault(finding.path, []).append((finding, finding.fix))
-        elif answer == "i" and comment is not None and not desk.is_taken(finding.path, comment):
+        elif answer == "i" and comment is not None:
             desk.plan.fixes.setdefault(finding.path, []).append((finding, comment))
         elif answer == "d":
             desk.plan.dismissed.append(finding)
@@ -100,11 +113,12 @@ def _answer(ask: Asker, question: str, choices: str) -> str:
 class _Desk:
     """The files that a review was about, and what is to be done to them."""
 
-    def __init__(self, changes: Changes, start: Path) -> None:
+    def __init__(self, changes: Changes, start: Path, baseline: Path | None = None) -> None:
         if changes.tree.kind == "object":
             raise DsassistError("only what is staged and whole files can be fixed, not what is committed already")
         self._changes = changes
         self._start = start
+        self._baseline = baseline
         self._pending = {file.path: file for file in changes.pending}
         self._files: dict[str, ChangedFile | None] = {}
         self.plan = _Plan()
@@ -150,10 +164,10 @@ class _Desk:
 
     def _dismiss(self) -> None:
         root = self._root()
-        path = root / BASELINE
+        path = self._baseline or root / BASELINE
         dismissed = [replace(each, path=path_in(root, self._start / each.path)) for each in self.plan.dismissed]
         write_baseline(path, [*read_baseline(path, missing_ok=True), *entries_of(dismissed)])
-        if self._changes.tree.kind == "index":
+        if self._changes.tree.kind == "index" and self._baseline is None:
             # The dismissal belongs to the commit that it is for.
             git.run_git(["add", "--", BASELINE], root)
         output.notice(f"{len(self.plan.dismissed)} dismissed into {path}")

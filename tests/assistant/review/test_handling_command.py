@@ -111,6 +111,56 @@ def test_a_baseline_may_be_named(repository: Path, review: Review, tmp_path: Pat
     assert not (repository / BASELINE).exists()
 
 
+def test_a_baseline_keeps_what_the_file_has_whatever_is_reviewed(repository: Path, review: Review) -> None:
+    (repository / "b.py").write_text(CLAMP)
+    assert review("b.py", "--update-baseline") == 0
+    assert review("--update-baseline") == 0, "of what is staged, which has no baseline yet"
+    git("commit", "-q", "-m", "one", cwd=repository)
+    assert review("--commit", "HEAD", "--update-baseline") == 0
+    paths = [json.loads(line)["path"] for line in (repository / BASELINE).read_text().splitlines()]
+    assert paths == ["a.py", "b.py"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--update-baseline", "--fix", "--yes"),
+        ("--update-baseline", "--format", "json"),
+        ("--update-baseline", "--output", "report.json"),
+        ("--interactive", "--output", "report.json"),
+        ("--interactive", "--format", "sarif"),
+    ],
+)
+def test_what_would_be_passed_over_is_refused(repository: Path, review: Review, arguments: tuple[str, ...]) -> None:
+    with pytest.raises(DsassistError, match=rf"{arguments[0]} .*; leave {arguments[1]} out"):
+        review(*arguments)
+    assert not (repository / BASELINE).exists()
+    assert not (repository / "report.json").exists()
+
+
+def test_a_dismissal_goes_into_the_baseline_that_is_named(repository: Path, review: Review, typed: Type) -> None:
+    (repository / "known.json").touch()
+    typed("d\n")
+    assert review("--interactive", "--baseline", "known.json") == 0
+    assert review("--baseline", "known.json") == 0
+    assert not (repository / BASELINE).exists()
+
+
+def test_a_fix_outside_of_the_change_is_not_made_and_told(
+    repository: Path, review: Review, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (repository / "tables.py").write_text("def load_table(path):\n    return path\n")
+    (repository / "use.py").write_text("from tables import load_table\n\nprint(load_table('a'))\n")
+    git("add", ".", cwd=repository)
+    git("commit", "-q", "-m", "one", cwd=repository)
+    (repository / "tables.py").write_text("def read_table(path):\n    return path\n")
+    git("add", ".", cwd=repository)
+    assert review("--fix", "--yes") == 1
+    err = capsys.readouterr().err
+    assert "use.py:1: not fixed, as the change has no part in that file" in err
+    assert "load_table" in (repository / "use.py").read_text()
+
+
 def test_an_unknown_code_is_told_on_stderr(
     repository: Path, review: Review, capsys: pytest.CaptureFixture[str]
 ) -> None:

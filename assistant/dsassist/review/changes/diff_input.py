@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -32,13 +33,17 @@ _SHA256_DIGITS = 64
 
 @dataclass(frozen=True)
 class ChangedContent:
-    """A file of a diff, both sides whole: None where it does not exist. `reason` says why it cannot be reviewed."""
+    """A file of a diff, both sides whole: None where it does not exist. `reason` says why it cannot be reviewed.
+
+    One that was renamed as it was, `is_moved`, has neither side: no line of it changes.
+    """
 
     path: str
     old: bytes | None = None
     new: bytes | None = None
     old_path: str | None = None
     reason: str = ""
+    is_moved: bool = False
 
 
 def read_diff() -> bytes:
@@ -65,7 +70,12 @@ def contents_of_diff(data: bytes, cwd: Path) -> list[ChangedContent]:
     reader = _Reader(
         root, cwd, {name: blobs[blob] for name, blob in small.items()}, frozenset(known) - frozenset(small)
     )
-    return [content for patch in patches if (content := reader.content(patch)) is not None]
+    contents = [content for patch in patches if (content := reader.content(patch)) is not None]
+    # A file that became a link is deleted and made anew.
+    counts = Counter(each.path for each in contents if not each.reason and (each.new is not None or each.is_moved))
+    if twice := next((path for path, count in counts.items() if count > 1), None):
+        raise PatchError(f"the diff changes {twice} more than once; give one diff of it all, such as `git diff A B`")
+    return contents
 
 
 def changes_of_diff(contents: Sequence[ChangedContent], cwd: Path, exclude: Sequence[str] = ()) -> Changes:
@@ -77,7 +87,12 @@ def changes_of_diff(contents: Sequence[ChangedContent], cwd: Path, exclude: Sequ
     skipped: list[Skipped] = []
     pending: list[PendingFile] = []
     deleted: list[PendingFile] = []
+    moved: dict[str, str] = {}
     for each in contents:
+        if each.is_moved and each.old_path is not None:
+            if not is_excluded(each.path, exclude):
+                moved[each.old_path] = each.path
+            continue
         reason = each.reason or filters.reason_to_skip(each.path, said[os.fsencode(each.path)])
         if is_excluded(each.path, exclude):
             skipped.append(Skipped(each.path, "excluded"))
@@ -89,7 +104,7 @@ def changes_of_diff(contents: Sequence[ChangedContent], cwd: Path, exclude: Sequ
             read = partial(changed_file, each.path, each.new, each.old, old_path=each.old_path)
             pending.append(PendingFile(each.path, read))
     around = git.INDEX if all(_is_of_index(contents, cwd)) else None
-    return Changes(tuple(pending), tuple(skipped), tuple(deleted), root, around=around)
+    return Changes(tuple(pending), tuple(skipped), tuple(deleted), root, around=around, moved=moved)
 
 
 def _is_of_index(contents: Iterable[ChangedContent], cwd: Path) -> Iterator[bool]:
@@ -99,6 +114,9 @@ def _is_of_index(contents: Iterable[ChangedContent], cwd: Path) -> Iterator[bool
     found = git.object_ids(names, cwd)
     for each, name in zip(read, names, strict=True):
         in_index = found[name][0] if name in found else None
+        if each.is_moved:
+            yield in_index is not None
+            continue
         yield in_index in [_blob_id(side, in_index or "") for side in (each.old, each.new)]
 
 
@@ -120,7 +138,9 @@ class _Reader:
     large: frozenset[str]
 
     def content(self, patch: FilePatch) -> ChangedContent | None:
-        """A file's content; None where no line of it changes."""
+        """A file's content; None where neither its name nor a line of it changes."""
+        if patch.old_name is None and patch.new_name is None:
+            raise PatchError("the diff has /dev/null on both sides of a file; give it as git wrote it")
         path, old_path = self._path(patch.new_name or patch.old_name, patch), None
         if patch.old_name and patch.new_name:
             before = self._path(patch.old_name, patch)
@@ -129,7 +149,7 @@ class _Reader:
         if reason := self._reason(patch):
             return ChangedContent(path, reason=reason)
         if not patch.hunks:
-            return None
+            return ChangedContent(path, old_path=old_path, is_moved=True) if old_path and patch.is_renamed else None
         try:
             old, new = self._sides(patch, path, old_path or path)
         except DocumentError as error:

@@ -61,6 +61,7 @@ class FilePatch:
     new_id: str = ""
     mode: str = ""
     is_binary: bool = False
+    is_renamed: bool = False
     hunks: list[Hunk] = field(default_factory=list)
 
     @property
@@ -176,6 +177,11 @@ def _put_header(patch: FilePatch, line: bytes) -> None:
         patch.mode = (found[3] or patch.mode.encode()).decode()
     elif line.startswith((b"new file mode ", b"new mode ", b"deleted file mode ")):
         patch.mode = line.rpartition(b" ")[2].decode("ascii", "replace")
+    elif line.startswith(b"rename from "):
+        # The line above has both names, and no mark between them where there are blanks.
+        patch.is_renamed, patch.old_name = True, b"a/" + (_unquoted(line[12:]) or b"")
+    elif line.startswith(b"rename to "):
+        patch.new_name = b"b/" + (_unquoted(line[10:]) or b"")
     elif line.startswith(b"Binary files ") or line == b"GIT binary patch":
         patch.is_binary = True
 

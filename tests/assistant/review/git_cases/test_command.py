@@ -206,3 +206,18 @@ def test_a_file_that_was_only_renamed_is_missed_where_it_is_imported(
     out = capsys.readouterr().out
     assert out.startswith("main.py:1:18: warning: the module is now shop/rates.py [DSA201]\n")
     assert "shop/rates.py:1:1: note: was shop/prices.py\n" in out
+
+
+def test_a_diff_of_a_renamed_file_tells_the_same(
+    repository: Repository, review: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    repository.stage("shop/__init__.py", "")
+    repository.stage("shop/prices.py", RIGHT)
+    repository.commit(main="from shop import prices\n\nprint(prices.clamp(1, 2, 3))\n")
+    repository.git("mv", "shop/prices.py", "shop/rates.py")
+    monkeypatch.chdir(repository.root)
+    data = subprocess.run(["git", "diff", "--cached"], cwd=repository.root, capture_output=True, check=True).stdout
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+    assert review("-") == 1
+    assert capsys.readouterr().out.startswith("main.py:1:18: warning: the module is now shop/rates.py [DSA201]\n")

@@ -97,9 +97,34 @@ def test_files_that_come_go_and_are_renamed(repository: Repository) -> None:
     assert seen.deleted["gone.py"].old == "gone = [1, 2, 3]\n"  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("name", ["c.py", "a name.py", "pkg/ü.py"])
+def test_a_file_that_was_only_renamed_is_known_by_both_names(repository: Repository, name: str) -> None:
+    (repository.root / "pkg").mkdir()
+    repository.git("mv", "b.py", name)
+    for options in ((), ("--no-prefix",)):
+        seen = reviewed(repository, diff(repository, "diff", "--cached", "-M", *options))
+        assert (seen.changes.moved, seen.lines) == ({"b.py": name}, {})
+        assert seen.changes.around == INDEX
+    assert reviewed(repository, diff(repository, "diff", "--cached", "-M"), exclude=(name,)).changes.moved == {}
+
+
+def test_a_file_that_became_a_link_is_one_change(repository: Repository) -> None:
+    (repository.root / "a.py").unlink()
+    (repository.root / "a.py").symlink_to("b.py")
+    repository.git("add", "a.py")
+    seen = reviewed(repository, diff(repository, "diff", "--cached"))
+    assert [each.reason for each in seen.changes.skipped] == ["symbolic link"]
+
+
+def test_two_changes_of_one_file_are_refused(repository: Repository) -> None:
+    repository.commit(a=EDITED)
+    repository.commit(a=numbered(30))
+    with pytest.raises(DsassistError, match="the diff changes a.py more than once; give one diff of it all"):
+        reviewed(repository, diff(repository, "log", "-p", "-2"))
+
+
 def test_what_has_no_lines_is_nothing_or_named(repository: Repository) -> None:
     repository.git("update-index", "--chmod=+x", "a.py")
-    repository.git("mv", "b.py", "c.py")
     repository.stage("empty.py", "")
     assert contents_of_diff(diff(repository, "diff", "--cached", "-M"), repository.root) == []
     repository.stage("image.png", b"\0\1")
@@ -174,6 +199,7 @@ def test_a_diff_that_does_not_apply_is_one_clear_sentence(repository: Repository
         (b"--- a/a.py\n+++ b/a.py\n@@ -1,2 +1,2 @@\n line_1 = 1\n*x\n", "damaged at line 5"),
         (b"diff --cc a.py\nindex 1,2..3\n", "line 1 of the diff is of a merge"),
         (b"--- a/../../x.py\n+++ b/../../x.py\n@@ -1 +1 @@\n-x\n+y\n", "lies outside of"),
+        (b"--- /dev/null\n+++ /dev/null\n@@ -1 +1 @@\n-x\n+y\n", "/dev/null on both sides"),
         (b"--- /etc/passwd\n+++ /etc/passwd\n@@ -1 +1 @@\n-x\n+y\n", "lies outside of"),
     ],
 )
