@@ -131,6 +131,25 @@ def test_a_folder_stands_for_the_source_files_below_it(tmp_path: Path) -> None:
     changes = whole_files([str(tmp_path), str(tmp_path / "a.js")])
     found = [Path(file.path).relative_to(tmp_path) for file in files(changes)]
     assert found == [Path("a.js"), Path("b.py"), Path("sub/e.pyi")]
+    left_out = {str(Path(path).relative_to(tmp_path)): reason for path, reason in reasons(changes).items()}
+    assert left_out == {
+        "m.min.js": "minified", "z_pb2.py": "generated", "node_modules": "vendored", "sub/vendor": "vendored",
+        "uv.lock": "lock file",
+    }  # fmt: skip
+
+
+def test_in_a_folder_marks_and_attributes_hold_as_in_a_change(tmp_path: Path) -> None:
+    repository = Repository(tmp_path)
+    repository.git("init", "--quiet")
+    repository.write("src/made.py", "# @generated\nx = 1\n")
+    repository.write("src/said.py", "x = 1\n")
+    repository.write("src/vendor/ours.py", "x = 1\n")
+    repository.write(".gitattributes", "said.py linguist-generated\nsrc/vendor/** linguist-vendored=false\n")
+    root = repository.root
+    changes = whole_files([str(root / "src")], root=root)
+    assert [Path(file.path).name for file in files(changes)] == ["ours.py"]
+    named = whole_files([str(root / "src/said.py"), str(root / "src/made.py")], root=root)
+    assert len(files(named)) == 2
 
 
 def test_a_file_that_is_named_is_reviewed_wherever_it_lies(tmp_path: Path) -> None:
@@ -188,6 +207,7 @@ def test_a_large_file_on_disk_is_named(tmp_path: Path) -> None:
 def test_a_glob_counts_from_the_root_however_the_path_is_typed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, path: str
 ) -> None:
+    Repository(tmp_path).git("init", "--quiet")
     for name in ("src", "other"):
         (tmp_path / name).mkdir()
     (tmp_path / "src" / "a.py").write_text("x = 1\n")

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-__all__ = ["ATTRIBUTES", "reason_by_content", "reason_by_name", "reason_to_skip"]
+__all__ = ["ATTRIBUTES", "reason_by_content", "reason_by_name", "reason_to_skip", "vendor_folder"]
 
 ATTRIBUTES = ("linguist-generated", "linguist-vendored", "diff")
 
@@ -66,6 +66,11 @@ def reason_by_name(path: str) -> str | None:
     if name.endswith(_MINIFIED_ENDINGS):
         return "minified"
     return "generated" if name.endswith(_GENERATED_ENDINGS) else None
+
+
+def vendor_folder(path: PurePosixPath) -> PurePosixPath | None:
+    """The folder of other people's code in which a file lies, which stands for all that is in it."""
+    return next((each for each in reversed(path.parents) if each.name in _VENDOR_FOLDERS), None)
 
 
 def reason_by_content(path: str, data: bytes) -> str | None:

@@ -72,11 +72,13 @@ def submodules_of(one: Import) -> list[Import]:
 
 
 def is_guarded(occurrence: Occurrence) -> bool:
-    """Does it stand in a `try`, where a name that is not there may be meant?"""
+    """Does it stand in a `try`, where a name may be missing, or is it the import that then helps out?"""
     node = occurrence.node.parent
     while node is not None:
         around = node.parent
-        if around is not None and around.type == "try_statement" and around.child_by_field_name("body") == node:
-            return True
+        if around is not None and around.type == "try_statement":
+            is_body = around.child_by_field_name("body") == node
+            if is_body or (occurrence.role == "import" and node.type == "except_clause"):
+                return True
         node = around
     return False

@@ -119,7 +119,7 @@ def test_a_file_that_became_a_link_is_one_change(repository: Repository) -> None
 def test_two_changes_of_one_file_are_refused(repository: Repository) -> None:
     repository.commit(a=EDITED)
     repository.commit(a=numbered(30))
-    with pytest.raises(DsassistError, match="the diff changes a.py more than once; give one diff of it all"):
+    with pytest.raises(DsassistError, match=r"the diff changes a\.py more than once; give one diff of it all"):
         reviewed(repository, diff(repository, "log", "-p", "-2"))
 
 

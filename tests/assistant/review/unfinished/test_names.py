@@ -103,9 +103,10 @@ def test_a_renamed_class_is_found_in_an_annotation(found: Found) -> None:
         "from elsewhere import load_table\n",
         "def main(load_table):\n    return load_table(1)\n",
         "try:\n    from tables import load_table\nexcept ImportError:\n    pass\n",
+        "try:\n    from others import load\nexcept ImportError:\n    from tables import load_table as load\n",
         "def main(thing):\n    return thing.load_table()\n",
     ],
-    ids=["comment", "string", "own", "foreign", "parameter", "guarded", "any-object"],
+    ids=["comment", "string", "own", "foreign", "parameter", "guarded", "helps-out", "any-object"],
 )
 def test_other_things_of_that_name_are_left_alone(found: Found, use: str) -> None:
     assert found({"tables.py": LOADING, "use.py": use}, {"tables.py": "x = 1\n"}) == []
