@@ -9,6 +9,7 @@ from pathlib import Path
 from dsassist.config import LoadedConfig
 from dsassist.documents import LIMIT_BYTES
 from dsassist.globs import is_excluded
+from dsassist.index.files import below_root
 from dsassist.language_ids import is_listed
 from dsassist.secrets import is_secret_path
 
@@ -64,9 +65,8 @@ class Control:
 
 
 def _from_root(path: Path, root: Path | None) -> str:
-    if root is not None and path.is_relative_to(root):
-        return path.relative_to(root).as_posix()
-    return path.as_posix()
+    below = None if root is None else below_root(root, path)
+    return path.as_posix() if below is None else below
 
 
 def _is_large(text: str) -> bool:

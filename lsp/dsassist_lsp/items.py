@@ -8,7 +8,7 @@ from textwrap import dedent
 from lsprotocol import types
 
 from dsassist.completion.writer import Offer
-from dsassist_lsp.documents import Cursor, SourceDocument, position_of
+from dsassist_lsp.documents import Cursor, SourceDocument, cursor_in, position_of
 
 __all__ = ["inline_item", "menu_item"]
 
@@ -27,10 +27,13 @@ def inline_item(
 
     Beside a chosen entry of the menu the item must begin with that entry, and take its place.
     """
-    end = position_of(document, offer.end - offer.start + cursor.offset)
+    replaced = offer.end - offer.start
     if selected is None:
-        return types.InlineCompletionItem(offer.text, range=types.Range(cursor.position, end), command=command)
-    span = types.Range(selected.range.start, max(end, selected.range.end))
+        span = types.Range(cursor.position, position_of(document, cursor.offset + replaced))
+        return types.InlineCompletionItem(offer.text, range=span, command=command)
+    # The text goes on behind the entry, as if that had been taken.
+    behind = cursor_in(document, selected.range.end).offset
+    span = types.Range(selected.range.start, position_of(document, behind + replaced))
     return types.InlineCompletionItem(selected.text + offer.text, range=span, command=command)
 
 

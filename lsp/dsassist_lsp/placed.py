@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Placed", "Placer"]
 
-_IGNORES = "dsassist: ignore"
-
 
 @dataclass(frozen=True)
 class Placed:
@@ -50,9 +48,11 @@ class Placed:
         )
 
     def is_ignored(self, lines: Sequence[str]) -> bool:
-        """Whether a comment for it stands where `ignore` would put one."""
-        line = 0 if self.ignore is None else self.ignore.range.start.line
-        return 0 < line <= len(lines) and _IGNORES in lines[line - 1]
+        """Whether the comment that `ignore` would put there stands there."""
+        if self.ignore is None:
+            return False
+        line = self.ignore.range.start.line
+        return 0 < line <= len(lines) and lines[line - 1].strip() == self.ignore.new_text.strip()
 
     def touches(self, place: types.Range) -> bool:
         """Whether it stands at a range, be that a cursor at one of its ends."""

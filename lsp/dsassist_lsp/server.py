@@ -16,6 +16,7 @@ from pygls.uris import to_fs_path
 from dsassist.completion.draft import Draft
 from dsassist.completion.place import Place
 from dsassist.config import LoadedConfig
+from dsassist.index.files import may_be_indexed
 from dsassist.ledger.ledger import Ledger
 from dsassist.syntax.languages import missing_grammar
 from dsassist_lsp import actions, commands, reviews
@@ -67,6 +68,7 @@ class Server(LanguageServer):
         self.context = WorkspaceContext(self._complain, self._index_emptied)
         self.completions = Completions(self.engines, self.context.files, self._written, self._read_ahead)
         self.indexing = Indexing(self)
+        self._indexed: set[Path] = set()  # what was built in this session
         self.watched_files = WatchedFiles(self.indexing.refresh)
         self.invocations = Invocations()
         self.counting = Counting(Ledger(self._complain))
@@ -147,7 +149,9 @@ class Server(LanguageServer):
         """Read the workspace's folders, where completions may show parts of other files to the model."""
         roots = self.indexed_roots()
         for root in roots:
-            self.indexing.build(root)
+            if root not in self._indexed:
+                self._indexed.add(root)
+                self.indexing.build(root)
         if roots:
             self.watched_files.register(self)
 
@@ -157,8 +161,7 @@ class Server(LanguageServer):
         for folder in self.folders():
             loaded = self.configuration(folder)
             options, root = loaded.config.completion, loaded.root
-            # Who opens an editor in the home directory does not mean all that lies below it.
-            if options.enabled and options.context and root is not None and root not in (Path.home(), Path("/")):
+            if options.enabled and options.context and root is not None and may_be_indexed(root):
                 roots.append(root)
         return roots
 
@@ -255,6 +258,7 @@ def create_server(opener: EngineOpener = open_configured_engine) -> Server:
     server.feature(types.SHUTDOWN)(shutdown)
     server.feature(types.EXIT)(exit_)
     server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)(did_change_configuration)
+    server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)(did_change_workspace_folders)
     server.feature(types.TEXT_DOCUMENT_DID_OPEN)(did_open)
     server.feature(types.TEXT_DOCUMENT_DID_CHANGE)(did_change)
     server.feature(types.TEXT_DOCUMENT_DID_CLOSE)(did_close)
@@ -331,7 +335,13 @@ def did_change_configuration(ls: Server, params: types.DidChangeConfigurationPar
     ls.settings.change(params.settings)
     ls.completions.stop_all()
     ls.warm_up()
+    ls.build_indexes()
     ls.reviews.review_again()
+
+
+def did_change_workspace_folders(ls: Server, _params: types.DidChangeWorkspaceFoldersParams) -> None:
+    """Index a folder that was added; pygls has put it beside the others."""
+    ls.build_indexes()
 
 
 def did_open(ls: Server, params: types.DidOpenTextDocumentParams) -> None:

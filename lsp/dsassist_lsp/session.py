@@ -45,7 +45,7 @@ class _Shown:
     offer: Offer
 
     def left(self, place: Place, draft: Draft) -> Offer | None:
-        """What is left of the offer when just its beginning was typed; None if anything else was edited."""
+        """What is left of the offer when only its beginning was typed; None if nothing is, or other text was edited."""
         typed = place.text[self.place.offset : place.offset]
         if (
             draft is not self.draft
@@ -56,8 +56,8 @@ class _Shown:
             or place.text[place.offset :] != self.place.text[self.place.offset :]
         ):
             return None
-        end = self.offer.end + len(typed)
-        return replace(self.offer, text=self.offer.text[len(typed) :], start=place.offset, end=end)
+        end, rest = self.offer.end + len(typed), self.offer.text[len(typed) :]
+        return replace(self.offer, text=rest, start=place.offset, end=end) if rest.strip() else None
 
 
 class Session:

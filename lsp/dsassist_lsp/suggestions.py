@@ -15,6 +15,7 @@ from dsassist.completion.completer import PromptName
 from dsassist.completion.place import Place
 from dsassist.completion.writer import Offer
 from dsassist.config import LoadedConfig
+from dsassist.index.files import below_root
 from dsassist_lsp.alternatives import alternatives
 from dsassist_lsp.completions import Asked
 from dsassist_lsp.documents import Cursor, SourceDocument, cursor_in
@@ -109,6 +110,6 @@ def _name(path: str | None, loaded: LoadedConfig) -> PromptName:
     if path is None:
         return PromptName()
     file, root = Path(path), loaded.root
-    if root is not None and file.is_relative_to(root):
-        return PromptName(file.relative_to(root).as_posix(), root.name)
+    if root is not None and (below := below_root(root, file)) is not None:
+        return PromptName(below, root.name)
     return PromptName(file.name, file.parent.name)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 from pygls.uris import to_fs_path
 
-from dsassist.index.files import is_indexed_path
+from dsassist.index.files import below_root, is_indexed_path
 from dsassist.syntax.languages import ENDINGS
 
 if TYPE_CHECKING:
@@ -36,13 +36,17 @@ class WatchedFiles:
         """`refresh` is called with each root below which files have changed."""
         self._refresh = refresh
         self._clock = clock
-        self._saved: dict[Path, float] = {}
+        self._saved: dict[Path, tuple[float, int]] = {}  # when, and the file's own time then
         self._roots: dict[Path, None] = {}
         self._since_s = 0.0
+        self._is_registered = False
         self._timer: asyncio.TimerHandle | None = None
 
     def register(self, server: Server) -> None:
-        """Have the client watch, if it does that."""
+        """Have the client watch, if it does that and was not asked before."""
+        if self._is_registered:
+            return
+        self._is_registered = True
         workspace = server.client_capabilities.workspace
         watching = workspace.did_change_watched_files if workspace is not None else None
         if watching is None or not watching.dynamic_registration:
@@ -58,7 +62,8 @@ class WatchedFiles:
     def saved(self, path: Path) -> None:
         """The editor wrote a file and has told so: the index has it already when the watcher tells it again."""
         now = self._clock()
-        self._saved = {file: at for file, at in self._saved.items() if now - at < _ECHO_S} | {path: now}
+        self._saved = {file: each for file, each in self._saved.items() if now - each[0] < _ECHO_S}
+        self._saved[path] = now, _modified_ns(path)
 
     def changed(self, events: Sequence[types.FileEvent], roots: Sequence[Path]) -> None:
         """Files were made, written or deleted; those below `roots` are in an index."""
@@ -86,12 +91,18 @@ class WatchedFiles:
             self._refresh(root)
 
     def _is_echo(self, event: types.FileEvent, path: str) -> bool:
-        saved_s = self._saved.get(Path(path))
+        saved_s, modified_ns = self._saved.get(Path(path), (float("-inf"), 0))
         is_gone = event.type == types.FileChangeType.Deleted
-        return saved_s is not None and not is_gone and self._clock() - saved_s < _ECHO_S
+        return not is_gone and self._clock() - saved_s < _ECHO_S and _modified_ns(Path(path)) == modified_ns
+
+
+def _modified_ns(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except (OSError, ValueError):
+        return 0
 
 
 def _concerns(path: Path, root: Path) -> bool:
-    if not path.is_relative_to(root):
-        return False
-    return path.name == _IGNORED or is_indexed_path(path.relative_to(root).as_posix())
+    below = below_root(root, path)
+    return below is not None and (path.name == _IGNORED or is_indexed_path(below))

@@ -11,6 +11,7 @@ from dsassist.completion.plan import OTHER_FILES_SHARE
 from dsassist.config import LoadedConfig
 from dsassist.context.open_documents import OpenDocuments
 from dsassist.context.recent import RecentEdits
+from dsassist.index.files import may_be_indexed
 from dsassist_lsp.completions import Asked
 from dsassist_runtime.api import ContextFile
 from dsassist_runtime.errors import NotDone
@@ -82,8 +83,10 @@ class WorkspaceContext:
                 index.close()
 
     def _take_over(self, path: Path, root: Path | None) -> None:
+        if root is None or not may_be_indexed(root):
+            return
         self._sources_of(root)  # opens the index, if that was not done before
-        if root is not None and (index := self._indexes.get(root)) is not None:
+        if (index := self._indexes.get(root)) is not None:
             index.update_file(path)
 
     def _sources_of(self, root: Path | None) -> ContextSources:
@@ -97,7 +100,7 @@ class WorkspaceContext:
             return self._sources[root]
 
     def _index_of(self, root: Path | None) -> WorkspaceIndex | None:
-        if root is None or self._closed.is_set():
+        if root is None or self._closed.is_set() or not may_be_indexed(root):
             return None
         from dsassist.index.workspace import WorkspaceIndex
 

@@ -11,6 +11,7 @@ from lsprotocol import types
 
 from assistant.completion.test_laws_of_offers import accept, offer, places, texts
 from dsassist.completion.place import Place
+from dsassist.completion.writer import Offer
 from dsassist_lsp.documents import SourceDocument, cursor_in
 from dsassist_lsp.items import inline_item, menu_item
 
@@ -62,6 +63,18 @@ def places_with_pairs(draw: st.DrawFn) -> Place:
         if not text[:at].endswith("\r"):  # a line end is not parted
             text, offset = text[:at] + "😀" + text[at:], offset + (at <= offset)
     return replace(place, text=text, offset=offset)
+
+
+def test_beside_a_chosen_entry_what_is_replaced_stands_behind_the_entrys_own_range() -> None:
+    item = types.TextDocumentItem("file:///a", "", 1, "foo(bar)")
+    document = SourceDocument(item, types.PositionEncodingKind.Utf16)
+    chosen = types.SelectedCompletionInfo(types.Range(types.Position(0, 4), types.Position(0, 7)), "bazz")
+    found = Offer("(1))", 8, 9, 1.0)
+    ghost = inline_item(found, cursor_in(document, types.Position(0, 4)), document, selected=chosen)
+    assert ghost.range is not None
+    assert isinstance(ghost.insert_text, str)
+    document.apply_change(types.TextDocumentContentChangePartial(range=ghost.range, text=ghost.insert_text))
+    assert document.source == "foo(bazz(1))"
 
 
 @given(places_with_pairs(), texts(), st.booleans())

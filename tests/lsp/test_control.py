@@ -71,6 +71,17 @@ def test_what_is_switched_off_is_not_completed_and_the_status_says_why(
     assert statuses(client)[-1]["reason"] == reason
 
 
+def test_an_excluded_folder_is_known_by_whatever_links_it_is_reached(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "real" / "docs").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real")
+    client = serve(ScriptedEngine(["1"]), options={"completion": {"exclude": ["real/docs/**"]}})
+    for root in ("real", "link"):
+        for name, expected in (("docs/a.py", []), ("a.py", ["1"])):
+            uri = (tmp_path / root / name).as_uri()
+            client.open("x = ", uri)
+            assert [item["insertText"] for item in client.inline(0, 4, uri)] == expected
+
+
 @pytest.mark.parametrize(
     "options", [{"languages": ["Python"]}, {"languages": ["*"]}, {"languages": ["python"], "exclude_languages": ["go"]}]
 )

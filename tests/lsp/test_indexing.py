@@ -145,6 +145,23 @@ def test_without_context_or_completion_no_index_is_built_or_kept_up(root: Path, 
     assert not path_of(root).exists()
 
 
+def test_context_that_is_switched_on_later_and_a_folder_that_is_added_have_an_index(
+    root: Path, watch: Watch, tmp_path: Path
+) -> None:
+    client = watch(SHOWS_PROGRESS, options={"completion": {"context": False}})
+    client.notify("workspace/didChangeConfiguration", {"settings": {"dsassist": {"completion": {"context": True}}}})
+    client.wait_logged(f"the index of {root} has 3 files")
+    other = tmp_path / "other"
+    other.mkdir()
+    subprocess.run(["git", "init", "--quiet"], cwd=other, check=True)
+    (other / "kiosk.py").write_text("def kiosk(price):\n    return price\n")
+    folder = {"uri": other.as_uri(), "name": "other"}
+    client.notify("workspace/didChangeWorkspaceFolders", {"event": {"added": [folder], "removed": []}})
+    client.wait_logged(f"the index of {other} has 1 file")
+    assert client.n_refreshes() == 2
+    leave(client)
+
+
 def test_another_process_that_builds_the_index_is_no_reason_to_complain_to_the_user(root: Path, watch: Watch) -> None:
     with WorkspaceIndex(root), writer_lock(path_of(root)):
         client = watch(SHOWS_PROGRESS)

@@ -88,6 +88,17 @@ def test_related_places_of_the_document_move_and_those_of_others_stay() -> None:
     assert (there.location.range.start.line, there.location.uri.rpartition("/")[2]) == (1, "b.py")
 
 
+def test_only_the_comment_that_would_be_put_there_keeps_a_finding_quiet() -> None:
+    comment = Replacement(2, 1, 2, 1, "  # dsassist: ignore[DSA101]\n")
+    found = placed("one\ntwo\n", finding(2, 1, 2, 4), comment)
+    for line, expected in (
+        ("  # dsassist: ignore[DSA101]", True),
+        ("# dsassist: ignore[DSA001]", False),
+        ("one  # dsassist: ignore[DSA101]", False),
+    ):
+        assert found.is_ignored([line, "two"]) is expected
+
+
 def test_a_finding_up_to_a_lines_start_does_not_hang_on_that_line() -> None:
     text = "one\ntwo\n"
     found = placed(text, finding(1, 1, 2, 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def test_files_outside_and_files_that_no_index_takes_make_none() -> None:
     assert refreshed(lambda watched: watched.changed([event(file) for file in files], ROOTS)) == []
 
 
-def test_a_saved_file_makes_none_but_its_end_does() -> None:
+def test_a_saved_file_makes_none_but_its_end_and_what_another_program_writes_do(tmp_path: Path) -> None:
     def saved(watched: WatchedFiles) -> None:
         watched.saved(Path("/work/one/a.py"))
         watched.changed([event("/work/one/a.py")], ROOTS)
@@ -62,11 +63,21 @@ def test_a_saved_file_makes_none_but_its_end_does() -> None:
         watched.saved(Path("/work/one/a.py"))
         watched.changed([event("/work/one/a.py", DELETED)], ROOTS)
 
+    def rewritten(watched: WatchedFiles) -> None:
+        file = tmp_path / "a.py"
+        file.write_text("a = 1\n")
+        watched.saved(file)
+        watched.changed([event(str(file))], [tmp_path])
+        os.utime(file, ns=(0, 1))
+        watched.changed([event(str(file))], [tmp_path])
+        watched.changed([event(str(file))], [])
+
     def other(watched: WatchedFiles) -> None:
         watched.saved(Path("/work/one/a.py"))
         watched.changed([event("/work/one/b.py")], ROOTS)
 
     assert refreshed(saved) == []
+    assert refreshed(rewritten) == [tmp_path]
     assert refreshed(deleted) == refreshed(other) == ROOTS[:1]
 
 

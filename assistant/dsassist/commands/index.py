@@ -30,8 +30,10 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     from dsassist.index.database import forget_database, path_of
+    from dsassist.index.files import may_be_indexed
     from dsassist.index.workspace import WorkspaceIndex
     from dsassist.output import notice, visible, warn, write_line
+    from dsassist_runtime.errors import DsassistError
 
     root = _workspace(args.directory)
     exists = path_of(root).exists()
@@ -42,6 +44,8 @@ def run(args: argparse.Namespace) -> int:
     if args.status and not exists:
         write_line("null" if args.json else f"no index of {visible(str(root))}; `dsassist index` builds it")
         return 0
+    if not may_be_indexed(root):
+        raise DsassistError(f"{root} is no workspace; name a folder below it")
     if args.rebuild:
         forget_database(path_of(root))
     with WorkspaceIndex(root, on_trouble=warn) as index:

@@ -14,11 +14,22 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dsassist.git import GitError, NotARepository, run_git
 from dsassist.secrets import is_secret_path
+from dsassist_runtime.errors import DsassistError
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
-__all__ = ["LIMIT_BYTES", "FoundFile", "content_refusal", "is_indexed_path", "read_regular", "workspace_files"]
+__all__ = [
+    "LIMIT_BYTES",
+    "FoundFile",
+    "below_root",
+    "content_refusal",
+    "is_ignored",
+    "is_indexed_path",
+    "may_be_indexed",
+    "read_regular",
+    "workspace_files",
+]
 
 LIMIT_BYTES = 512 * 1024
 
@@ -67,6 +78,29 @@ def workspace_files(root: Path) -> Iterator[FoundFile]:
                 continue
             if stat.S_ISREG(found.st_mode) and found.st_size <= _limit_of(path):
                 yield FoundFile(path, found.st_size, found.st_mtime_ns)
+
+
+def may_be_indexed(root: Path) -> bool:
+    """Whether a folder may be a workspace: who works in the home directory does not mean all that lies below it."""
+    return root not in (Path(os.path.realpath(Path.home())), Path("/"))
+
+
+def below_root(root: Path, path: Path) -> str | None:
+    """A file's path from `root`, which has no links in it, by whatever links it is reached; None for one elsewhere.
+
+    The file itself may be a link.
+    """
+    real = Path(os.path.realpath(path.parent)) / path.name
+    return real.relative_to(root).as_posix() if real.is_relative_to(root) else None
+
+
+def is_ignored(root: Path, path: str) -> bool:
+    """Whether git ignores a file, as far as there is git."""
+    try:
+        asked = os.fsencode(path) + b"\0"
+        return bool(run_git(["check-ignore", "-z", "--stdin"], root, stdin=asked, accept=(0, 1, 128)))
+    except DsassistError:
+        return False
 
 
 def is_indexed_path(path: str) -> bool:

@@ -28,7 +28,7 @@ from dsassist.index.database import (
     writer_lock,
 )
 from dsassist.index.entry import Entry, Stored, entry_of_file
-from dsassist.index.files import FoundFile, is_indexed_path, workspace_files
+from dsassist.index.files import FoundFile, below_root, is_ignored, is_indexed_path, workspace_files
 from dsassist.index.writing import known_files, remove, set_fact, store, transaction
 from dsassist.syntax.symbols import Symbol
 from dsassist_runtime.errors import NotDone
@@ -215,7 +215,8 @@ class WorkspaceIndex:
         if relative is None or self._closed:
             return False
         try:
-            entry = entry_of_file(self.root, relative) if is_indexed_path(relative) else None
+            is_wanted = is_indexed_path(relative) and not is_ignored(self.root, relative)
+            entry = entry_of_file(self.root, relative) if is_wanted else None
             with self._writing, transaction(self._writer):
                 if entry is None:
                     remove(self._writer, [relative])
@@ -240,12 +241,7 @@ class WorkspaceIndex:
         """A file's path as the index has it, or None for one outside of the workspace."""
         file = Path(path)
         if file.is_absolute():
-            with suppress(ValueError):
-                return file.relative_to(self.root).as_posix()
-            try:
-                return file.resolve().relative_to(self.root).as_posix()
-            except (ValueError, OSError):
-                return None
+            return below_root(self.root, file)
         return None if ".." in file.parts else file.as_posix()
 
     def counts(self) -> IndexCounts:

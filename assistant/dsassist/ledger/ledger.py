@@ -147,9 +147,11 @@ class Ledger:
             for text in several:
                 marks = packed_marks(text.marks, text.characters, hasher)
                 connection.execute(
-                    "INSERT INTO awaiting_commit (offer, at, repository, path, marks) VALUES (?, ?, ?, ?, ?)"
+                    # Not of an offer that the user has had erased meanwhile.
+                    "INSERT INTO awaiting_commit (offer, at, repository, path, marks)"
+                    " SELECT ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM offers WHERE id = ?)"
                     " ON CONFLICT (offer) DO UPDATE SET marks = excluded.marks",
-                    (text.offer, at, hasher.name(str(root)), path_name(root, text.path, hasher), marks),
+                    (text.offer, at, hasher.name(str(root)), path_name(root, text.path, hasher), marks, text.offer),
                 )
 
         if several:

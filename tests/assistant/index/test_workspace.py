@@ -18,6 +18,7 @@ from dsassist.index.background import BackgroundRefresh, RefreshEnd
 from dsassist.index.chunks import Chunk
 from dsassist.index.database import IndexUnavailable, path_of, writer_lock
 from dsassist.index.entry import chunk_words
+from dsassist.index.files import may_be_indexed
 from dsassist.index.workspace import IndexBusy, WorkspaceIndex
 
 LIMIT_S = 60.0
@@ -120,6 +121,31 @@ def test_a_file_outside_of_the_workspace_is_none_of_its_files(root: Path, tmp_pa
         assert not index.update_file(tmp_path / "other.py")
         assert not index.update_file("../other.py")
         assert index.counts().files == 0
+
+
+def test_a_saved_file_that_git_ignores_or_that_lies_behind_a_link_is_not_taken_over(root: Path, tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "--quiet"], cwd=root, check=True)
+    (root / ".gitignore").write_text("local.py\n")
+    (root / "local.py").write_text("def local(): ...\n")
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "there.py").write_text("def there(): ...\n")
+    (root / "link").symlink_to(tmp_path / "outside")
+    (root / "pkg").mkdir(exist_ok=True)
+    (root / "pkg" / "inside.py").write_text("def inside(): ...\n")
+    (root / "alias").symlink_to("pkg")
+    with WorkspaceIndex(root) as index:
+        index.update_file("local.py")
+        assert index.text_of("local.py") is None
+        assert not index.update_file(root / "link" / "there.py")
+        assert index.update_file(root / "alias" / "inside.py")
+        assert index.text_of("pkg/inside.py") is not None
+        assert index.text_of("alias/inside.py") is None
+
+
+def test_the_home_directory_is_no_workspace() -> None:
+    assert not may_be_indexed(Path(os.path.realpath(Path.home())))
+    assert not may_be_indexed(Path("/"))
+    assert may_be_indexed(Path(os.path.realpath(Path.home())) / "work")
 
 
 def test_secrets_are_not_in_the_index(root: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from assistant.ledger.conftest import Bench
 from dsassist.ledger.commits import HeadWatch
+from dsassist.ledger.database import ledger_dir, opened
 from dsassist.ledger.entries import ShownOffer
 from dsassist.ledger.kept import LineMark
 from dsassist.ledger.ledger import AcceptedText
@@ -51,6 +52,17 @@ def check(bench: Bench, root: Path) -> tuple[list[int], list[float | None]]:
     found: list[int] = []
     bench.ledger.check_commits(root, found.extend)
     return found, [share for (share,) in bench.rows("kept_commit")]
+
+
+def test_what_was_erased_meanwhile_is_not_awaited_again(bench: Bench, an_offer: MakeOffer, root: Path) -> None:
+    offer = accept(bench, an_offer, root)
+    assert len(bench.rows("*", "awaiting_commit")) == 1
+    with opened(ledger_dir(), create=False) as connection:
+        assert connection is not None
+        for table in ("offers", "awaiting_commit"):
+            connection.execute(f"DELETE FROM {table}")
+    bench.ledger.await_commit(root, [AcceptedText(offer, "a.py", 20, MARKS)])
+    assert bench.rows("*", "awaiting_commit") == []
 
 
 def test_nothing_is_said_before_the_file_is_committed(bench: Bench, an_offer: MakeOffer, root: Path) -> None:

@@ -79,6 +79,8 @@ function M.config()
     cmd = options.cmd,
     root_markers = { 'dsassist.toml', '.git' },
     capabilities = capabilities,
+    -- `settings` reach the server when it has begun already.
+    init_options = not vim.tbl_isempty(options.settings) and options.settings or nil,
     settings = vim.tbl_isempty(options.settings) and {} or { dsassist = options.settings },
     handlers = { ['dsassist/status'] = require('dsassist.status').took },
     on_exit = ended,
