@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
+import os
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dsassist_runtime.errors import DsassistError
-from dsassist_train.corpus import command
+from dsassist_train.corpus import building, command
 from dsassist_train.corpus.building import CorpusTexts, Wanted, collect
 from dsassist_train.corpus.files import LeftOut, SourceText, read_source_text
 from dsassist_train.corpus.licences import in_words, is_permissive, licence_of_text, stated_in_file
@@ -20,7 +23,7 @@ from dsassist_train.corpus.projects import find_projects
 from dsassist_train.corpus.related import related_files
 from dsassist_train.corpus.similar import NearDuplicates, Windows, signature
 from dsassist_train.corpus.spans import spans_of
-from dsassist_train.corpus.writing import write_corpus
+from dsassist_train.corpus.writing import check_target, write_corpus
 from dsassist_train.packing.folder import ARGUMENT, BLOCK, CALL, CorpusFolder
 
 _MIT = (Path(__file__).parents[2] / "LICENSE").read_text(encoding="utf-8")
@@ -72,8 +75,6 @@ def _collect(*folders: Path, monkeypatch: pytest.MonkeyPatch | None = None, **op
 @pytest.fixture
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A corpus of a few files is large enough."""
-    from dsassist_train.corpus import building
-
     monkeypatch.setitem(building.LEAST_BYTES, "train", 1)
     monkeypatch.setitem(building.LEAST_BYTES, "valid", 0)
 
@@ -369,6 +370,18 @@ def test_a_corpus_too_small_is_refused_with_the_numbers(tmp_path: Path) -> None:
         _collect(tmp_path, held_out=("one",))
 
 
+def test_what_holds_out_by_file_is_not_sent_to_an_option_that_it_has_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`finetune` has no --held-out, and takes one folder."""
+    monkeypatch.setitem(building.LEAST_BYTES, "train", 1)
+    _project(tmp_path, "mine", **_py(a=_code(1)))
+    with pytest.raises(
+        DsassistError, match=r"to validate on, and 4,000 are the least; name a folder with more code \("
+    ):
+        _collect(tmp_path, held_out_by_file=True)
+
+
 def test_a_project_to_hold_out_that_is_not_there_is_told_with_the_reason(tmp_path: Path) -> None:
     _project(tmp_path, "copyleft", _GPL, **_py(a=_code(1)))
     with pytest.raises(DsassistError, match=r"'copyleft' is to be held out, and .* \(licence GPL-2\.0\)"):
@@ -490,6 +503,72 @@ def test_bad_arguments_are_told_in_one_sentence(
     with pytest.raises(DsassistError, match=message):
         _run(*arguments(sources, tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+def test_an_older_corpus_is_replaced_and_nothing_else_is(tmp_path: Path) -> None:
+    """A folder with any file named documents.json was deleted as a whole."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    check_target(folder)
+    (folder / "documents.json").write_text('{"format": 1, "documents": []}')
+    (folder / "tokens.bin").write_bytes(b"")
+    check_target(folder)
+    (folder / "notes.md").write_text("mine")
+    with pytest.raises(DsassistError, match=r"something else than a corpus \(notes\.md\); name another"):
+        check_target(folder)
+    (folder / "notes.md").unlink()
+    for theirs in ('{"documents": []}', "[]", "no JSON"):
+        (folder / "documents.json").write_text(theirs)
+        with pytest.raises(DsassistError, match=r"than a corpus \(documents\.json is none of ours\)"):
+            check_target(folder)
+    (folder / "documents.json").unlink()
+    with pytest.raises(DsassistError, match=r"something else than a corpus"):
+        check_target(folder)
+
+
+@pytest.fixture
+def locked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders named `locked` may not be read: the tests may run as root, who may read all."""
+    iterdir, scandir = Path.iterdir, os.scandir
+
+    def refuse(path: object) -> None:
+        if Path(str(path)).name == "locked":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    def locked_iterdir(path: Path) -> Iterator[Path]:
+        refuse(path)
+        return iterdir(path)
+
+    def locked_scandir(path: str) -> Any:
+        refuse(path)
+        return scandir(path)
+
+    monkeypatch.setattr(Path, "iterdir", locked_iterdir)
+    monkeypatch.setattr(os, "scandir", locked_scandir)
+
+
+@pytest.mark.usefixtures("_small", "locked")
+def test_a_folder_that_may_not_be_read_is_left_out_and_told(tmp_path: Path) -> None:
+    _project(tmp_path, "one", **_py(a=_code(1), locked__slash__b=_code(2)))
+    _project(tmp_path, "locked", **_py(a=_code(3)))
+    (tmp_path / "more" / "node_modules").mkdir(parents=True)
+    _project(tmp_path / "more" / "node_modules", "locked", package__dot__json="{}", **_py(a=_code(4)))
+    texts = _collect(tmp_path)
+    assert [(file.project, file.path) for file, _ in texts.files] == [("one", "a.py")]
+    assert {(taken.place, taken.left_out) for taken in texts.projects if taken.left_out} == {
+        (str(tmp_path / "locked"), "cannot be read"),
+        (str(tmp_path / "more" / "node_modules" / "locked"), "cannot be read"),
+    }
+    assert texts.left_out["folder that cannot be read"] == 3
+
+
+@pytest.mark.usefixtures("locked")
+def test_a_folder_that_was_named_and_may_not_be_read_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "locked").mkdir()
+    with pytest.raises(DsassistError, match=r"locked cannot be read: permission denied; name another folder$"):
+        _collect(tmp_path / "locked")
+    with pytest.raises(DsassistError, match=r"locked cannot be read: permission denied; name another .* with --out"):
+        check_target(tmp_path / "locked")
 
 
 def test_a_missing_package_is_told_before_any_work(

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed (the extra
 from dsassist.cli import run_command  # noqa: E402
 from dsassist_runtime.errors import DsassistError, NotDone  # noqa: E402
 from dsassist_runtime.testing import ScriptedEngine  # noqa: E402
-from dsassist_train.checkpoint import LAST, load_checkpoint  # noqa: E402
+from dsassist_train.checkpoint import LAST, load_checkpoint, save_checkpoint  # noqa: E402
 from dsassist_train.distil_teacher import check_same_vocabulary, teach  # noqa: E402
 from dsassist_train.distil_texts import write_middles, write_taught_corpus  # noqa: E402
 from dsassist_train.export import export_gguf  # noqa: E402
@@ -22,6 +22,7 @@ from dsassist_train.lessons import Lesson, LessonPlan, Lessons, add_lesson  # no
 from dsassist_train.losses import Taught, chunked_cross_entropy, cross_entropy  # noqa: E402
 from dsassist_train.packing import sequences  # noqa: E402
 from dsassist_train.packing.folder import MIDDLE, CorpusFolder  # noqa: E402
+from dsassist_train.sitting import locked_run  # noqa: E402
 from dsassist_train.tokenizer import gguf_metadata, load_tokenizer  # noqa: E402
 from dsassist_train.training import Trainer  # noqa: E402
 from train.test_importing import SMALL, model_of  # noqa: E402
@@ -142,6 +143,19 @@ def test_a_plan_that_cannot_be_read_costs_no_lessons(tmp_path: Path):
     with pytest.raises(NotDone, match=r"cannot read .*lessons\.json: is a directory"):
         Lessons.begin(tmp_path, PLAN)
     assert lessons.path.read_bytes() == b"what a teacher said"
+
+
+@pytest.mark.parametrize("written", ["", '{"corpus": ', '{"corpus": "of another version"}'])
+def test_lessons_without_a_plan_are_not_thrown_away(written: str, tmp_path: Path):
+    """They were deleted, hours of a teacher, where their plan was cut or of other fields."""
+    (tmp_path / "lessons.json").write_text(written)
+    (tmp_path / "lessons.bin").write_bytes(b"what a teacher said")
+    with pytest.raises(NotDone, match=r"lessons\.json does not tell .*; put it back, or delete .* to ask"):
+        Lessons.begin(tmp_path, PLAN)
+    assert (tmp_path / "lessons.bin").read_bytes() == b"what a teacher said"
+    (tmp_path / "lessons.bin").write_bytes(b"")
+    assert Lessons.begin(tmp_path, PLAN).n_written == 0
+    assert Lessons.begin(tmp_path, PLAN).plan == PLAN
 
 
 def test_each_turn_has_all_lessons_in_another_order_from_any_place_on(lessons: Lessons):
@@ -274,6 +288,40 @@ def test_the_command_asks_the_teacher_trains_and_goes_on(
     assert json.loads(capsys.readouterr().out)["is_done"], "a run that is done stays done"
     code, said = distil(small_corpus, *options, "--teacher-tokens", "900", "--length", "64")
     assert (code, "has lessons of other settings (n_lessons differ)" in said) == (2, True), said
+
+
+def test_what_makes_no_run_is_refused_before_the_teacher_reads(small_corpus: Path, teacher: Path, tmp_path: Path):
+    """It was only when the teacher had read everything."""
+    config, values = tmp_path / "config.json", CONFIG.as_json()
+    short = ["--teacher", teacher, "--out", tmp_path / "run", "--length", "128", "--minutes", "1e-9"]
+    for changes, more, sentence in (
+        ({"max_position_embeddings": 64}, [], "max_position_embeddings is 64, and sequences of 128"),
+        ({"hidden_size": "x"}, [], "hidden_size is 'x'"),
+        ({"num_hidden_layers": 27, "q_lora_rank": 16}, [], "27 layers for V2-Lite"),
+        ({}, ["--written", "3", "--length", "32"], "sequences of 32 tokens are too short"),
+    ):
+        config.write_text(json.dumps({**values, **changes}))
+        code, said = distil(small_corpus, *short, "--config", config, *more)
+        assert (code, sentence in said) == (2, True), said
+    assert not (tmp_path / "run" / "lessons").exists()
+
+
+def test_the_run_of_another_vocabulary_keeps_its_tokenizer(small_corpus: Path, teacher: Path, tmp_path: Path):
+    """Its tokenizer.json was overwritten first, and it could not be exported any more."""
+    checkpoint = replace(Trainer(small_corpus, CONFIG, SETTINGS, CPU).checkpoint(), tokenizer="another")
+    save_checkpoint(checkpoint, tmp_path / LAST)
+    (tmp_path / "tokenizer.json").write_text("theirs")
+    code, said = distil(small_corpus, "--teacher", teacher, "--out", tmp_path, "--minutes", "1e-9")
+    assert (code, "last.pt was trained with another tokenizer" in said) == (2, True), said
+    assert (tmp_path / "tokenizer.json").read_text() == "theirs"
+    assert not (tmp_path / "lessons").exists()
+
+
+def test_a_folder_in_which_another_run_is_at_work_gets_no_lessons(small_corpus: Path, teacher: Path, tmp_path: Path):
+    with locked_run(tmp_path):
+        code, said = distil(small_corpus, "--teacher", teacher, "--out", tmp_path, "--minutes", "1e-9")
+    assert (code, f"another run is at work in {tmp_path}" in said) == (3, True), said
+    assert not (tmp_path / "lessons").exists()
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from dsassist_runtime.errors import DsassistError, NotDone  # noqa: E402
 from dsassist_runtime.gguf import fim_orders, fim_tokens, read_header  # noqa: E402
 from dsassist_runtime.llama.model import Model  # noqa: E402
 from dsassist_train.architecture import ModelConfig, Transformer, initialize  # noqa: E402
-from dsassist_train.export import export_gguf, metadata_of  # noqa: E402
+from dsassist_train.export import check_exportable, export_gguf, metadata_of  # noqa: E402
 from dsassist_train.gguf_writer import WrittenTensor, write_gguf  # noqa: E402
 from dsassist_train.quantizing import QUANTS, quant_of  # noqa: E402
 from dsassist_train.tokenizer import gguf_metadata, load_tokenizer  # noqa: E402
@@ -124,6 +124,23 @@ def test_text_becomes_the_same_ids_in_the_exported_file(vocabulary, tmp_path):
 def test_a_query_rank_that_llama_cpp_would_pass_over_is_refused():
     with pytest.raises(DsassistError, match="27 layers for V2-Lite"):
         metadata_of(replace(CONFIG, num_hidden_layers=27, q_lora_rank=48), "test")
+    like_kanana = replace(CONFIG, num_hidden_layers=48, q_lora_rank=48, vocab_size=128_256)
+    with pytest.raises(DsassistError, match="48 layers for V2-Lite"):
+        check_exportable(like_kanana)
+    check_exportable(replace(like_kanana, vocab_size=1500))
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        ({"num_hidden_layers": 513}, "num_hidden_layers is 513, and llama.cpp runs 512 at most"),
+        ({"n_routed_experts": 1032}, "n_routed_experts is 1032, and llama.cpp runs 1,024 at most"),
+    ],
+)
+def test_more_layers_and_experts_than_llama_cpp_has_room_for_are_refused(size, said):
+    with pytest.raises(DsassistError, match=said):
+        check_exportable(replace(CONFIG, **size))
+    check_exportable(replace(CONFIG, num_hidden_layers=512, n_routed_experts=1024))
 
 
 def test_a_tokenizer_of_another_size_is_refused(vocabulary, tmp_path):

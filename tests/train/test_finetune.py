@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from dsassist_train.checkpoint import LAST, load_checkpoint, load_model  # noqa:
 from dsassist_train.export import export_gguf  # noqa: E402
 from dsassist_train.importing import import_gguf  # noqa: E402
 from dsassist_train.lora import LowRank, add_adapters  # noqa: E402
+from dsassist_train.sitting import locked_run  # noqa: E402
 from dsassist_train.tokenizer import gguf_metadata  # noqa: E402
 from dsassist_train.training import Trainer  # noqa: E402
 from train.test_importing import SMALL  # noqa: E402
@@ -140,6 +142,42 @@ def test_what_cannot_be_done_is_said_in_a_sentence(tiny: Path, small_corpus: Pat
     ):
         code, said = finetune(*arguments)
         assert (code, sentence in said) == (expected, True), said
+
+
+def test_the_model_itself_is_not_written_over(tiny: Path, small_corpus: Path, tmp_path: Path):
+    """It was, and then scored against itself; with --lora the model was lost."""
+    model = tmp_path / "model.gguf"
+    shutil.copyfile(tiny, model)
+    (tmp_path / "link.gguf").symlink_to(model)
+    for out in (model, tmp_path / "link.gguf"):
+        code, said = finetune(model, small_corpus, "--out", out, "--lora", "4", "--minutes", "1e-9")
+        assert (code, f"--out {out} is the model itself; name another file" in said) == (2, True), said
+    assert model.read_bytes() == tiny.read_bytes()
+    assert not (tmp_path / "model.run").exists()
+
+
+def test_a_folder_in_which_another_run_is_at_work_is_left_alone(tiny: Path, small_corpus: Path, tmp_path: Path):
+    with locked_run(tmp_path / "mine.run"):
+        code, said = finetune(tiny, small_corpus, "--out", tmp_path / "mine.gguf", "--minutes", "1e-9")
+    assert (code, f"another run is at work in {tmp_path / 'mine.run'}" in said) == (3, True), said
+
+
+def test_a_second_sitting_says_of_when_its_corpus_is_and_takes_no_other_source(
+    tiny: Path, repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """A folder above the source passed for it, and new code was never read without a word."""
+    out, run_folder = tmp_path / "mine.gguf", tmp_path / "mine.run"
+    short = ["--out", out, *_QUICK, "--minutes", "1e-9"]
+    assert finetune(tiny, repository, *short) == (0, "")
+    assert "going on with the corpus" not in capsys.readouterr().err
+    os.utime(run_folder / "corpus" / "documents.json", (86_400 * 365, 86_400 * 365))
+    assert finetune(tiny, repository, *short) == (0, "")
+    said = capsys.readouterr().err
+    assert f"going on with the corpus that was made of {repository} at 197" in said
+    assert f"to read it anew, name another --out, or delete {run_folder}" in said
+    for other in (tmp_path, repository / "engine"):
+        code, said = finetune(tiny, other, *short)
+        assert (code, f"mine.run has learnt other sources than {other}" in said) == (2, True), said
 
 
 def test_a_loss_that_is_no_number_leaves_no_file(tiny: Path, small_corpus: Path, tmp_path: Path):

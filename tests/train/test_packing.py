@@ -364,6 +364,7 @@ def _damage(change: Callable[[Path], object]) -> Callable[[Path], None]:
         (_damage(lambda folder: (folder / "tokens.bin").write_bytes(b"abcd")), r"2 tokens, and \d+ are listed"),
         (_damage(lambda folder: (folder / "tokens.bin").write_bytes(b"abc")), r"tokens\.bin ends within a number"),
         (_damage(lambda folder: (folder / "tokens.bin").unlink()), r"tokens\.bin cannot be read"),
+        (_damage(lambda folder: (folder / "spans.bin").write_bytes(bytes(18))), r"spans\.bin has 2 spans, and 0 are "),
         (_damage(lambda folder: (folder / "tokenizer.json").unlink()), r"there is no vocabulary"),
     ],
 )

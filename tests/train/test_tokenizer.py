@@ -23,6 +23,7 @@ from dsassist_train.tokenizer import (
     load_tokenizer,
     load_vocabulary,
     take_over,
+    train_tokenizer,
 )
 
 _ODD = [
@@ -163,6 +164,13 @@ def test_a_vocabulary_without_marks_is_refused_in_one_sentence(small_corpus: Pat
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(DsassistError, match=r"tokenizer\.json is no vocabulary"):
         load_vocabulary(tmp_path / "tokenizer.json")
+
+
+def test_a_vocabulary_for_which_there_is_no_room_is_an_error_of_the_disk(tmp_path: Path) -> None:
+    """`tokenizers` writes with a bare Exception, which passed for an error of ours."""
+    (tmp_path / "tokenizer.json").symlink_to("/dev/full")  # every write there finds no space left
+    with pytest.raises(OSError, match="No space left on device"):
+        train_tokenizer(["x = 1\n"], 300, tmp_path / "tokenizer.json")
 
 
 def test_unused_tokens_of_a_model_stand_for_no_text(small_corpus: Path, tmp_path: Path) -> None:

@@ -137,6 +137,9 @@ def test_the_state_before_the_rate_falls_is_kept_and_goes_on_to_a_larger_total(s
     assert [longer.step().rate for _ in range(3)] == [1.0, 1.0, 1.0]
     with pytest.raises(DsassistError, match=f"falling already.*or go on from {STABLE}"):
         longer.restore(load_checkpoint(tmp_path / "run" / LAST), tmp_path / "run" / LAST)
+    (tmp_path / "run" / STABLE).unlink()
+    with pytest.raises(DsassistError, match=r"falling already.*its total stays 4096 tokens$"):
+        longer.restore(load_checkpoint(tmp_path / "run" / LAST), tmp_path / "run" / LAST)
 
 
 def test_the_state_at_which_the_rate_falls_goes_on_also_where_that_is_no_multiple_of_a_batch(small_corpus, tmp_path):
@@ -212,6 +215,9 @@ def test_the_rate_warms_up_stays_and_falls():
         ({"decay_share": 1.5}, "between 0 and 1"),
         ({"batch_tokens": 0}, "batch_tokens is 0"),
         ({"seed": 1 << 70}, "from 0 to 2"),
+        ({"weight_decay": -0.1}, r"weight_decay is -0\.1, and must be a number of at least 0"),
+        ({"weight_decay": float("nan")}, "weight_decay is nan"),
+        ({"muon_lr": float("inf")}, "muon_lr is inf"),
     ],
 )
 def test_settings_that_make_no_run_are_refused(change, said):

@@ -131,6 +131,10 @@ def test_another_configuration_is_refused(fit: list[str], tmp_path: Path, capsys
         (["export", "run", "--out", "m", "--quant", "F16", "--quant", "Q8_0"], 2, "write {quant} into its name"),
         (["fit", "corpus", "--out", "run", "--lengths", "x"], 2, "'x' is no list of lengths"),
         (["fit", "corpus", "--out", "run", "--threads", "-1"], 2, "'-1' is not allowed"),
+        (["fit", "corpus", "--out", "run", "--minutes", "0"], 2, "'0' is not allowed; allowed is a number of minutes"),
+        (["fit", "corpus", "--out", "run", "--minutes", "nan"], 2, "'nan' is not allowed"),
+        (["fit", "corpus", "--out", "run", "--save-every", "inf"], 2, "'inf' is not allowed"),
+        (["fit", "corpus", "--out", "run", "--save-every", "-1"], 2, "'-1' is not allowed"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(
@@ -140,6 +144,46 @@ def test_what_cannot_be_done_is_said_in_a_sentence(
     monkeypatch.chdir(tmp_path)
     done = run_command(["train", *arguments])
     assert (done.exit_code, said in done.error_message) == (code, True), done.error_message
+
+
+def test_a_model_that_llama_cpp_would_not_run_is_refused_before_it_is_trained(fit: list[str], tmp_path: Path) -> None:
+    """It was refused by the export, after all the training."""
+    (tmp_path / "config.json").write_text(json.dumps({**_CONFIG, "num_hidden_layers": 27, "q_lora_rank": 16}))
+    done = run_command([*fit, "--tokens", "512", "--minutes", "1e-9"])
+    assert done.exit_code == 2
+    assert "takes a model of 27 layers for V2-Lite" in done.error_message
+    assert not (tmp_path / "run" / "last.pt").exists()
+
+
+def test_two_runs_do_not_work_in_one_folder(fit: list[str], tmp_path: Path) -> None:
+    from dsassist_train.sitting import locked_run
+
+    with locked_run(tmp_path / "run"):
+        done = run_command([*fit, "--tokens", "512"])
+        assert done.exit_code == 3
+        assert f"another run is at work in {tmp_path / 'run'}; wait for its end, or" in done.error_message
+    assert not (tmp_path / "run" / "last.pt").exists()
+    assert run_command([*fit, "--tokens", "512"]).exit_code == 0
+
+
+def test_a_run_that_is_killed_loses_its_lock(tmp_path: Path) -> None:
+    from dsassist_runtime.errors import NotDone
+    from dsassist_train.sitting import locked_run
+
+    code = (
+        "import sys; from pathlib import Path; from dsassist_train.sitting import locked_run\n"
+        "with locked_run(Path(sys.argv[1])): print('locked', flush=True); sys.stdin.read()"
+    )
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "run")], stdin=pipe, stdout=pipe) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"locked\n"
+        with pytest.raises(NotDone, match="another run is at work"), locked_run(tmp_path / "run"):
+            pass
+        process.kill()
+        process.wait()
+        with locked_run(tmp_path / "run"):
+            pass
 
 
 @pytest.mark.slow

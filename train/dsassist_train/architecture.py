@@ -11,6 +11,7 @@ Shapes: B sequences, T tokens, H hidden size, E routed experts, F an expert's wi
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -40,16 +41,39 @@ __all__ = [
 TopkMethod = Literal["greedy", "noaux_tc"]
 
 # Keys of a published config.json that change what is computed, and the only value that is computed here.
+_MODEL_TYPE = "deepseek_v2"
 _ONLY: dict[str, object] = {
     "attention_bias": False,
     "hidden_act": "silu",
+    "mlp_bias": False,
+    "model_type": _MODEL_TYPE,
     "moe_layer_freq": 1,
     "n_group": 1,
+    "rope_parameters": None,
     "rope_scaling": None,
     "scoring_func": "softmax",
     "topk_group": 1,
 }
-_MODEL_TYPE = "deepseek_v2"
+
+# Keys of a published config.json that have no influence here.
+_PASSED_OVER = frozenset(
+    {
+        "_name_or_path",
+        "architectures",
+        "attention_dropout",
+        "auto_map",
+        "bos_token_id",
+        "dtype",
+        "eos_token_id",
+        "ep_size",
+        "num_key_value_heads",  # each head has keys and values of its own, made of the latent
+        "pad_token_id",
+        "pretraining_tp",
+        "torch_dtype",
+        "transformers_version",
+        "use_cache",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -108,12 +132,17 @@ class ModelConfig:
         """A config from the values of a `config.json`, called `where` in errors.
 
         What has no influence here (`torch_dtype`, `auto_map`, token ids) is passed over; `DsassistError` names a value
-        that asks for something that this model does not compute.
+        that asks for something that this model does not compute, and a key that is not known.
         """
         for key, only in _ONLY.items():
             if key in values and values[key] not in (only, None):
                 raise DsassistError(f"{where}: {key} is {values[key]!r}, and only {only!r} can be trained; change it")
         known = {field.name for field in dataclasses.fields(cls)}
+        for key in values:
+            if key not in known and key not in _ONLY and key not in _PASSED_OVER:
+                near = difflib.get_close_matches(key, [*known, *_ONLY], n=1)
+                todo = f"{near[0]} may be meant" if near else "take it out"
+                raise DsassistError(f"{where}: {key} is no key that is known here; {todo}")
         if "vocab_size" not in values:
             raise DsassistError(f"{where} names no vocab_size; add it (the corpus's tokenizer tells the number)")
         try:
@@ -124,7 +153,7 @@ class ModelConfig:
     def as_json(self) -> dict[str, object]:
         """The values as a published `config.json` has them."""
         fixed = {key: value for key, value in _ONLY.items() if value is not None}
-        return {"model_type": _MODEL_TYPE, **fixed, **dataclasses.asdict(self)}
+        return {**fixed, **dataclasses.asdict(self)}
 
     @property
     def qk_head_dim(self) -> int:

@@ -18,6 +18,7 @@ from dsassist_train.sitting import (
     add_sitting,
     device_of,
     keep_tokenizer,
+    locked_run,
     named_settings,
     precision_on,
     report_of,
@@ -26,6 +27,8 @@ from dsassist_train.sitting import (
 )
 
 if TYPE_CHECKING:
+    from dsassist_train.architecture import ModelConfig
+    from dsassist_train.checkpoint import Checkpoint
     from dsassist_train.lessons import Lessons
     from dsassist_train.packing.folder import CorpusFolder
     from dsassist_train.starting import Start
@@ -73,8 +76,6 @@ def run(args: argparse.Namespace) -> int:
 
     require_torch()
     require_tokenizers()
-    from dsassist import output
-    from dsassist.bench.interruptible import sigterm_as_ctrl_c
     from dsassist_runtime.models.store import resolve
     from dsassist_train.packing.folder import CorpusFolder
     from dsassist_train.starting import check_vocabulary, start_from
@@ -84,8 +85,37 @@ def run(args: argparse.Namespace) -> int:
     start = start_from(args.student) if args.student else None
     if start is not None:
         check_vocabulary(start, corpus)
-    settings = _settings(args, start)
-    keep_tokenizer(corpus.path, args.out)  # a folder that cannot be had is told before the teacher begins
+    config = _named_config(args, start, corpus.vocabulary.n_vocab)
+    with locked_run(args.out):
+        return _distil(args, corpus, teacher, start, config, began)
+
+
+def _distil(
+    args: argparse.Namespace,
+    corpus: CorpusFolder,
+    teacher: Path,
+    start: Start | None,
+    config: ModelConfig | None,
+    began: float,
+) -> int:
+    """What `run` does, while nobody else works in the run's folder."""
+    from dsassist import output
+    from dsassist.bench.interruptible import sigterm_as_ctrl_c
+    from dsassist_runtime.models.writing import sha256_of
+    from dsassist_train.architecture import ModelConfig
+    from dsassist_train.checkpoint import LAST
+    from dsassist_train.export import check_exportable
+    from dsassist_train.training import check_lengths, check_same_run
+
+    before = _before(args)
+    settings = _settings(args, start, before)
+    if config is None:
+        small = ModelConfig(vocab_size=corpus.vocabulary.n_vocab, max_position_embeddings=settings.final_length)
+        config = before.config if before is not None else small
+    check_lengths(config, settings)
+    check_exportable(config)
+    if before is not None:
+        check_same_run(before, args.out / LAST, sha256_of(corpus.path / "tokenizer.json"), config, settings)
 
     def is_time_up() -> bool:
         return bool(args.minutes) and time.monotonic() - began > args.minutes * 60
@@ -96,7 +126,8 @@ def run(args: argparse.Namespace) -> int:
         output.write_line(json.dumps({"is_done": False}) if args.json else "the teacher is not done yet")
         return 0
     corpus, lessons = taught
-    trainer = _trainer(args, corpus, settings, start, lessons)
+    trainer = _trainer(args, corpus, config, settings, start, lessons)
+    keep_tokenizer(corpus.path, args.out)
     if args.minutes:
         args.minutes = max(args.minutes - (time.monotonic() - began) / 60, 1e-6)
     figures, is_stopped = sit(trainer, args.out, args)
@@ -104,13 +135,27 @@ def run(args: argparse.Namespace) -> int:
     return 130 if is_stopped else 0
 
 
-def _settings(args: argparse.Namespace, start: Start | None) -> TrainingSettings:
-    """Those of the run that is there, or new ones; options that are named take precedence."""
+def _named_config(args: argparse.Namespace, start: Start | None, n_vocab: int) -> ModelConfig | None:
+    from dsassist_train.training import config_from_file
+
+    if start is not None:
+        return start.model.config
+    return config_from_file(args.config, n_vocab) if args.config else None
+
+
+def _before(args: argparse.Namespace) -> Checkpoint | None:
+    """The checkpoint of the run that is there, without its tensors: the teacher needs the memory."""
     from dsassist_train.checkpoint import LAST, load_checkpoint
 
+    path = args.out / LAST
+    return dataclasses.replace(load_checkpoint(path), model={}, optimizer={}) if path.exists() else None
+
+
+def _settings(args: argparse.Namespace, start: Start | None, before: Checkpoint | None) -> TrainingSettings:
+    """Those of the run that is there, or new ones; options that are named take precedence."""
     named = named_settings(args, one_length=True) | {"start": start.digest if start else "", "lora_rank": 0}
-    if (args.out / LAST).exists():
-        return dataclasses.replace(load_checkpoint(args.out / LAST).settings, **named)
+    if before is not None:
+        return dataclasses.replace(before.settings, **named)
     derived: dict[str, Any] = {
         "final_length": _LENGTH,
         "lengths": ((0, _LENGTH),),
@@ -176,26 +221,17 @@ def _bar(what: str, unit: str, total: int) -> Iterator[Callable[[int], None]]:
 def _trainer(
     args: argparse.Namespace,
     corpus: CorpusFolder,
+    config: ModelConfig,
     settings: TrainingSettings,
     start: Start | None,
     lessons: Lessons | None,
 ) -> Trainer:
-    from dsassist_train.architecture import ModelConfig
     from dsassist_train.checkpoint import LAST, load_checkpoint
-    from dsassist_train.training import Trainer, config_from_file
+    from dsassist_train.training import Trainer
 
-    device, before, n_vocab = device_of(args), None, corpus.vocabulary.n_vocab
-    if (args.out / LAST).exists():
-        before = load_checkpoint(args.out / LAST)
-    if start is not None:
-        config = start.model.config
-    elif args.config:
-        config = config_from_file(args.config, n_vocab)
-    else:
-        small = ModelConfig(vocab_size=n_vocab, max_position_embeddings=settings.final_length)
-        config = before.config if before is not None else small
+    device = device_of(args)
     options: dict[str, Any] = {"n_workers": workers_on(device), "lessons": lessons}
     trainer = Trainer(corpus.path, config, settings, device, model=start.model if start else None, **options)
-    if before is not None:
-        trainer.restore(before, args.out / LAST)
+    if (args.out / LAST).exists():
+        trainer.restore(load_checkpoint(args.out / LAST), args.out / LAST)
     return trainer

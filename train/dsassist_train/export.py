@@ -1,8 +1,8 @@
 """A trained model becomes a GGUF file of llama.cpp's architecture `deepseek2`, with latent attention absorbed.
 
 The names and shapes are those that llama.cpp reads (src/models/deepseek2.cpp). Two of its rules decide what is written:
-with 26 or 27 layers it takes a model for V2-Lite and passes over `q_lora_rank`, otherwise the key must be there; and a
-model with tied embeddings has no `output.weight`.
+with 26 or 27 layers (or 48 and a vocabulary of 128,256) it takes a model for V2-Lite and passes over `q_lora_rank`,
+otherwise the key must be there; and a model with tied embeddings has no `output.weight`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from dsassist_train.architecture import MLP, Attention, ModelConfig, MoE, Transf
 from dsassist_train.gguf_writer import MetaValue, WrittenTensor, write_gguf
 from dsassist_train.quantizing import quantize
 
-__all__ = ["export_gguf", "metadata_of", "named_tensors"]
+__all__ = ["check_exportable", "export_gguf", "metadata_of", "named_tensors"]
 
 _TAKEN_FOR_LITE = (26, 27)
+_LITE_WITH = (48, 128_256)  # layers, and tokens of the vocabulary
+_MOST_LAYERS, _MOST_EXPERTS = 512, 1024  # LLAMA_MAX_LAYERS and LLAMA_MAX_EXPERTS of llama-hparams.h
 _SOFTMAX = 1  # LLAMA_EXPERT_GATING_FUNC_TYPE_SOFTMAX
 _FILE_TYPE = {"F32": 0, "F16": 1}
 
@@ -66,14 +68,24 @@ def export_gguf(
             whole.unlink()
 
 
-def metadata_of(config: ModelConfig, name: str) -> dict[str, MetaValue]:
-    """The model's own keys."""
-    latent, rope = config.kv_lora_rank, config.qk_rope_head_dim
-    if config.q_lora_rank is not None and config.num_hidden_layers in _TAKEN_FOR_LITE:
+def check_exportable(config: ModelConfig) -> None:
+    """`DsassistError` where llama.cpp would not run such a model, to be known before it is trained."""
+    n_layers = config.num_hidden_layers
+    is_lite = n_layers in _TAKEN_FOR_LITE or (n_layers, config.vocab_size) == _LITE_WITH
+    if config.q_lora_rank is not None and is_lite:
         raise DsassistError(
-            f"llama.cpp takes a model of {config.num_hidden_layers} layers for V2-Lite and passes over its "
+            f"llama.cpp takes a model of {n_layers} layers for V2-Lite and passes over its "
             "q_lora_rank; train it with another number of layers, or without q_lora_rank"
         )
+    for name, most in (("num_hidden_layers", _MOST_LAYERS), ("n_routed_experts", _MOST_EXPERTS)):
+        if getattr(config, name) > most:
+            raise DsassistError(f"{name} is {getattr(config, name)}, and llama.cpp runs {most:,} at most; lower it")
+
+
+def metadata_of(config: ModelConfig, name: str) -> dict[str, MetaValue]:
+    """The model's own keys."""
+    check_exportable(config)
+    latent, rope = config.kv_lora_rank, config.qk_rope_head_dim
     values: dict[str, MetaValue] = {
         "context_length": config.max_position_embeddings,
         "embedding_length": config.hidden_size,

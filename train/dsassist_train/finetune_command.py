@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from dsassist_train.sitting import (
     add_sitting,
     device_of,
     keep_tokenizer,
+    locked_run,
     named_settings,
     precision_on,
     report_of,
@@ -81,16 +83,30 @@ def run(args: argparse.Namespace) -> int:
 
     require_torch()
     require_tokenizers()
-    from dsassist import output
-    from dsassist_train.packing.folder import CorpusFolder
+    from dsassist_train.export import check_exportable
     from dsassist_train.quantizing import quant_of
-    from dsassist_train.starting import check_vocabulary, start_from
+    from dsassist_train.starting import start_from
 
     quant = quant_of(args.quant)
     if args.out.suffix != ".gguf":
         raise DsassistError(f"--out {args.out} is to be a GGUF file; call it {args.out.stem}.gguf")
-    folder = args.out.with_suffix(".run")
     start = start_from(args.model)
+    if start.gguf is not None and args.out.exists() and args.out.samefile(start.gguf):
+        raise DsassistError(f"--out {args.out} is the model itself; name another file")
+    check_exportable(start.model.config)
+    folder = args.out.with_suffix(".run")
+    if not args.source.is_dir() and not (folder / "corpus").is_dir():
+        raise DsassistError(f"{args.source} is no folder; name a repository, or what `dsassist train corpus` made")
+    with locked_run(folder):
+        return _finetune(args, start, folder, quant)
+
+
+def _finetune(args: argparse.Namespace, start: Start, folder: Path, quant: str) -> int:
+    """What `run` does, while nobody else works in the run's folder."""
+    from dsassist import output
+    from dsassist_train.packing.folder import CorpusFolder
+    from dsassist_train.starting import check_vocabulary
+
     corpus = CorpusFolder(_corpus(args.source, folder, start))
     check_vocabulary(start, corpus)
     if args.windows and not any(document.split == "valid" for document in corpus.documents):
@@ -121,9 +137,12 @@ def _corpus(source: Path, folder: Path, start: Start) -> Path:
     made = folder.resolve() / "corpus"
     if (made / "documents.json").is_file():
         _check_source(source.resolve(), made)
+        written = datetime.fromtimestamp((made / "documents.json").stat().st_mtime).astimezone()
+        output.notice(
+            f"going on with the corpus that was made of {source} at {written:%Y-%m-%d %H:%M}; to read it anew, "
+            f"name another --out, or delete {folder}"
+        )
         return made
-    if not source.is_dir():
-        raise DsassistError(f"{source} is no folder; name a repository, or what `dsassist train corpus` made")
     texts = collect(Wanted((source.resolve(),), any_licence=True, held_out_by_file=True), output.notice)
     write_corpus(texts, made, 0, start.tokenizer, output.notice)
     return made
@@ -131,10 +150,12 @@ def _corpus(source: Path, folder: Path, start: Start) -> Path:
 
 def _check_source(source: Path, made: Path) -> None:
     """`DsassistError` where the corpus of the first sitting was made of other sources."""
-    places = [
-        Path(each["place"]) for each in json.loads((made / "sources.json").read_text(encoding="utf-8"))["projects"]
-    ]
-    if not all(place.is_relative_to(source) for place in places):
+    told = json.loads((made / "sources.json").read_text(encoding="utf-8"))
+    if "sources" in told:
+        is_same = told["sources"] == [str(source)]
+    else:  # a corpus of an earlier version does not tell what was named
+        is_same = all(Path(each["place"]).is_relative_to(source) for each in told["projects"])
+    if not is_same:
         raise DsassistError(f"{made.parent} has learnt other sources than {source}; name those, or another --out")
 
 

@@ -14,6 +14,7 @@ from dsassist_train.sitting import (
     add_sitting,
     device_of,
     keep_tokenizer,
+    locked_run,
     named_settings,
     precision_on,
     report_of,
@@ -24,6 +25,7 @@ from dsassist_train.sitting import (
 if TYPE_CHECKING:
     import torch
 
+    from dsassist_train.architecture import ModelConfig
     from dsassist_train.training import Trainer
 
 __all__ = ["DESCRIPTION", "HELP", "add_arguments", "run"]
@@ -51,31 +53,38 @@ def run(args: argparse.Namespace) -> int:
 
     require_torch()
     from dsassist import output
+    from dsassist_train.packing.folder import CorpusFolder
+    from dsassist_train.training import config_from_file
 
-    trainer = _trainer(args, device_of(args))
-    keep_tokenizer(args.corpus, args.out)
-    figures, is_stopped = sit(trainer, args.out, args)
+    n_vocab = CorpusFolder(args.corpus).vocabulary.n_vocab
+    config = config_from_file(args.config, n_vocab) if args.config else None
+    device = device_of(args)
+    with locked_run(args.out):
+        trainer = _trainer(args, config, n_vocab, device)
+        keep_tokenizer(args.corpus, args.out)
+        figures, is_stopped = sit(trainer, args.out, args)
     output.write_line(json.dumps(figures) if args.json else report_of(figures, trainer.settings.total_tokens))
     return 130 if is_stopped else 0
 
 
-def _trainer(args: argparse.Namespace, device: torch.device) -> Trainer:
+def _trainer(args: argparse.Namespace, config: ModelConfig | None, n_vocab: int, device: torch.device) -> Trainer:
     """The run that is there as it stands, or a new one; options that are named take precedence over its settings."""
     from dsassist_train.architecture import ModelConfig
     from dsassist_train.checkpoint import LAST, load_checkpoint
-    from dsassist_train.packing.folder import CorpusFolder
-    from dsassist_train.training import Trainer, config_from_file
+    from dsassist_train.export import check_exportable
+    from dsassist_train.training import Trainer
 
     named = named_settings(args)
-    n_vocab = CorpusFolder(args.corpus).vocabulary.n_vocab
-    config = config_from_file(args.config, n_vocab) if args.config else None
     if (args.out / LAST).exists():
         before = load_checkpoint(args.out / LAST)
         settings = dataclasses.replace(before.settings, **named, lora_rank=0)  # an adapter's run is `finetune`'s
-        trainer = Trainer(args.corpus, config or before.config, settings, device, n_workers=workers_on(device))
+        config = config or before.config
+        check_exportable(config)
+        trainer = Trainer(args.corpus, config, settings, device, n_workers=workers_on(device))
         trainer.restore(before, args.out / LAST)
         return trainer
     named.setdefault("precision", precision_on(device))
     settings = TrainingSettings(**named)
     config = config or ModelConfig(vocab_size=n_vocab, max_position_embeddings=settings.longest)
+    check_exportable(config)
     return Trainer(args.corpus, config, settings, device, n_workers=workers_on(device))

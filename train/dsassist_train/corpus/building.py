@@ -64,6 +64,7 @@ class Taken:
 class CorpusTexts:
     """The texts, in the order that they are written in, with their split; and an account of the rest."""
 
+    sources: tuple[str, ...] = ()  # the folders that were named
     files: list[tuple[SourceText, Split]] = field(default_factory=list)
     projects: list[Taken] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
@@ -82,7 +83,7 @@ def collect(wanted: Wanted, progress: Callable[[str], None]) -> CorpusTexts:
     for folder in wanted.folders:
         progress(f"looking for projects in {folder}")
         found += find_projects(folder)
-    texts = CorpusTexts()
+    texts = CorpusTexts(tuple(str(folder.resolve()) for folder in wanted.folders))
     projects = _chosen(found, wanted, texts)
     reader = _Reader(wanted, texts)
     for i, (project, taken) in enumerate(projects):
@@ -90,7 +91,7 @@ def collect(wanted: Wanted, progress: Callable[[str], None]) -> CorpusTexts:
             progress(f"{i} of {len(projects)} projects read, next is {project.name}")
         reader.read(project, taken)
     _hold_out_files(texts, of_each=wanted.held_out_by_file)
-    _check_size(texts)
+    _check_size(texts, wanted)
     return texts
 
 
@@ -99,7 +100,11 @@ def _chosen(found: Sequence[Project], wanted: Wanted, texts: CorpusTexts) -> lis
     chosen: dict[str, tuple[Project, Taken]] = {}
     for project in found:
         taken = Taken(project.name, str(project.root), project.licence, _split_of(project.name, wanted))
-        if project.name in chosen:
+        if project.n_unreadable:
+            texts.left_out["folder that cannot be read"] += project.n_unreadable
+        if project.n_unreadable and not project.files:
+            taken.left_out = "cannot be read"
+        elif project.name in chosen:
             taken.left_out = "the same name as another one"
         elif not wanted.any_licence and not is_permissive(project.licence):
             taken.left_out = "licence unknown" if project.licence == UNKNOWN else f"licence {project.licence}"
@@ -107,7 +112,8 @@ def _chosen(found: Sequence[Project], wanted: Wanted, texts: CorpusTexts) -> lis
             chosen[project.name] = (project, taken)
             continue
         texts.projects.append(taken)
-        texts.left_out[f"project: {taken.left_out}"] += len(project.files)
+        if project.files:
+            texts.left_out[f"project: {taken.left_out}"] += len(project.files)
     if missing := [name for name in wanted.held_out if name not in chosen]:
         raise DsassistError(
             f"the project {missing[0]!r} is to be held out, and is not among the {len(chosen)} that may be taken"
@@ -197,7 +203,7 @@ def _hold_out_files(texts: CorpusTexts, *, of_each: bool) -> None:
     texts.projects += [each for each in held.values() if each.n_files]
 
 
-def _check_size(texts: CorpusTexts) -> None:
+def _check_size(texts: CorpusTexts, wanted: Wanted) -> None:
     for split, least in LEAST_BYTES.items():
         if texts.n_bytes(split) >= least:
             continue
@@ -205,9 +211,11 @@ def _check_size(texts: CorpusTexts) -> None:
         n_files = sum(each.n_files for each in taken)
         what = "train" if split == "train" else "validate"
         most = ", ".join(f"{reason} {count:,}" for reason, count in texts.left_out.most_common(4))
+        if wanted.held_out_by_file:  # `finetune`, which takes one folder and no names
+            todo = "name a folder with more code"
+        else:
+            todo = "name more folders" + ("" if split == "train" else ", or projects with --held-out")
         raise DsassistError(
             f"there are {texts.n_bytes(split):,} bytes in {n_files} files of {len(taken)} projects to {what} on, and "
-            f"{least:,} are the least; name more folders"
-            + ("" if split == "train" else ", or projects with --held-out")
-            + (f" (files left out: {most})" if most else "")
+            f"{least:,} are the least; {todo}" + (f" (files left out: {most})" if most else "")
         )

@@ -10,13 +10,14 @@ import csv
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dsassist.index.files import is_indexed_path, workspace_files
+from dsassist_runtime.errors import DsassistError
 from dsassist_train.corpus.licences import UNKNOWN, in_words, is_spdx, joined, licence_of_text
 
 __all__ = ["Project", "find_projects", "plain_name"]
@@ -45,41 +46,63 @@ _VERSION = re.compile(r"-v?\d[\w.+-]*$")
 class Project:
     """Source files that belong together: `files` are relative to `root`, with slashes and in order.
 
-    `licence` is an SPDX expression, or empty where none could be told.
+    `licence` is an SPDX expression, or empty where none could be told; `n_unreadable` are folders whose files are not
+    among these, as nobody may read them.
     """
 
     name: str
     root: Path
     licence: str
     files: tuple[str, ...]
+    n_unreadable: int = 0
 
 
 def find_projects(folder: Path) -> list[Project]:
-    """All projects at and below a folder, by name."""
-    return sorted(_found(folder.resolve(), _MOST_LEVELS), key=lambda project: (project.name, str(project.root)))
+    """All projects at and below a folder, by name; `DsassistError` where it cannot be read itself."""
+    try:
+        found = list(_projects(folder.resolve(), _MOST_LEVELS))
+    except OSError as error:
+        raise DsassistError(
+            f"{folder} cannot be read: {(error.strerror or str(error)).lower()}; name another folder"
+        ) from None
+    return sorted(found, key=lambda project: (project.name, str(project.root)))
 
 
-def _found(folder: Path, levels: int) -> Iterator[Project]:
+def _found(find: Callable[[Path, int], Iterator[Project]], folder: Path, levels: int) -> Iterator[Project]:
+    """What is found in a folder below the one that was named: one that cannot be read does not end the others."""
+    try:
+        yield from find(folder, levels)
+    except OSError:
+        yield Project(plain_name(folder.name), folder, UNKNOWN, (), n_unreadable=1)
+
+
+def _projects(folder: Path, levels: int) -> Iterator[Project]:
     entries = sorted(entry for entry in folder.iterdir() if not entry.is_symlink())
     if infos := [entry for entry in entries if entry.name.endswith(".dist-info") and entry.is_dir()]:
-        yield from (_distribution(info) for info in infos)
+        for info in infos:
+            yield from _found(_distribution, info, levels)
     elif folder.name == "node_modules" or folder.name.startswith("@"):
         for entry in entries:
-            if (entry / "package.json").is_file():
-                yield _tree(entry, _node_name(entry))
-            elif entry.name.startswith("@") and entry.is_dir():
-                yield from _found(entry, levels)
+            yield from _found(_package, entry, levels)
     elif any(entry.name in _ROOT_FILES or _is_licence(entry) for entry in entries):
         yield _tree(folder, _named(folder))
     elif levels and not any(entry.is_file() for entry in entries):
         for entry in entries:
             if entry.is_dir():
-                yield from _found(entry, levels - 1)
+                yield from _found(_projects, entry, levels - 1)
     else:
-        yield Project(_named(folder), folder, UNKNOWN, _files_below(folder))
+        yield Project(_named(folder), folder, UNKNOWN, *_files_below(folder))
 
 
-def _distribution(info: Path) -> Project:
+def _package(entry: Path, levels: int) -> Iterator[Project]:
+    """What a `node_modules` has by this name: a package, or a scope of some."""
+    if (entry / "package.json").is_file():
+        yield _tree(entry, _node_name(entry))
+    elif entry.name.startswith("@") and entry.is_dir():
+        yield from _projects(entry, levels)
+
+
+def _distribution(info: Path, _levels: int) -> Iterator[Project]:
     """An installed Python distribution, by its list of files."""
     metadata = HeaderParser().parsestr(_read(info / "METADATA"))
     rows = csv.reader(_read(info / "RECORD").splitlines())
@@ -92,24 +115,28 @@ def _distribution(info: Path) -> Project:
     )
     texts = [root / path for path in paths if path.startswith(f"{info.name}/") and _is_licence(root / path)]
     name = str(metadata.get("Name") or info.name.split("-")[0])
-    return Project(plain_name(name), root, _licence_of_metadata(metadata, texts), files)
+    yield Project(plain_name(name), root, _licence_of_metadata(metadata, texts), files)
 
 
 def _tree(folder: Path, name: str) -> Project:
-    return Project(name, folder, _licence_of_tree(folder), _files_below(folder))
+    return Project(name, folder, _licence_of_tree(folder), *_files_below(folder))
 
 
-def _files_below(folder: Path) -> tuple[str, ...]:
-    """By git where it is a repository, which knows what is ignored; else all that is not of others."""
+def _files_below(folder: Path) -> tuple[tuple[str, ...], int]:
+    """By git where it is a repository, which knows what is ignored; else all that is not of others.
+
+    Behind them is how many folders could not be read.
+    """
     if (folder / ".git").exists():
-        return tuple(sorted(found.path for found in workspace_files(folder)))
+        return tuple(sorted(found.path for found in workspace_files(folder))), 0
     found: list[str] = []
-    for place, folders, names in os.walk(folder):
+    unreadable: list[OSError] = []
+    for place, folders, names in os.walk(folder, onerror=unreadable.append):
         below = Path(place).relative_to(folder).as_posix()
         prefix = "" if below == "." else f"{below}/"
         folders[:] = sorted(each for each in folders if is_indexed_path(f"{prefix}{each}/x"))
         found += [f"{prefix}{name}" for name in names]
-    return tuple(sorted(found))
+    return tuple(sorted(found)), len(unreadable)
 
 
 def _licence_of_metadata(metadata: Any, texts: list[Path]) -> str:

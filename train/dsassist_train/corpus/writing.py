@@ -20,7 +20,7 @@ from dsassist_train.corpus.building import CorpusTexts
 from dsassist_train.corpus.files import SourceText
 from dsassist_train.corpus.related import related_files
 from dsassist_train.corpus.spans import spans_of
-from dsassist_train.packing.folder import FORMAT, SPLITS, Document, Split, span_dtype, token_dtype
+from dsassist_train.packing.folder import FILES, FORMAT, SPLITS, Document, Split, span_dtype, token_dtype
 from dsassist_train.tokenizer import (
     TextTokenizer,
     differing_text,
@@ -41,9 +41,34 @@ CorpusFigures = dict[str, Any]
 
 def check_target(folder: Path) -> None:
     """`DsassistError` unless a corpus may be written here: in a new or empty folder, or in place of an older corpus."""
-    is_free = folder.is_dir() and (not any(folder.iterdir()) or (folder / "documents.json").is_file())
-    if folder.exists() and not is_free:
-        raise DsassistError(f"{folder} holds something else than a corpus; name another folder with --out")
+    try:
+        if not folder.exists():
+            return
+        foreign = _foreign(folder)
+    except OSError as error:
+        raise DsassistError(
+            f"{folder} cannot be read: {(error.strerror or str(error)).lower()}; name another folder with --out"
+        ) from None
+    if foreign is not None:
+        raise DsassistError(f"{folder} holds something else than a corpus{foreign}; name another folder with --out")
+
+
+def _foreign(folder: Path) -> str | None:
+    """What of a folder is no corpus's, in brackets where it has a name; None where a corpus may take its place."""
+    if not folder.is_dir():
+        return ""
+    files = sorted(folder.iterdir())
+    if others := [file.name for file in files if file.name not in FILES or not file.is_file()]:
+        return f" ({others[0]})"
+    return None if not files or _is_index(folder / "documents.json") else " (documents.json is none of ours)"
+
+
+def _is_index(file: Path) -> bool:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return False
+    return isinstance(found, dict) and isinstance(found.get("format"), int) and "documents" in found
 
 
 def write_corpus(
@@ -173,6 +198,7 @@ def _figures(texts: CorpusTexts, documents: Sequence[Document], n_vocab: int) ->
             for language, n in n_bytes.most_common()
         }
     return {
+        "sources": list(texts.sources),
         "n_vocab": n_vocab,
         "languages": languages,
         "secrets_replaced": texts.n_secrets,

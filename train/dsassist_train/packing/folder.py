@@ -29,6 +29,7 @@ __all__ = [
     "ARGUMENT",
     "BLOCK",
     "CALL",
+    "FILES",
     "FORMAT",
     "MIDDLE",
     "SPLITS",
@@ -49,6 +50,9 @@ teacher wrote in the place of a hole, which is to be the hole of its piece."""
 
 FORMAT = 1
 """Of the folder, as `documents.json` states it."""
+
+FILES = frozenset({"documents.json", "sources.json", "spans.bin", "tokenizer.json", "tokens.bin"})
+"""All that a corpus's folder has."""
 
 
 class Span(NamedTuple):
@@ -121,7 +125,10 @@ class CorpusFolder:
     @cached_property
     def spans(self) -> NDArray[Any]:
         """All spans, as `span_dtype` has them."""
-        return self._mapped("spans.bin", span_dtype())
+        found = self._mapped("spans.bin", span_dtype())
+        if self.documents and len(found) != self.documents[-1].last_span:
+            raise self._damaged(f"spans.bin has {len(found)} spans, and {self.documents[-1].last_span} are listed")
+        return found
 
     def tokens_of(self, number: int) -> NDArray[Any]:
         """The ids of one document."""
