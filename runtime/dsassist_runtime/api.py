@@ -140,9 +140,9 @@ class Generation:
     `n` texts share the prompt. `logprobs` is the number of alternatives reported beside each token (0: the token
     alone; None: nothing). Of two interactive requests with the same `document`, the newer one takes the older one's
     place, and goes on with its text where that fits what was typed meanwhile. `deadline_ms` counts from the arrival at
-    the engine, waiting included; `predict_ms` counts from the first token and ends the text only behind a line break,
-    as llama.cpp's `t_max_predict_ms`; 0 is no limit. `min_indent` ends the text before a line that is indented by less,
-    as llama.cpp's `n_indent`.
+    the server, waiting and loading included; `predict_ms` counts from the first token and ends the text only behind a
+    line break, as llama.cpp's `t_max_predict_ms`; 0 is no limit. `min_indent` ends the text before a line that is
+    indented by less, as llama.cpp's `n_indent`.
     """
 
     max_tokens: int = 200

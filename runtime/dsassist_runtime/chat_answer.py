@@ -16,6 +16,7 @@ from dsassist_runtime.errors import (
     RemoteFailed,
     RequestRefused,
     ServerUnavailable,
+    error_named,
 )
 
 __all__ = ["ChatObject", "EventReader", "broken_off", "read_object", "refusal", "retry_after_s"]
@@ -55,7 +56,7 @@ def read_object(data: bytes | str, who: str) -> ChatObject:
     """The JSON object that a server sent; `RemoteFailed` when it is none."""
     try:
         found = json.loads(data, object_hook=ChatObject)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RemoteFailed(f"{who} answered no JSON but {_shown(data)!r}; is it an OpenAI-compatible one?") from error
     if not isinstance(found, ChatObject):
         raise RemoteFailed(f"{who} answered {_shown(data)!r}, which is no JSON object; is it an OpenAI-compatible one?")
@@ -100,9 +101,19 @@ class EventReader:
         if "error" in chunk:
             status = chunk["error"].get("code") if isinstance(chunk["error"], dict) else None  # llama.cpp's is a status
             raise _error(chunk, status if isinstance(status, int) else 500, self._who, is_local=self._is_local)
-        for choice in chunk.get("choices") or ():
-            (self._ended if choice.get("finish_reason") else self._open).add(choice.get("index", 0))
+        choices = chunk.get("choices") or []
+        if not isinstance(choices, list):
+            raise self._odd(value)
+        for choice in choices:
+            if not isinstance(choice, dict) or not isinstance(index := choice.get("index", 0), int):
+                raise self._odd(value)
+            (self._ended if choice.get("finish_reason") else self._open).add(index)
         return chunk
+
+    def _odd(self, value: bytes) -> RemoteFailed:
+        return RemoteFailed(
+            f"{self._who} sent {_shown(value)!r}, whose choices are none; is it an OpenAI-compatible one?"
+        )
 
 
 def broken_off(who: str, *, is_local: bool) -> NotDone:
@@ -128,7 +139,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, who: str, *, i
         )
     try:
         found = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     return _error(found, status, who, is_local=is_local)
 
@@ -141,8 +152,8 @@ def _error(found: Any, status: int, who: str, *, is_local: bool) -> DsassistErro
     if status in (401, 403):
         return RemoteFailed(f"{who} does not accept the key: {message}; give api_key, or set DSASSIST_API_KEY")
     kind = _kind(status, names)
-    if is_local:  # its messages are sentences of ours
-        return (kind or NotDone)(message)
+    if is_local:  # its messages are sentences of ours, its codes the names of our errors
+        return next(filter(None, map(error_named, names)), kind or NotDone)(message)
     if kind is None or kind is ServerUnavailable:
         return RemoteFailed(f"{who} failed: {message}")
     return kind(f"{who} {_VERBS[kind]}: {message}")

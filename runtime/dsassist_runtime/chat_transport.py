@@ -196,7 +196,7 @@ class _RemoteBody:
 def _send_remote(target: Remote, body: dict[str, Any], limits: Limits) -> Body:
     import httpx2
 
-    client = httpx2.Client(headers=target.headers, timeout=_timeout(limits), verify=_needs_certificates(target))
+    client = httpx2.Client(**_options(target, limits))
     try:
         if not target.model:
             listed = client.get(target.address.models)
@@ -299,7 +299,7 @@ async def _ask_local_async(target: Local, body: dict[str, Any], limits: Limits) 
 async def _send_remote_async(target: Remote, body: dict[str, Any], limits: Limits) -> AsyncBody:
     import httpx2
 
-    client = httpx2.AsyncClient(headers=target.headers, timeout=_timeout(limits), verify=_needs_certificates(target))
+    client = httpx2.AsyncClient(**_options(target, limits))
     try:
         if not target.model:
             listed = await client.get(target.address.models)
@@ -323,8 +323,14 @@ def _timeout(limits: Limits) -> httpx2.Timeout:
     return httpx2.Timeout(limits.timeout_s, connect=min(_CONNECT_LIMIT_S, limits.timeout_s))
 
 
-def _needs_certificates(target: Remote) -> bool:
-    return target.address.is_encrypted  # to load them takes as long as to import httpx2
+def _options(target: Remote, limits: Limits) -> dict[str, Any]:
+    return {
+        "headers": target.headers,
+        "timeout": _timeout(limits),
+        "verify": target.address.is_encrypted,  # to load certificates takes as long as to import httpx2
+        # No proxy to this machine itself, whatever the environment says.
+        "trust_env": not target.address.is_loopback,
+    }
 
 
 def _with_first_model(target: Remote, body: dict[str, Any], listed: httpx2.Response) -> dict[str, Any]:
@@ -334,7 +340,9 @@ def _with_first_model(target: Remote, body: dict[str, Any], listed: httpx2.Respo
     if listed.status_code != HTTPStatus.OK:
         raise _refused(target, listed.status_code, listed.headers, listed.content)
     models = read_object(listed.content, target.who).get("data") or []
-    return {**body, "model": models[0]["id"]} if models else body
+    first = models[0] if isinstance(models, list) and models else {}
+    name = first.get("id") if isinstance(first, dict) else None
+    return {**body, "model": name} if isinstance(name, str) else body
 
 
 def _before_the_answer(error: Exception, who: str, timeout_s: float) -> Exception:

@@ -35,6 +35,7 @@ __all__ = [
     "RequestRefused",
     "ServerUnavailable",
     "error_from_wire",
+    "error_named",
     "error_to_wire",
 ]
 
@@ -119,6 +120,11 @@ def error_to_wire(error: Exception) -> dict[str, str]:
     """The JSON form of an error, which `error_from_wire` turns back into the same class."""
     kind = type(error).__name__ if type(error).__name__ in _ON_THE_WIRE else "NotDone"
     return {"type": kind, "message": str(error) or type(error).__name__}
+
+
+def error_named(name: str) -> type[DsassistError] | None:
+    """The class of that name; None when there is none."""
+    return _ON_THE_WIRE.get(name)
 
 
 def error_from_wire(error: dict[str, str]) -> DsassistError:

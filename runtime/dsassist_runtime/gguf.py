@@ -116,6 +116,13 @@ class GgufHeader:
         value = self.metadata.get(key.replace("{arch}", self.architecture))
         return value if isinstance(value, int) else default
 
+    def integers(self, key: str) -> tuple[int, ...] | None:
+        """The whole numbers of a short array, 0 in the place of what is none; None where no such array is."""
+        value = self.metadata.get(key.replace("{arch}", self.architecture))
+        if not isinstance(value, tuple):
+            return None
+        return tuple(int(each) if _is_whole(each) else 0 for each in value)
+
     def length(self, key: str) -> int:
         """How many elements an array has; 0 when there is none."""
         value = self.metadata.get(key)
@@ -141,6 +148,10 @@ class FimTokens(NamedTuple):
     prefix: int
     suffix: int
     middle: int
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value) and value == int(value)
 
 
 def read_header(path: Path) -> GgufHeader:
@@ -312,8 +323,8 @@ def _value(reader: _Reader, kind: int) -> Value:
 def _tensor(reader: _Reader) -> Tensor:
     name = reader.text()
     n_axes = reader.number("<I")
-    if n_axes > 4:
-        raise reader.damaged(f"tensor {name!r} has {n_axes} axes, and 4 is the most")
+    if not 1 <= n_axes <= 4:
+        raise reader.damaged(f"tensor {name!r} has {n_axes} axes, and there are 1 to 4")
     shape = tuple(reader.number("<Q") for _ in range(n_axes))
     kind = reader.number("<I")
     offset = reader.number("<Q")
@@ -323,7 +334,7 @@ def _tensor(reader: _Reader) -> Tensor:
             "update dsassist, or take another quantisation of the model"
         )
     type_name, block, size = TENSOR_TYPES[kind]
-    if shape and shape[0] % block:
+    if shape[0] % block:
         raise reader.damaged(f"tensor {name!r} has rows of {shape[0]}, and {type_name} comes in blocks of {block}")
     return Tensor(name, shape, kind, offset, math.prod(shape) // block * size)
 

@@ -107,6 +107,6 @@ def _otherness(adapter: Adapter, model: GgufHeader) -> str:
             return f"it has no {name}"
         n_in, n_out = ours[name + LORA_A][0], ours[name + LORA_B][1]
         if not name.startswith("token_embd") and theirs[name][:2] != (n_in, n_out):
-            return f"its {name} is {theirs[name][0]} x {theirs[name][1]}, not {n_in} x {n_out}"
+            return f"its {name} is {' x '.join(map(str, theirs[name][:2]))}, not {n_in} x {n_out}"
     base = adapter.header.text(BASE_KEY)
     return "its weights are others" if base and base != norms_digest(model) else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import os
 import signal
 import socket
@@ -27,8 +28,9 @@ from dsassist_runtime.client import Client, server_health
 from dsassist_runtime.errors import (
     DeadlineExceeded,
     DsassistError,
+    EngineDied,
+    ModelInvalid,
     ModelMissing,
-    NotDone,
     Overloaded,
     RemoteFailed,
     RequestRefused,
@@ -238,6 +240,37 @@ def test_a_bad_answer_is_an_error_of_ours_with_the_servers_words(
     assert said in str(raised.value)
     assert server.url in str(raised.value)
     assert "sk-secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("body", [b"[" * 200_000, b'{"a":' * 200_000])
+@pytest.mark.parametrize("status", [200, 500])
+def test_an_answer_nested_too_deeply_is_an_error_of_ours(ask: Ask, status: int, body: bytes) -> None:
+    with chat_server(lambda handler: handler.answer(body, status)) as server, pytest.raises(RemoteFailed):
+        ask(model="m", base_url=server.url, max_retries=0)
+
+
+@pytest.mark.parametrize("data", [5, {"id": "m"}, ["m"], [{"id": 3}], [{}]])
+def test_an_odd_list_of_models_is_one_of_no_model(ask: Ask, data: object) -> None:
+    scripts = one_after_the_other(lambda handler: handler.answer({"data": data}), Handler.answer)
+    with chat_server(scripts) as server:
+        assert ask(model=server.url) == ANSWER
+    assert "model" not in server.requests[-1].body
+
+
+@pytest.mark.parametrize("odd", [{"choices": ["x"]}, {"choices": 5}, {"choices": [{"index": [1]}]}])
+def test_a_chunk_with_odd_choices_is_an_error_of_ours(odd: object) -> None:
+    reader = EventReader("the server", is_local=False)
+    with pytest.raises(RemoteFailed, match="whose choices are none"):
+        list(reader.read(b"data: " + json.dumps(odd).encode() + b"\n"))
+
+
+def test_a_proxy_of_the_environment_is_not_used_for_this_machine(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "all_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with chat_server(Handler.answer) as server:
+        assert ask(model="m", base_url=server.url, max_retries=0) == ANSWER
 
 
 def test_a_server_that_is_busy_is_asked_again(ask: Ask) -> None:
@@ -509,7 +542,7 @@ def test_an_engine_that_dies_in_the_middle_is_told(server: Path, chat_model: Pat
     with ChatCompletion.create(chat_model, MESSAGES, stream=True, max_tokens=900, ignore_eos=True) as stream:
         next(stream)
         os.kill(engine_pid(), signal.SIGKILL)
-        with pytest.raises(NotDone, match="the engine process was killed by SIGKILL"):
+        with pytest.raises(EngineDied, match="the engine process was killed by SIGKILL"):
             list(stream)
 
 
@@ -569,7 +602,7 @@ def test_what_our_server_refuses_comes_in_its_own_words(ask: Ask, server: Path, 
 
 def test_a_damaged_model_is_told(ask: Ask, server: Path, tmp_path: Path) -> None:
     (tmp_path / "damaged.gguf").write_bytes(b"GGUF" + bytes(100))
-    with pytest.raises(DsassistError, match=r"damaged\.gguf"):
+    with pytest.raises(ModelInvalid, match=r"damaged\.gguf"):
         ask(model=tmp_path / "damaged.gguf", max_retries=0)
 
 

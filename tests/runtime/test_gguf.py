@@ -142,6 +142,12 @@ def test_what_is_no_model_is_said_in_one_sentence(tmp_path: Path, content: bytes
     assert "\n" not in str(caught.value)
 
 
+def test_a_tensor_without_axes_is_damage(tmp_path: Path) -> None:
+    path = write(tmp_path / "m.gguf", gguf_bytes({"general.architecture": "qwen2"}, {"token_embd.weight": (0, (), 4)}))
+    with pytest.raises(ModelInvalid, match=r"tensor 'token_embd\.weight' has 0 axes, and there are 1 to 4"):
+        read_header(path)
+
+
 def test_a_truncated_model_is_told_with_tensor_and_sizes(tmp_path: Path) -> None:
     content = small_model(1 << 16)
     path = write(tmp_path / "m.gguf", content[:-1000])

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,10 +25,13 @@ from dsassist_runtime.llama.library import PINNED
 
 __all__ = ["SavedPrefixes"]
 
-_LARGEST_BYTES = 256 << 20  # on disk, for a model
+_LARGEST_BYTES = 256_000_000  # on disk, for a model
 _MOST_MODELS = 3
 _MOST_TOKENS = 16_384
+_BEGUN = ".new"
+_BEGUN_S = 600.0  # no save takes so long
 _LEAST_TOKENS = 64  # fewer are evaluated sooner than read
+_BLOCK_BYTES = 1 << 20
 _WORTH_TOKENS = 32  # that a file must bring beyond what the cache has
 
 
@@ -71,7 +75,7 @@ class SavedPrefixes:
 
         `NotDone` when the disk refuses; what was saved before is still there then.
         """
-        fresh = self._folder.with_suffix(".new")
+        fresh = self._folder.with_suffix(_BEGUN)
         shutil.rmtree(fresh, ignore_errors=True)
         try:
             fresh.mkdir(parents=True, mode=0o700)
@@ -91,7 +95,9 @@ class SavedPrefixes:
         entries: list[dict[str, Any]] = []
         written = 0
         for sequence, tokens in self._cache.hottest(_MOST_TOKENS):
-            if len(tokens) < _LEAST_TOKENS or written > _LARGEST_BYTES:
+            if len(tokens) < _LEAST_TOKENS:
+                continue
+            if written + self._context.saved_bytes(sequence, len(tokens)) > _LARGEST_BYTES:
                 continue
             path = folder / f"{len(entries)}.kv"
             size = self._context.save_sequence(sequence, tokens, path)
@@ -117,8 +123,11 @@ class SavedPrefixes:
         return entries
 
     def _forget_other_models(self) -> None:
-        folders = sorted(self._folder.parent.iterdir(), key=lambda path: path.stat().st_mtime)
-        for folder in folders[:-_MOST_MODELS]:
+        found = sorted(self._folder.parent.iterdir(), key=lambda path: path.stat().st_mtime)
+        begun = [path for path in found if path.suffix == _BEGUN]  # by an engine that ended, or one that saves now
+        folders = [path for path in found if path.suffix != _BEGUN]
+        old = [path for path in begun if path.stat().st_mtime < time.time() - _BEGUN_S]
+        for folder in [*folders[:-_MOST_MODELS], *old]:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _read_index(self) -> list[_Saved]:
@@ -138,8 +147,12 @@ class SavedPrefixes:
 
 def _digest(path: Path) -> str:
     """SHA-256 of a file; empty when it cannot be read, which is no digest of anything."""
+    digest = hashlib.sha256()
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK_BYTES):
+                digest.update(block)
+        return digest.hexdigest()
     except OSError:
         return ""
 

@@ -171,6 +171,12 @@ class Context:
         self.n_threads = n_threads
         self._library.llama_set_n_threads(self.pointer, n_threads, n_threads)
 
+    def saved_bytes(self, sequence: int, n_tokens: int) -> int:
+        """What `save_sequence` would write, or a few bytes more."""
+        # llama_context::state_seq_save_file: magic, version and count before the tokens.
+        size = int(self._library.llama_state_seq_get_size(self.pointer, sequence))
+        return size + 4 * (3 + n_tokens)
+
     def save_sequence(self, sequence: int, tokens: Sequence[int], path: Path) -> int:
         """Write the KV of `sequence` and its `tokens` to a file; the bytes written, 0 when that failed."""
         array = (ctypes.c_int32 * len(tokens))(*tokens)

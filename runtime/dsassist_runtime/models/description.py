@@ -95,9 +95,9 @@ def is_mla(header: GgufHeader) -> bool:
 def _heads_kv(header: GgufHeader) -> list[int]:
     """Heads of keys and values by layer, empty if unknown; a file has one number, or one per layer (0: none)."""
     layers = header.integer("{arch}.block_count")
-    found = header.metadata.get(f"{header.architecture}.attention.head_count_kv")
-    if isinstance(found, tuple):
-        return [int(heads) for heads in found][:layers]
+    found = header.integers("{arch}.attention.head_count_kv")
+    if found is not None:
+        return list(found[:layers])
     heads = header.integer("{arch}.attention.head_count_kv") or header.integer("{arch}.attention.head_count")
     return [heads] * layers if heads else []
 

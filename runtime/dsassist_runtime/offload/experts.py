@@ -18,7 +18,7 @@ from dsassist_runtime.gguf import GgufHeader, Tensor, read_header
 
 __all__ = ["ByteRange", "ExpertTensor", "Experts", "find_experts"]
 
-_NAME = re.compile(r"blk\.(\d+)\.ffn_(gate|up|down|gate_up)_exps\.weight")
+_NAME = re.compile(r"blk\.([0-9]{1,6})\.ffn_(gate|up|down|gate_up)_exps\.weight")
 _SHARD = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
 _COMPUTED_FIRST = ("up", "gate_up", "gate", "down")  # what the graph needs first is read first
 

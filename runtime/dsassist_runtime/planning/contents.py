@@ -24,7 +24,7 @@ from dsassist_runtime.planning.shards import read_shards
 
 __all__ = ["Contents", "Layer", "read_contents"]
 
-_BLOCK = re.compile(r"blk\.(?P<layer>\d+)\.(?P<name>.+)")
+_BLOCK = re.compile(r"blk\.(?P<layer>[0-9]{1,6})\.(?P<name>.+)")
 _EXPERTS = re.compile(r"ffn_(gate|up|down|gate_up)_exps\.weight")
 _SEPARATE_EXPERT = re.compile(r"ffn_(gate|up|down)\.\d+\.weight")
 _INPUT = ("token_embd", "per_layer_token_embd")  # llama.cpp keeps these on the CPU, and reads a row a token

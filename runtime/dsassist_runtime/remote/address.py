@@ -15,6 +15,7 @@ from dsassist_runtime.errors import DsassistError
 __all__ = ["Address", "parse_address"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_LONGEST_LABEL = 63  # RFC 1035
 _DEEPSEEK = "https://api.deepseek.com"
 
 
@@ -76,6 +77,8 @@ def parse_address(text: str) -> Address:
         raise _refused(text, "it must begin with http:// or https://")
     if not host:
         raise _refused(text, "it names no host")
+    if ":" not in host and not all(0 < len(label) <= _LONGEST_LABEL for label in host.removesuffix(".").split(".")):
+        raise _refused(text, "a part of its host's name is empty or too long")
     if parts.username is not None or parts.password is not None:
         raise _refused(
             f"{parts.scheme}://...@{host}",

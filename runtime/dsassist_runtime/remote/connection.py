@@ -31,6 +31,7 @@ _TRIES = 3
 _LONGEST_WAIT_S = 5.0  # before another try: who types or commits would rather be told
 _IDLE_LINES = 8
 _LINE_IDLE_S = 30.0
+_REST_S = 0.25
 _ANSWER_LIMIT_BYTES = 64 * 1024 * 1024
 _ERROR_LIMIT_BYTES = 64 * 1024
 
@@ -78,7 +79,7 @@ class Server:
             raise DeadlineExceeded(f"no answer from {self.address.origin} within {exchange.timeout_s:g} s")
         try:
             return json.loads(content)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise NotThere(f"{url} answered with something that is no JSON; is the address right?") from None
 
     def close(self) -> None:
@@ -196,6 +197,16 @@ class Exchange:
                     raise again.error from again.__cause__
             self._stop.wait(pause_s)
 
+    def read_rest(self, chunks: Iterator[bytes]) -> None:
+        """Read what is behind a whole answer, so that its line serves again; a slow end is not waited for."""
+        watch = threading.Timer(_REST_S, self.close)
+        watch.daemon = True
+        watch.start()
+        with suppress(DsassistError):
+            for _ in chunks:
+                pass
+        watch.cancel()
+
     def _try(self) -> Generator[bytes, None, None]:
         if self.closed:
             return
@@ -210,6 +221,11 @@ class Exchange:
         except httpx2.TransportError as error:
             if not self.closed:
                 raise broken_off(address, error, self.timeout_s) from error
+        except httpx2.DecodingError as error:
+            if not self.closed:
+                raise RemoteFailed(
+                    f"{self._url} answered with something that cannot be unpacked ({error}); is the address right?"
+                ) from error
         except (DsassistError, _TryAgain):
             if not self.closed:
                 raise
@@ -240,12 +256,18 @@ class Exchange:
                 line.shut_down()
 
         limits = httpx2.Timeout(self.timeout_s, connect=min(_CONNECT_S, self.timeout_s))
+        # As httpx writes it, but for the halves of surrogate pairs, which a file's text may have.
+        content = None
+        if self._body is not None:
+            text = json.dumps(self._body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+            content = text.encode("utf-8", "replace")
+        kind = {"Content-Type": "application/json"} if content is not None else None
         try:
             request = line.client.build_request(
-                self._method, self._url, json=self._body, timeout=limits, extensions={"trace": trace}
+                self._method, self._url, content=content, headers=kind, timeout=limits, extensions={"trace": trace}
             )
             return line.client.send(request, stream=True)
-        except httpx2.InvalidURL as error:
+        except (httpx2.InvalidURL, UnicodeError) as error:
             raise DsassistError(f"{self._url} is no address that can be used: {error}") from error
         except httpx2.TransportError as error:
             failure = unreachable(self._server.address, error, self.timeout_s)
@@ -293,5 +315,5 @@ def _retry_after_s(text: str) -> float | None:
 
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - time())
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

@@ -175,7 +175,8 @@ def _look_at(server: Server) -> _Standing:
 
 def _listed_models(answer: Any) -> list[dict[str, Any]]:
     data = answer.get("data") if isinstance(answer, dict) else None
-    return [each for each in data or [] if isinstance(each, dict) and isinstance(each.get("id"), str)]
+    data = data if isinstance(data, list) else []
+    return [each for each in data if isinstance(each, dict) and isinstance(each.get("id"), str)]
 
 
 def _json_or_none(

@@ -19,24 +19,25 @@ def events(chunks: Iterable[bytes], origin: str) -> Iterator[dict[str, Any]]:
 
     Lines end with a line feed only: httpx's `iter_lines` also ends one at U+2028, which code may contain.
     """
-    n_events, is_done = 0, False
+    n_events = 0
     for line in _lines(chunks, origin):
         field, _, value = line.partition(b":")
         data = value.strip()
         if field not in (b"data", b"error") or not data:
             continue
         n_events += 1
-        if data == b"[DONE]" or is_done:
-            is_done = True  # the rest is read all the same: only a line that was read to its end serves again
-            continue
+        if data == b"[DONE]":
+            return
         try:
             event = json.loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise RemoteFailed(f"{origin} sent an event that is no JSON; is the address right?") from None
         if not isinstance(event, dict):
             raise RemoteFailed(f"{origin} sent an event that is no object; is the address right?")
         if field == b"error" or event.get("error") or event.get("object") == "error":
-            raise RemoteFailed(f"{origin} failed in the middle of its answer ({message_in(data.decode())})")
+            raise RemoteFailed(
+                f"{origin} failed in the middle of its answer ({message_in(data.decode('utf-8', 'replace'))})"
+            )
         yield event
     if not n_events:
         raise RemoteFailed(f"{origin} answered with something that is no stream of events; is the address right?")

@@ -82,7 +82,7 @@ def message_in(content: str) -> str:
     """The server's own words in the body of an error: OpenAI's form, FastAPI's, or plain text; empty for a page."""
     try:
         value: Any = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         is_page = re.match(r"\s*<", content) is not None
         return "it sent an HTML page" if is_page else _one_line(content)
     for key in ("error", "message", "detail", "msg"):

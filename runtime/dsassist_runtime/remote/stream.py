@@ -107,6 +107,7 @@ class RemoteTextStream:
         if rest := text.finish():
             yield rest
         self._finish(finish)
+        self._exchange.read_rest(chunks)
 
     def _time_is_up(self, piece: str) -> bool:
         """Whether `predict_ms` are over, which end the text behind a line break only."""

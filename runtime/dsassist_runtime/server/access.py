@@ -21,6 +21,7 @@ from dsassist_runtime.server.error_answer import error_response
 __all__ = ["Access", "came_over_tcp"]
 
 _OPEN_PATHS = frozenset(("/health", "/v1/health"))
+_FOREIGN_SITES = ("cross-site", "same-site")  # of Sec-Fetch-Site, which browsers send also where they send no Origin
 
 
 class Access:
@@ -66,6 +67,8 @@ def _browser_refusal(headers: dict[str, str]) -> ASGIApp | None:
         text = f"the host {host!r} is not this machine's loopback; without an API key only that may be asked"
     elif origin is not None and not _is_loopback(origin):
         text = f"a page of {origin} may not ask this server, which has no API key"
+    elif origin is None and headers.get("sec-fetch-site", "").strip().lower() in _FOREIGN_SITES:
+        text = "a page of another site may not ask this server, which has no API key"
     else:
         return None
     return error_response(text, HTTPStatus.FORBIDDEN)

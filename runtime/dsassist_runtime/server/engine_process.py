@@ -144,21 +144,30 @@ class EngineProcess:
             return ""
         return self._error["message"]
 
-    async def loaded(self) -> AsyncGenerator[dict[str, Any]]:
-        """Wait for the model, with its `loading` events; raises why it could not be loaded."""
+    async def loaded(self, deadline: float | None = None) -> AsyncGenerator[dict[str, Any]]:
+        """Wait for the model, with its `loading` events, at most until `deadline`; raises why it was not loaded."""
         if self._connecting is None:
             self._connecting = asyncio.create_task(self._connect())
         # One that waits and gives up must not break the connection for the others.
         await asyncio.shield(self._connecting)
         told: float | None = None
-        while self.facts is None:
-            if self._error is not None:
-                raise error_from_wire(self._error)
-            if self._loaded_share != told:
-                told = self._loaded_share
-                yield {"event": "loading", "progress": told}
-            else:
-                await self._changed.wait()
+        loop = asyncio.get_running_loop()
+        # A moment behind it, when the look at the clock below finds it past.
+        timer = None if deadline is None else loop.call_at(deadline + 0.001, self._wake)
+        try:
+            while self.facts is None:
+                if self._error is not None:
+                    raise error_from_wire(self._error)
+                if deadline is not None and loop.time() >= deadline:
+                    return
+                if self._loaded_share != told:
+                    told = self._loaded_share
+                    yield {"event": "loading", "progress": told}
+                else:
+                    await self._changed.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     def begin(self, op: str, request: dict[str, Any], on_end: Callable[[], None]) -> EngineCall:
         """Pass a request on; `on_end` is called once, when the engine has ended it or has died itself."""

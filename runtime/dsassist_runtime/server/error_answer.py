@@ -15,6 +15,7 @@ from dsassist_runtime.errors import (
     Overloaded,
     RequestRefused,
     ServerUnavailable,
+    error_named,
 )
 
 __all__ = ["BadField", "ModelNotServed", "body_for", "error_body", "error_response", "response_for", "status_of"]
@@ -76,8 +77,10 @@ def error_response(
 
 def body_for(error: Exception) -> dict[str, Any]:
     """The object for an exception of ours."""
-    code = "model_not_found" if isinstance(error, ModelNotServed | ModelMissing) else None
-    param = error.field if isinstance(error, BadField) else "model" if code else None
+    is_missing = isinstance(error, ModelNotServed | ModelMissing)
+    names = [kind.__name__ for kind in type(error).__mro__ if error_named(kind.__name__)]
+    code = "model_not_found" if is_missing else next(iter(names), None)
+    param = error.field if isinstance(error, BadField) else "model" if is_missing else None
     return error_body(str(error), status_of(error), code=code, param=param)
 
 

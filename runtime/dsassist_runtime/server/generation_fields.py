@@ -10,12 +10,14 @@ from typing import Any
 from dsassist_runtime.api import PRIORITIES, Priority, Sampling, TokenBias
 from dsassist_runtime.server.fields import Fields
 
-__all__ = ["ALL_THE_ROOM", "generation_arguments", "max_tokens", "priority", "sampling"]
+__all__ = ["ALL_THE_ROOM", "PROMPT_LIMIT", "generation_arguments", "max_tokens", "priority", "sampling"]
 
 ALL_THE_ROOM = 2**31 - 1  # no limit was given: the engine ends a text where its context does
+PROMPT_LIMIT = 64  # in one request
 
 _LARGEST_SEED = 2**32 - 1
 _RANDOM_SEEDS = (-1, _LARGEST_SEED)  # llama.cpp's ways to say "any"
+_LONGEST_TOKEN_NUMBER = 20  # characters; Python refuses to read thousands
 _DEFAULT = Sampling()
 
 
@@ -72,7 +74,7 @@ def _logit_bias(fields: Fields) -> tuple[TokenBias, ...]:
     """OpenAI's object {"TOKEN": bias}, or llama.cpp's list of [token, bias], where false forbids the token."""
     found = fields.get("logit_bias")
     if isinstance(found, dict):
-        pairs = [[int(key) if key.isdecimal() else key, bias] for key, bias in found.items()]
+        pairs = [[_token_number(key), bias] for key, bias in found.items()]
     else:
         pairs = fields.sequence("logit_bias")
     biases = []
@@ -85,6 +87,10 @@ def _logit_bias(fields: Fields) -> tuple[TokenBias, ...]:
         else:
             biases.append(TokenBias(token, Fields({"logit_bias": bias}).number("logit_bias", 0.0)))
     return tuple(biases)
+
+
+def _token_number(key: str) -> int | str:
+    return int(key) if key.isdecimal() and len(key) <= _LONGEST_TOKEN_NUMBER else key
 
 
 def _grammar(fields: Fields) -> dict[str, Any]:

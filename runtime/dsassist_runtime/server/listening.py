@@ -41,6 +41,8 @@ def listen_on_tcp(address: str, *, has_key: bool) -> socket.socket:
         family, _, _, _, found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     except OSError as error:
         raise DsassistError(f"cannot listen on {address}: {error.strerror or error}") from error
+    except UnicodeError as error:  # a part of the name is empty or too long
+        raise DsassistError(f"cannot listen on {address!r}: {host!r} is no name of a host; name another") from error
     if not has_key and not ipaddress.ip_address(str(found[0]).partition("%")[0]).is_loopback:
         raise DsassistError(
             f"{address} can be reached from other machines, and there is no API key; set one (DSASSIST_API_KEY), "

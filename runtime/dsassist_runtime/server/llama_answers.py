@@ -82,13 +82,14 @@ class LlamaStream:
             self._n_evaluated[part] = value["prompt_tokens"]
             return b""
         if kind == "text":
-            more = ""
+            more, chosen = "", value.get("logprobs", ())
+            tokens = [token["token"] for token in chosen] if self._job.return_tokens else []
             if self._job.requests[part].logprobs:
-                found = [_probability(token) for token in value.get("logprobs", ())]
+                found = [_probability(token) for token in chosen]
                 more = f',"completion_probabilities":{json.dumps(found, separators=(",", ":"))}'
             index = part * self._n + value.get("index", 0)
             return (
-                f'data: {{"index":{index},"content":{json.dumps(value["text"])},"tokens":[],'
+                f'data: {{"index":{index},"content":{json.dumps(value["text"])},"tokens":{json.dumps(tokens)},'
                 f'"stop":false,"id_slot":-1,"tokens_predicted":{value["completion_tokens"]},'
                 f'"tokens_evaluated":{self._n_evaluated[part]}{more}}}\n\n'
             ).encode()

@@ -78,8 +78,11 @@ def routes(service: Service) -> list[Route]:
 
     async def props(request: Request) -> Response:
         settings, name = service.model_for(request, dict(request.query_params))
-        if request.query_params.get("autoload") == "false" and settings != service.supervisor.settings:
-            return error_response(f"{name} is not loaded", HTTPStatus.SERVICE_UNAVAILABLE)
+        held = service.supervisor.settings
+        # A question makes no model give way to the one that it names.
+        may_load = held is None and request.query_params.get("autoload") != "false"
+        if request.query_params.get("model") and settings != held and not may_load:
+            return error_response(f"{name} is not loaded; ask it for a text first", HTTPStatus.SERVICE_UNAVAILABLE)
         return JSONResponse(_props(name, await service.facts(settings)))
 
     async def slots(_request: Request) -> Response:

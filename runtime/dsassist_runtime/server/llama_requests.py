@@ -7,7 +7,7 @@ from typing import Any
 
 from dsassist_runtime.api import ChatRequest, CompletionRequest, ContextFile, InfillRequest, Priority, Sampling
 from dsassist_runtime.server.fields import Fields
-from dsassist_runtime.server.generation_fields import ALL_THE_ROOM, generation_arguments, max_tokens
+from dsassist_runtime.server.generation_fields import ALL_THE_ROOM, PROMPT_LIMIT, generation_arguments, max_tokens
 from dsassist_runtime.server.openai_requests import chat_job
 
 __all__ = ["LlamaJob", "completion_job", "detokenize_request", "infill_job", "template_request", "tokenize_request"]
@@ -58,6 +58,8 @@ def completion_job(body: dict[str, Any]) -> LlamaJob:
     several = isinstance(found, list) and not all(isinstance(item, int) for item in found)
     if several:
         values = found
+        if len(values) > PROMPT_LIMIT:
+            raise fields.refuse("prompt", f"has {len(values)} prompts; at most {PROMPT_LIMIT} may come in one request")
     requests = []
     for value in values:
         one = Fields({"prompt": value})
@@ -110,7 +112,9 @@ def _arguments(fields: Fields, default_priority: Priority) -> dict[str, Any]:
     n = fields.integer("n_cmpl", fields.integer("n", 1, 1, _CHOICE_LIMIT), 1, _CHOICE_LIMIT)
     n_probs = fields.integer("n_probs", 0, 0, _TOP_LOGPROBS_LIMIT)
     sampling = _with_samplers(arguments["sampling"], fields, n)
-    return {**arguments, "sampling": sampling, "n": n, "logprobs": n_probs or None}
+    # The engine names its tokens beside their log-probabilities only.
+    logprobs = n_probs if n_probs or fields.boolean("return_tokens") else None
+    return {**arguments, "sampling": sampling, "n": n, "logprobs": logprobs}
 
 
 def _with_samplers(sampling: Sampling, fields: Fields, n: int) -> Sampling:

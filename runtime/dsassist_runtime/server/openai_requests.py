@@ -8,12 +8,17 @@ from typing import Any
 
 from dsassist_runtime.api import ChatRequest, CompletionRequest, ContinuationsRequest, InfillRequest
 from dsassist_runtime.server.fields import Fields
-from dsassist_runtime.server.generation_fields import ALL_THE_ROOM, generation_arguments, max_tokens, priority
+from dsassist_runtime.server.generation_fields import (
+    ALL_THE_ROOM,
+    PROMPT_LIMIT,
+    generation_arguments,
+    max_tokens,
+    priority,
+)
 
 __all__ = ["ChatJob", "CompletionJob", "chat_job", "completion_job", "continuations_request"]
 
 _CHOICE_LIMIT = 16
-_PROMPT_LIMIT = 64
 _TOP_LOGPROBS_LIMIT = 20
 _INFILL_TOKENS = 256  # where no limit is given: what is to be written takes its room from the prefix
 
@@ -132,8 +137,8 @@ def _prompts(fields: Fields) -> list[str | tuple[int, ...]]:
         raise fields.refuse("prompt", "must not be an empty list")
     if isinstance(values[0], int):
         return [fields.tokens("prompt")]
-    if len(values) > _PROMPT_LIMIT:
-        raise fields.refuse("prompt", f"has {len(values)} prompts; at most {_PROMPT_LIMIT} may come in one request")
+    if len(values) > PROMPT_LIMIT:
+        raise fields.refuse("prompt", f"has {len(values)} prompts; at most {PROMPT_LIMIT} may come in one request")
     prompts: list[str | tuple[int, ...]] = []
     for i, value in enumerate(values):
         one = Fields({f"prompt[{i}]": value})

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dsassist_runtime.api import EngineSettings
-from dsassist_runtime.errors import EngineDied, Overloaded, ServerUnavailable, error_from_wire
+from dsassist_runtime.errors import DeadlineExceeded, EngineDied, Overloaded, ServerUnavailable, error_from_wire
 from dsassist_runtime.server.engine_process import EngineCall, EngineProcess
 
 __all__ = ["EngineSupervisor"]
@@ -91,12 +91,15 @@ class EngineSupervisor:
     async def run(self, settings: EngineSettings, op: str, request: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
         """Pass a request on and yield its events, the final one last. Closing the iterator cancels the request.
 
-        Raises `Overloaded`, `ServerUnavailable` while the server leaves, `EngineDied`, and why a model does not load.
+        Raises `Overloaded`, `ServerUnavailable` while the server leaves, `EngineDied`, and why a model does not load;
+        `DeadlineExceeded` when the request's `deadline_ms` are over before the engine has it.
         """
+        limit_ms = request.get("deadline_ms")
+        deadline = asyncio.get_running_loop().time() + limit_ms / 1000 if limit_ms else None
         for attempt in (1, 2):
             answered = False
             try:
-                async with aclosing(self._attempt(settings, op, request)) as events:
+                async with aclosing(self._attempt(settings, op, request, deadline)) as events:
                     async for event in events:
                         answered = answered or event["event"] != "loading"
                         yield event
@@ -140,15 +143,20 @@ class EngineSupervisor:
         await asyncio.gather(*self._stopping)
 
     async def _attempt(
-        self, settings: EngineSettings, op: str, request: dict[str, Any]
+        self, settings: EngineSettings, op: str, request: dict[str, Any], deadline: float | None
     ) -> AsyncGenerator[dict[str, Any]]:
-        await self._enter(settings)
+        await self._enter(settings, deadline)
         call: EngineCall | None = None
         try:
             engine = self._engine_for(settings)
-            async with aclosing(engine.loaded()) as loading:
+            async with aclosing(engine.loaded(deadline)) as loading:
                 async for event in loading:
                     yield event
+            if deadline is not None:
+                left_s = deadline - asyncio.get_running_loop().time()
+                if left_s <= 0:
+                    raise _late_error()
+                request = {**request, "deadline_ms": 1000 * left_s}
             call = engine.begin(op, request, self._release)
         finally:
             if call is None:
@@ -173,7 +181,7 @@ class EngineSupervisor:
             engine = self._engine = EngineProcess(settings)
         return engine
 
-    async def _enter(self, settings: EngineSettings) -> None:
+    async def _enter(self, settings: EngineSettings, deadline: float | None = None) -> None:
         if self._leaving:
             raise _leaving_error()
         if self._inside + len(self._line) >= self._request_limit:
@@ -182,8 +190,10 @@ class EngineSupervisor:
             self._present = settings
             self._inside += 1
             return
-        waiting = _Waiting(settings, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(settings, loop.create_future())
         self._line.append(waiting)
+        timer = None if deadline is None else loop.call_at(deadline, self._give_up, waiting)
         try:
             await waiting.turn
         except asyncio.CancelledError:
@@ -193,6 +203,16 @@ class EngineSupervisor:
             elif not waiting.turn.cancelled() and waiting.turn.exception() is None:
                 self._release()
             raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def _give_up(self, waiting: _Waiting) -> None:
+        if waiting in self._line:
+            self._line.remove(waiting)
+            if not waiting.turn.done():
+                waiting.turn.set_exception(_late_error())
+            self._advance()
 
     def _release(self) -> None:
         self._inside -= 1
@@ -207,6 +227,10 @@ class EngineSupervisor:
             if not waiting.turn.done():  # else it was cancelled a moment ago
                 self._inside += 1
                 waiting.turn.set_result(None)
+
+
+def _late_error() -> DeadlineExceeded:
+    return DeadlineExceeded("deadline_ms were over before the model was loaded; ask again with more time")
 
 
 def _leaving_error() -> ServerUnavailable:

@@ -122,6 +122,7 @@ def test_an_adapter_of_other_sizes_is_refused(builtin_model: Path, tmp_path: Pat
     pair = ((".lora_a", (2, 96)), (".lora_b", (256, 2)))
     for name, said in (
         ("blk.0.attn_output.weight", r"its blk\.0\.attn_output\.weight is 256 x 256, not 96 x 256"),
+        ("output_norm.weight", r"its output_norm\.weight is 256, not 96 x 256"),
         ("blk.99.attn_output.weight", r"it has no blk\.99\.attn_output\.weight"),
     ):
         write_gguf(path, metadata, [WrittenTensor(name + end, np.zeros(shape, np.float32)) for end, shape in pair])

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from dsassist_runtime.api import CompletionRequest, EngineSettings, GenerationEnd, Sampling, TextPiece
+from dsassist_runtime.engine import saved_prefixes
 from dsassist_runtime.engine.local import LocalEngine
 from dsassist_runtime.errors import NotDone
 
@@ -99,6 +100,38 @@ def test_damaged_files_cost_time_and_nothing_else(saved: tuple[Path, str], built
         assert end.cached_tokens < 5
         engine.forget_everything()
         assert engine.status().kv_tokens == 0
+
+
+def test_what_would_not_fit_is_not_written(
+    tmp_path: Path, builtin_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with engine_with(tmp_path, builtin_model) as engine:
+        write(engine, CODE)
+        write(engine, OTHER)
+        assert engine.save()["sequences"] == 2
+        sizes = [path.stat().st_size for path in tmp_path.rglob("*.kv")]
+        monkeypatch.setattr(saved_prefixes, "_LARGEST_BYTES", sum(sizes) - 1)
+        assert engine.save()["sequences"] == 1
+        monkeypatch.setattr(saved_prefixes, "_LARGEST_BYTES", min(sizes) - 1)
+        assert engine.save()["sequences"] == 0
+        monkeypatch.setattr(saved_prefixes, "_LARGEST_BYTES", sum(sizes) + 100)
+        assert engine.save()["sequences"] == 2
+
+
+def test_what_a_save_left_behind_goes_and_takes_no_models_place(saved: tuple[Path, str], builtin_model: Path) -> None:
+    folder, _ = saved
+    left, begun, others = folder / "dead.new", folder / "begun.new", [folder / "a", folder / "b"]
+    for other in (left, begun, *others):
+        other.mkdir()
+    os.utime(left, (0, 0))
+    for other in others:
+        os.utime(other, (1, 1))
+    with engine_with(folder, builtin_model) as engine:
+        write(engine, OTHER)
+        engine.save()
+    assert not left.exists()
+    assert begun.exists(), "another engine saves"
+    assert all(other.exists() for other in others)
 
 
 def test_a_full_disk_is_told_and_keeps_what_was_saved_before(saved: tuple[Path, str], builtin_model: Path) -> None:

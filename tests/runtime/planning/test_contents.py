@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,22 @@ def test_heads_may_differ_from_layer_to_layer(tmp_path: Path) -> None:
     metadata = small("qwen3moe", attention__head_count_kv=[2, 1])
     contents = read_contents(write_holes(tmp_path / "m.gguf", metadata, attention(0) | attention(1)))
     assert [layer.kv_bytes_per_cell for layer in contents.layers] == [2 * 128 * 2, 1 * 128 * 2]
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, 1.5])
+def test_a_number_of_heads_that_is_none_counts_as_unknown(tmp_path: Path, odd: float) -> None:
+    metadata = small("qwen3moe", attention__head_count_kv=[odd, 2.0], expert_used_count=[odd, 2.0])
+    path = write_holes(tmp_path / "m.gguf", metadata, attention(0) | attention(1) | experts(1))
+    contents = read_contents(path)
+    assert [layer.kv_bytes_per_cell for layer in contents.layers] == [0, 2 * 128 * 2]
+    assert contents.n_used == 2
+    assert describe(path).kv_bytes_per_token == 2 * 128 * 2
+
+
+def test_a_layers_number_of_thousands_of_digits_is_no_layers(tmp_path: Path) -> None:
+    odd: Tensors = {f"blk.{'9' * 5000}.attn_q.weight": (Q4_K, (256, 256))}
+    contents = read_contents(write_holes(tmp_path / "m.gguf", small("llama"), attention(0) | odd))
+    assert [layer.index for layer in contents.layers] == [0]
 
 
 def test_without_a_number_of_heads_for_keys_each_head_has_its_own(tmp_path: Path) -> None:

@@ -64,6 +64,8 @@ def test_deepseeks_own_api_has_completions_below_beta() -> None:
         ("http://host:99999", "ort"),
         ("http://host/v1?key=1", "has no meaning here"),
         ("http://[::1", "nvalid IPv6"),
+        ("http://a..b", "a part of its host's name is empty or too long"),
+        (f"http://{'a' * 64}.b", "a part of its host's name is empty or too long"),
     ],
 )
 def test_other_addresses_are_refused_in_a_sentence(text: str, said: str) -> None:

@@ -6,6 +6,7 @@ import re
 import socket
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -22,6 +23,7 @@ from remote_server import Call, Json, Raw, RemoteServer, Route, Stream, completi
 
 QWEN = "qwen2.5-coder"
 REQUEST = InfillRequest("x = ", "\n", max_tokens=8)
+DEEP = b"[" * 200_000
 
 
 @contextmanager
@@ -101,6 +103,33 @@ def test_page_in_place_of_the_list_of_models_is_told() -> None:
         assert "something that is no JSON; is the address right?" in failure_at(server.address)
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (Raw(DEEP, "application/json"), "something that is no JSON"),
+        (Raw(b"no gzip", "application/json", headers={"content-encoding": "gzip"}), "cannot be unpacked"),
+        (Json({"data": 5}), "lists no model"),
+        (Json({"data": {"id": "x"}}), "lists no model"),
+        (Raw(DEEP, "application/json", 500), "failed (500: [[["),
+    ],
+)
+def test_odd_list_of_models_is_told(answer: Json | Raw, said: str) -> None:
+    with running({"GET /v1/models": lambda _call: answer}) as server:
+        assert said in failure_at(server.address)
+
+
+def test_error_event_that_is_no_utf8_is_told() -> None:
+    last = b"data: " + '{"error": "müde"}'.encode("utf-16-le") + b"\n\n"
+    with answering(lambda _call: Stream([last])) as (engine, _server):
+        assert "failed in the middle of its answer" in failure(engine, RemoteFailed)
+
+
+def test_half_a_surrogate_pair_in_the_code_is_sent_replaced() -> None:
+    with answering(lambda _call: Stream(completion_events("one", None))) as (engine, server):
+        assert "".join(engine.infill(InfillRequest("x = '\udc80ü'\n", "\n"))) == "one"
+        assert "x = '?ü'" in server.calls[-1].body["prompt"]
+
+
 def test_redirect_to_another_host_is_not_followed() -> None:
     with running(vllm(QWEN, "x")) as elsewhere:
         away = Raw(b"", "text/plain", 307, {"location": f"{elsewhere.address}/v1/completions"})
@@ -149,7 +178,31 @@ def test_error_in_the_stream_is_told_in_the_servers_words(last: bytes) -> None:
         assert "failed in the middle of its answer (engine is dead)" in failure(engine, RemoteFailed)
 
 
-@pytest.mark.parametrize("last", [b"data: {\n\n", b"data: [1]\n\n", b"data: \xff\n\n"])
+def test_stream_is_over_at_done_though_the_server_does_not_hang_up() -> None:
+    released = threading.Event()
+
+    class Held(list[bytes]):
+        def __iter__(self) -> Iterator[bytes]:
+            yield from completion_events("one two", None)
+            released.wait(30)
+
+    with answering(lambda _call: Stream(Held())) as (engine, _server):
+        with engine.infill(REQUEST) as stream:
+            assert "".join(stream) == "one two"
+        assert stream.end is not None
+        assert stream.end.finish_reason == "stop"
+        assert not released.is_set()
+        released.set()
+
+
+def test_connection_of_a_whole_stream_serves_the_next_request() -> None:
+    with answering(lambda _call: Stream(completion_events("one", None))) as (engine, server):
+        for _ in range(3):
+            assert "".join(engine.infill(REQUEST)) == "one"
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize("last", [b"data: {\n\n", b"data: [1]\n\n", b"data: \xff\n\n", b"data: " + DEEP + b"\n\n"])
 def test_event_that_is_no_object_is_told(last: bytes) -> None:
     with answering(lambda _call: Stream([last])) as (engine, _server):
         assert "sent an event that is no" in failure(engine, RemoteFailed)
@@ -186,6 +239,15 @@ def test_busy_server_is_asked_again_after_the_time_it_names() -> None:
 def test_busy_server_is_asked_three_times_at_most() -> None:
     with answering(lambda _call: error(429, "Rate limit reached")) as (engine, server):
         assert "is busy (429: Rate limit reached); try again later" in failure(engine, Overloaded)
+        assert n_completions(server) == 3
+
+
+def test_date_beyond_all_calendars_to_ask_again_is_none() -> None:
+    with answering(lambda _call: error(503, "down", retry_after="Wed, 21 Oct 99999999999 07:28:00 GMT")) as (
+        engine,
+        server,
+    ):
+        assert "is busy (503: down)" in failure(engine, Overloaded)
         assert n_completions(server) == 3
 
 

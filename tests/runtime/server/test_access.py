@@ -65,6 +65,15 @@ def test_without_a_key_a_foreign_page_is_refused(served: Served, origin: str) ->
     assert served.ask("GET", "/v1/models", headers={"Origin": "http://localhost:3000"}).status == 200
 
 
+@pytest.mark.parametrize(("site", "status"), [("cross-site", 403), ("same-site", 403), ("none", 200)])
+def test_without_a_key_what_a_foreign_page_has_fetched_without_an_origin_is_refused(
+    served: Served, site: str, status: int
+) -> None:
+    assert served.ask("GET", "/v1/models", headers={"Sec-Fetch-Site": site}).status == status
+    local = {"Sec-Fetch-Site": "same-site", "Origin": "http://localhost:3000"}
+    assert served.ask("GET", "/v1/models", headers=local).status == 200
+
+
 @pytest.mark.parametrize("path", ["/engine/infill", "/engine/facts", "/shutdown"])
 def test_our_own_endpoints_are_not_there_over_tcp(served: Served, guarded: Served, path: str) -> None:
     assert served.ask("POST", path, {}).status == 404
@@ -84,6 +93,11 @@ def test_beyond_loopback_a_key_is_needed(address: str) -> None:
 def test_an_address_that_is_none_is_refused_with_an_example(address: str) -> None:
     with pytest.raises(DsassistError, match=r"name a host and a port, as in 127\.0\.0\.1:8080"):
         listen_on_tcp(address, has_key=True)
+
+
+def test_a_host_that_no_name_can_be_is_told() -> None:
+    with pytest.raises(DsassistError, match=r"cannot listen on 'a\.\.b:80': 'a\.\.b' is no name of a host"):
+        listen_on_tcp("a..b:80", has_key=True)
 
 
 def test_a_port_in_use_is_a_clear_error() -> None:

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from dsassist_runtime.chat_answer import refusal
 from dsassist_runtime.errors import (
     DeadlineExceeded,
     DsassistError,
@@ -42,6 +43,16 @@ def test_an_error_has_its_status(error: DsassistError, status: int, kind: str, *
 def test_a_bad_field_is_named() -> None:
     body = json.loads(bytes(response_for(BadField("n", "is 0; it must be at least 1")).body))["error"]
     assert (body["param"], body["message"]) == ("n", "n is 0; it must be at least 1")
+
+
+@pytest.mark.parametrize(
+    "error", [ModelUnsupported("x"), EngineDied("x"), ModelMissing("x"), DeadlineExceeded("x"), BadField("n", "x")]
+)
+def test_our_own_client_reads_the_errors_kind_back(error: DsassistError) -> None:
+    response = response_for(error)
+    found = refusal(response.status_code, {}, bytes(response.body), "the dsassist server", is_local=True)
+    assert isinstance(error, type(found))
+    assert type(found) is (RequestRefused if isinstance(error, BadField) else type(error))
 
 
 def test_a_model_that_is_not_there_has_openais_code() -> None:

@@ -148,6 +148,28 @@ def test_what_llama_vscode_reads_of_the_servers_properties_is_there(served: Serv
     assert served.ask("GET", "/health").json == {"status": "ok"}
 
 
+def test_a_question_for_properties_unloads_no_model(tmp_path: Path, builtin_model: Path) -> None:
+    held = tmp_path / "held.gguf"
+    held.symlink_to(builtin_model)
+    with serving(held) as running:
+        answer = running.ask("GET", "/props?model=builtin")
+        assert (answer.status, answer.message) == (503, "builtin is not loaded; ask it for a text first")
+        assert running.ask("GET", "/health", over="unix").json["settings"]["model_path"] == str(held)
+        assert running.ask("GET", "/props?model=default").json["model_path"] == "held.gguf"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_tokens_are_returned_without_probabilities(served: Served, *, stream: bool) -> None:
+    body = {"prompt": "def add(a, b):\n", "n_predict": 4, "temperature": 0, "return_tokens": True, "stream": stream}
+    answer = served.ask("POST", "/completion", body)
+    objects = answer.events if stream else [answer.json]
+    tokens = [token for one in objects for token in one["tokens"]]
+    assert len(tokens) == objects[-1]["tokens_predicted"] > 0
+    assert not any("completion_probabilities" in one for one in objects)
+    text = "".join(one["content"] for one in objects)
+    assert served.ask("POST", "/detokenize", {"tokens": tokens}).json["content"] == text
+
+
 def test_an_infill_is_the_same_whole_and_streamed(served: Served) -> None:
     body = {"input_prefix": "def add(a, b):\n    return ", "input_suffix": "\n", "n_predict": 8, "temperature": 0}
     whole = served.ask("POST", "/infill", body).json

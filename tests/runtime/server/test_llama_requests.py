@@ -93,6 +93,18 @@ def test_several_prompts_are_answered_by_a_list() -> None:
     assert job.is_list
 
 
+def test_more_prompts_than_may_come_at_once_are_refused() -> None:
+    assert len(completion_job({"prompt": ["a"] * 64}).requests) == 64
+    with pytest.raises(RequestRefused, match="prompt has 65 prompts; at most 64 may come in one request"):
+        completion_job({"prompt": [{}] * 65})
+
+
+@pytest.mark.parametrize("key", ["9" * 5000, "9" * 15])
+def test_a_bias_for_a_token_number_that_is_none_is_refused_with_its_field(key: str) -> None:
+    with pytest.raises(RequestRefused, match="logit_bias must be a list of token numbers, and has "):
+        completion_job({"prompt": "a", "logit_bias": {key: 1}})
+
+
 def test_tokenizing_takes_llama_cpps_defaults() -> None:
     assert tokenize_request({"content": "a"}) == {"content": "a", "add_special": False, "parse_special": True}
     assert detokenize_request({"tokens": [1, 2]}) == {"tokens": [1, 2]}

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from dsassist_runtime.api import EngineSettings, InfillRequest
-from dsassist_runtime.errors import EngineDied, Overloaded, ServerUnavailable
+from dsassist_runtime.errors import DeadlineExceeded, EngineDied, Overloaded, ServerUnavailable
 from dsassist_runtime.server.supervisor import EngineSupervisor
 from dsassist_runtime.wire import to_wire
 from frozen import frozen
@@ -112,6 +112,37 @@ def test_one_that_gives_up_waiting_lets_the_others_pass(settings: EngineSettings
         assert not first.done(), "it did not have to wait for the first one any more"
         first.cancel()
         await until(lambda: supervisor.n_inside == 0)
+
+    supervised(work, settings)
+
+
+def test_the_wait_for_another_models_turn_counts_as_the_requests_time(
+    settings: EngineSettings, other: EngineSettings
+) -> None:
+    async def work(supervisor: EngineSupervisor) -> None:
+        told: list[str] = []
+        long = asyncio.create_task(ask(supervisor, settings, LONG, told, "long"))
+        await until(lambda: told)
+        assert supervisor.pid is not None
+        with frozen(supervisor.pid):
+            with pytest.raises(DeadlineExceeded, match="deadline_ms were over before the model was loaded"):
+                await ask(supervisor, other, {**SHORT, "deadline_ms": 50.0}, told, "late")
+            assert supervisor.n_waiting == 0
+        await long
+        await ask(supervisor, other, {**SHORT, "deadline_ms": 60_000.0}, told, "in time")
+        assert told[-1] == "in time end"
+        assert supervisor.n_inside == 0
+
+    supervised(work, settings)
+
+
+def test_the_loading_of_a_model_counts_as_the_requests_time(settings: EngineSettings) -> None:
+    async def work(supervisor: EngineSupervisor) -> None:
+        assert supervisor.pid is not None
+        with frozen(supervisor.pid), pytest.raises(DeadlineExceeded):
+            await ask(supervisor, settings, {**SHORT, "deadline_ms": 50.0}, [], "late")
+        assert supervisor.n_inside == 0
+        assert await ask(supervisor, settings, SHORT, [], "next") == "end"
 
     supervised(work, settings)
 
