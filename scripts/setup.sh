@@ -45,10 +45,14 @@ build_step() { grep -oE '^ *\[[0-9]+/[0-9]+\]' "$1" 2>/dev/null | tail -n 1 | tr
 # Debian 12's GCC drops the configuration of AMX's tiles (GCC bug 114098), which llama.cpp still trips over: on such a Xeon the engine
 # would be killed (SIGILL). `-march=native` has the rest of what the machine can.
 without_amx() {
-    local compiler=${CXX:-c++}
-    if printf '' | "$compiler" -march=native -dM -E -x c++ - 2>/dev/null | grep -q __AMX_INT8__; then
-        printf '%s' "-DCMAKE_CXX_FLAGS=-mno-amx-int8"
-    fi
+    local compiler macros
+    for compiler in "${CXX:-}" c++ g++ clang++; do
+        if [ -n "$compiler" ] && command -v "$compiler" >/dev/null 2>&1; then
+            macros=$("$compiler" -march=native -dM -E -x c++ /dev/null 2>/dev/null || true)
+            case $macros in *__AMX_INT8__*) printf '%s' "-DCMAKE_CXX_FLAGS=-mno-amx-int8" ;; esac
+            return
+        fi
+    done
 }
 
 computes() { { .venv/bin/python -m dsassist_runtime.llama.selftest; } 2>.venv/selftest.log; }
@@ -70,7 +74,7 @@ set_up() {
     fi
     say "Installing dsassist. The first time llama.cpp is compiled from source: 5 to 10 minutes on 2 cores; later it comes from pip's cache."
     # Only the library is needed, none of llama.cpp's own programs.
-    local -x CMAKE_ARGS="${CMAKE_ARGS:-} $(without_amx) -DLLAVA_BUILD=OFF -DLLAMA_BUILD_TOOLS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_SERVER=OFF"
+    local -x CMAKE_ARGS="$(without_amx) ${CMAKE_ARGS:-} -DLLAVA_BUILD=OFF -DLLAMA_BUILD_TOOLS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_SERVER=OFF"
     with_progress .venv/install.log "installing" .venv/bin/pip install --disable-pip-version-check -v -e '.[dev]'
     if ! computes; then
         say "llama.cpp from pip's cache does not run here (it may be another machine's), so it is compiled anew: 5 to 10 minutes."

@@ -69,6 +69,6 @@ def _ranges(remote: str) -> list[Range]:
     # Called by hand there is nothing to read; git and pre-commit give a pipe.
     stdin = b"" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.buffer.read()
     found, without_base = ranges(pushed_refs(stdin), remote, Path.cwd())
-    if without_base:
+    if without_base and settings().review.enabled:
         output.notice(f"{', '.join(without_base)} not reviewed: the remote has nothing yet to compare with")
     return found

@@ -148,6 +148,7 @@ class Server(LanguageServer):
     def build_indexes(self) -> None:
         """Read the workspace's folders, where completions may show parts of other files to the model."""
         roots = self.indexed_roots()
+        self._indexed &= set(roots)  # what happened to one that was away was not watched
         for root in roots:
             if root not in self._indexed:
                 self._indexed.add(root)

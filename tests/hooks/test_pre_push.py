@@ -288,6 +288,9 @@ def test_a_first_push_is_told_and_goes_on(
     assert push(monkeypatch, f"refs/heads/alone {end} refs/heads/alone {'0' * 40}\n", "--strict") == 0
     said = "refs/heads/alone not reviewed: the remote has nothing yet to compare with"
     assert capsys.readouterr().err == f"dsassist: {said}\n"
+    Path("dsassist.toml").write_text("[review]\nenabled = false\n")
+    assert push(monkeypatch, f"refs/heads/alone {end} refs/heads/alone {'0' * 40}\n", "--strict") == 0
+    assert capsys.readouterr().err == "", "where there is no review, nothing is left out of one"
 
 
 # -- through git

@@ -333,10 +333,17 @@ def _baseline(args: argparse.Namespace, changes: Changes) -> list[Entry]:
     from dsassist.review.baseline import baseline_of_tree, read_baseline
 
     if args.update_baseline:
+        read_baseline(_baseline_path(args, changes), missing_ok=True)  # a damaged one is told before the work
         return []
     if args.baseline:
         return read_baseline(Path(args.baseline))
     return [] if changes.root is None else baseline_of_tree(changes.root, changes.tree)
+
+
+def _baseline_path(args: argparse.Namespace, changes: Changes) -> Path:
+    from dsassist.review.baseline import BASELINE
+
+    return Path(args.baseline) if args.baseline else (changes.root or Path.cwd()) / BASELINE
 
 
 def _update_baseline(
@@ -344,12 +351,11 @@ def _update_baseline(
 ) -> int:
     """Write what was found into the baseline; of what the file has, entries of files not reviewed whole stay."""
     from dsassist import output
-    from dsassist.review.baseline import BASELINE, read_baseline, updated, write_baseline
+    from dsassist.review.baseline import read_baseline, updated, write_baseline
     from dsassist.review.reports import summary
     from dsassist_runtime.errors import NotDone
 
-    root = changes.root or Path.cwd()
-    path = Path(args.baseline) if args.baseline else root / BASELINE
+    path = _baseline_path(args, changes)
     found = [replace(finding, path=at_root(finding.path)) for finding in review.findings]
     entries = updated(read_baseline(path, missing_ok=True), found, {at_root(each) for each in review.complete})
     write_baseline(path, entries)

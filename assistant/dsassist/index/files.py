@@ -90,7 +90,10 @@ def below_root(root: Path, path: Path) -> str | None:
 
     The file itself may be a link.
     """
-    real = Path(os.path.realpath(path.parent)) / path.name
+    try:
+        real = Path(os.path.realpath(path.parent)) / path.name
+    except (ValueError, OSError):  # a NUL in it
+        return None
     return real.relative_to(root).as_posix() if real.is_relative_to(root) else None
 
 

@@ -37,7 +37,20 @@ def configuration_before(selection: Selection) -> dict[Path, bytes | None]:
 
 def configuration_before_diff(contents: Iterable[ChangedContent], root: Path) -> dict[Path, bytes | None]:
     """The same for a diff's files."""
-    return _before((_Sides(each.path, each.old, each.new) for each in contents), root)
+    return _before((sides for each in contents for sides in _sides_in_diff(each, root)), root)
+
+
+def _sides_in_diff(content: ChangedContent, root: Path) -> Iterator[_Sides]:
+    """Both names of a file that was renamed; of one that was renamed as it was, the diff has no text, but the disk."""
+    if content.old_path is None:
+        yield _Sides(content.path, content.old, content.new)
+        return
+    old, new = content.old, content.new
+    if content.is_moved and not {content.path, content.old_path}.isdisjoint((_OURS, _SHARED)):
+        found = next((root / name for name in (content.path, content.old_path) if (root / name).is_file()), None)
+        old = new = None if found is None else found.read_bytes()
+    yield _Sides(content.old_path, old, None)
+    yield _Sides(content.path, None, new)
 
 
 def _before(sides: Iterable[_Sides], root: Path) -> dict[Path, bytes | None]:

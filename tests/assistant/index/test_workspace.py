@@ -18,7 +18,7 @@ from dsassist.index.background import BackgroundRefresh, RefreshEnd
 from dsassist.index.chunks import Chunk
 from dsassist.index.database import IndexUnavailable, path_of, writer_lock
 from dsassist.index.entry import chunk_words
-from dsassist.index.files import may_be_indexed
+from dsassist.index.files import below_root, may_be_indexed
 from dsassist.index.workspace import IndexBusy, WorkspaceIndex
 
 LIMIT_S = 60.0
@@ -466,3 +466,8 @@ def test_an_index_that_was_kept_up_equals_one_that_is_built_anew(edits: list[tup
 
 def test_the_words_of_a_chunk_are_those_of_its_lines() -> None:
     assert chunk_words(["alpha", "beta gamma", "delta"], Chunk(2, 2)) == "beta gamma"
+
+
+def test_a_path_that_cannot_be_is_below_no_root(root: Path) -> None:
+    assert below_root(root, root / "a\0b" / "c.py") is None
+    assert below_root(root, root / "pkg" / "c.py") == "pkg/c.py"

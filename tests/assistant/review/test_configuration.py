@@ -102,3 +102,16 @@ def test_a_diff_is_reviewed_with_what_held_before_it(repository: Repository) -> 
     contents = contents_of_diff(repository.git("diff").encode() + b"\n", repository.root)
     before = configuration_before_diff(contents, repository.root)
     assert before == {repository.root / "dsassist.toml": STRICT.encode()}
+
+
+@pytest.mark.parametrize(("old", "new"), [("dsassist.toml", "old.toml"), ("old.toml", "dsassist.toml")])
+def test_a_diff_that_only_renames_a_configuration_is_reviewed_with_what_held_before(
+    repository: Repository, old: str, new: str
+) -> None:
+    repository.stage(old, STRICT)
+    repository.commit()
+    repository.git("mv", old, new)
+    contents = contents_of_diff(repository.git("diff", "--cached", "-M").encode() + b"\n", repository.root)
+    assert [each.is_moved for each in contents] == [True]
+    held = STRICT.encode() if old == "dsassist.toml" else None
+    assert configuration_before_diff(contents, repository.root) == {repository.root / "dsassist.toml": held}

@@ -219,3 +219,10 @@ def test_interactive_writes_a_comment_that_holds(
     assert "[f]ix it, [i]gnore it by a comment, [d]ismiss it into the baseline, [s]kip it, [q]uit? " in captured.err
     assert review() == 0
     assert "    # dsassist: ignore[DSA101]\n    return high" in git("show", ":a.py", cwd=repository).stdout
+
+
+def test_a_damaged_baseline_is_told_before_anything_is_asked(repository: Path, review: Review) -> None:
+    (repository / BASELINE).write_text("<<<<<<< ours\n")
+    with pytest.raises(DsassistError, match="line 1, is no entry of a baseline"):
+        review("--update-baseline")
+    assert (repository / BASELINE).read_text() == "<<<<<<< ours\n"

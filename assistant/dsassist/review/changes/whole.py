@@ -40,7 +40,7 @@ def whole_files(paths: Sequence[str], exclude: Sequence[str] = (), root: Path | 
     pending: list[PendingFile] = []
     skipped: dict[Skipped, None] = {}
     for path, place in found.items():
-        if path.is_dir():
+        if place is None and os.path.isdir(path):  # noqa: PTH112  (`Path.is_dir` raises where it may not look)
             continue
         if exclude and is_excluded(path_in(root or Path.cwd(), path), exclude):
             skipped[Skipped(str(path), "excluded")] = None
