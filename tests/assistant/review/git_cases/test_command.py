@@ -190,15 +190,19 @@ def test_a_change_that_excludes_itself_is_reviewed_all_the_same(
     assert "the change touches dsassist.toml: what stood there before holds for this review" in err
 
 
+def rename_what_is_imported(repository: Repository) -> None:
+    repository.stage("shop/__init__.py", "")
+    repository.stage("shop/prices.py", RIGHT)
+    repository.commit(main="from shop import prices\n\nprint(prices.clamp(1, 2, 3))\n")
+    repository.git("mv", "shop/prices.py", "shop/rates.py")
+
+
 @pytest.mark.parametrize("how", ["--staged", "--commit=HEAD", "--range=HEAD~1..HEAD"])
 def test_a_file_that_was_only_renamed_is_missed_where_it_is_imported(
     repository: Repository, review: Callable[..., int], how: str,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    repository.stage("shop/__init__.py", "")
-    repository.stage("shop/prices.py", RIGHT)
-    repository.commit(main="from shop import prices\n\nprint(prices.clamp(1, 2, 3))\n")
-    repository.git("mv", "shop/prices.py", "shop/rates.py")
+    rename_what_is_imported(repository)
     if how != "--staged":
         repository.commit()
     monkeypatch.chdir(repository.root)
@@ -212,10 +216,7 @@ def test_a_diff_of_a_renamed_file_tells_the_same(
     repository: Repository, review: Callable[..., int],
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    repository.stage("shop/__init__.py", "")
-    repository.stage("shop/prices.py", RIGHT)
-    repository.commit(main="from shop import prices\n\nprint(prices.clamp(1, 2, 3))\n")
-    repository.git("mv", "shop/prices.py", "shop/rates.py")
+    rename_what_is_imported(repository)
     monkeypatch.chdir(repository.root)
     data = subprocess.run(["git", "diff", "--cached"], cwd=repository.root, capture_output=True, check=True).stdout
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
