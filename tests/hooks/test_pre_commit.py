@@ -20,10 +20,10 @@ ROOT = Path(__file__).parents[2]
 SCRIPTS = Path(sys.executable).parent
 
 FUNCTION = """\
-def total(first, second, third):
-    if first < second and third > second:
-        return first + third
-    return second
+def resize(self, width, height):
+    self.width = height
+    self.height = height
+    return width * height
 """
 
 REVIEW = """

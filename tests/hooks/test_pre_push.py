@@ -322,8 +322,8 @@ def test_the_review_of_a_range_stops_a_push(shop: Shop, server: Path, monkeypatc
     """With the model that comes with dsassist, which has something to say where no evidence is asked for."""
     git("rm", "-q", "first", cwd=shop.root)
     (shop.root / "a.py").write_text(
-        "def total(first, second, third):\n    if first < second and third > second:\n"
-        "        return first + third\n    return second\n"
+        "def resize(self, width, height):\n    self.width = height\n"
+        "    self.height = height\n    return width * height\n"
     )
     shop.commit("a function")
     assert main(["hook", "install", "--pre-push", "--strict"]) == 0

@@ -184,7 +184,8 @@ def test_a_short_prompt_does_not_wait_for_a_long_one_of_its_class(engine: LocalE
 
 
 def test_time_that_is_up_ends_a_text_or_refuses_it(engine: LocalEngine) -> None:
-    writing = Asked(engine, InfillRequest("x = [1, ", "", max_tokens=900, sampling=GREEDY, deadline_ms=150))
+    endless = InfillRequest("x = [1, ", "", max_tokens=900, sampling=GREEDY, deadline_ms=150, ignore_eos=True)
+    writing = Asked(engine, endless)
     waiting = Asked(engine, CompletionRequest(prompt=CODE, max_tokens=5, priority="idle", deadline_ms=100))
     finish(engine)
     assert writing.end.finish_reason == "deadline"

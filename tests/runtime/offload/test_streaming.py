@@ -255,10 +255,10 @@ def test_experts_take_the_memory_that_the_cache_says_and_no_page_more(
 def test_review_leaves_the_completions_experts_in_memory(mixture: Path, evaluate: Callable[..., Any]) -> None:
     with streamed(mixture, 0.75) as (model, context):
         tokens = prompt(model.model)
-        evaluate(context, tokens[:6], batch=6)
+        evaluate(context, tokens[:4], batch=4)
         before = model.figures().cache
         context.forget(0)
-        evaluate(context, tokens[:6], batch=6)
+        evaluate(context, tokens[:4], batch=4)
         assert model.figures().cache.misses == before.misses, "the budget holds what a completion uses"
         context.protect = False
         for start in (0, 20, 40):
@@ -268,7 +268,7 @@ def test_review_leaves_the_completions_experts_in_memory(mixture: Path, evaluate
         assert reviewed.evictions > 0, "the review must be larger than its part of the budget"
         context.protect = True
         context.forget(0)
-        evaluate(context, tokens[:6], batch=6)
+        evaluate(context, tokens[:4], batch=4)
         assert model.figures().cache.misses == reviewed.misses
 
 
