@@ -1,14 +1,24 @@
 // The status bar says how much of a model is loaded, and when a completion takes its time.
 import { claim, until } from '../window.mjs';
 
+const AGAIN_MS = 20_000;
+
 export default async function (window, { file, typed }) {
   await window.open(file, 'last');
   await window.statusSays('ready', 'builtin');
   const seen = await window.watchStatus();
-  for (const pid of window.modelServers()) process.kill(pid, 'SIGKILL');
-  await until('no model is loaded', () => window.engines().length === 0);
-  await window.command('dsassist: Restart');
-  await claim('how much is loaded', async () => (await seen()).some(text => /^dsassist \d+ %$/.test(text)));
+  const isTold = async () => (await seen()).some(text => /^dsassist \d+ %$/.test(text));
+  let begunAt = 0;
+  await claim('how much is loaded', async () => {
+    // The session that ends may have the model loaded once more, and then there is nothing to load: so once more.
+    if (Date.now() - begunAt > AGAIN_MS && !(await isTold())) {
+      begunAt = Date.now();
+      for (const pid of window.modelServers()) process.kill(pid, 'SIGKILL');
+      await until('no model is loaded', () => window.engines().length === 0);
+      await window.command('dsassist: Restart');
+    }
+    return isTold();
+  });
   await window.statusSays('ready', 'builtin');
 
   await window.open(file, 'last');
