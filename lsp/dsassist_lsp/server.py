@@ -68,7 +68,7 @@ class Server(LanguageServer):
         self.context = WorkspaceContext(self._complain, self._index_emptied)
         self.completions = Completions(self.engines, self.context.files, self._written, self._read_ahead)
         self.indexing = Indexing(self)
-        self._indexed: set[Path] = set()  # what was built in this session
+        self._indexed: set[Path] = set()  # the folders whose index was brought up to date
         self.watched_files = WatchedFiles(self.indexing.refresh)
         self.invocations = Invocations()
         self.counting = Counting(Ledger(self._complain))

@@ -1,4 +1,4 @@
-"""A small mixture of experts with random weights."""
+"""A small mixture of experts with random weights, and both ways to ask `ChatCompletion`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from chat_calls import Ask, acreate, create
 from dsassist.bench.synthetic import Shapes, write_synthetic
 
 
@@ -25,3 +26,10 @@ def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     write_synthetic(path, shapes)
     return path
+
+
+@pytest.fixture(params=[create, acreate], ids=["sync", "async"])
+def ask(request: pytest.FixtureRequest) -> Ask:
+    """`ChatCompletion.create` and `acreate` are to be alike."""
+    found: Ask = request.param
+    return found
