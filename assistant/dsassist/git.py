@@ -25,6 +25,7 @@ __all__ = [
     "NotARepository",
     "Treeish",
     "attributes",
+    "below_root",
     "blob_sizes",
     "empty_tree",
     "entries_between",
@@ -274,6 +275,18 @@ def read_blobs(ids: Iterable[str], cwd: Path) -> dict[str, bytes]:
         place = start + int(header[2]) + 1  # git ends each content with a line feed of its own
         blobs[name] = printed[start : place - 1]
     return blobs
+
+
+def below_root(root: Path, path: Path) -> str | None:
+    """A file's path from `root`, which has no links in it, by whatever links it is reached; None for one elsewhere.
+
+    The file itself may be a link.
+    """
+    try:
+        real = Path(os.path.realpath(path.parent)) / path.name
+    except (ValueError, OSError):  # a NUL in it
+        return None
+    return real.relative_to(root).as_posix() if real.is_relative_to(root) else None
 
 
 def attributes(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from dsassist.config import LoadedConfig
 from dsassist.documents import LIMIT_BYTES
+from dsassist.git import below_root
 from dsassist.globs import is_excluded
-from dsassist.index.files import below_root
 from dsassist.language_ids import is_listed
 from dsassist.secrets import is_secret_path
 

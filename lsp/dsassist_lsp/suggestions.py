@@ -15,7 +15,7 @@ from dsassist.completion.completer import PromptName
 from dsassist.completion.place import Place
 from dsassist.completion.writer import Offer
 from dsassist.config import LoadedConfig
-from dsassist.index.files import below_root
+from dsassist.git import below_root
 from dsassist_lsp.alternatives import alternatives
 from dsassist_lsp.completions import Asked
 from dsassist_lsp.documents import Cursor, SourceDocument, cursor_in

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 from pygls.uris import to_fs_path
 
-from dsassist.index.files import below_root, is_indexed_path
+from dsassist.git import below_root
+from dsassist.index.files import is_indexed_path
 from dsassist.syntax.languages import ENDINGS
 
 if TYPE_CHECKING:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = [
     "LIMIT_BYTES",
     "FoundFile",
-    "below_root",
     "content_refusal",
     "is_ignored",
     "is_indexed_path",
@@ -83,18 +82,6 @@ def workspace_files(root: Path) -> Iterator[FoundFile]:
 def may_be_indexed(root: Path) -> bool:
     """Whether a folder may be a workspace: who works in the home directory does not mean all that lies below it."""
     return root not in (Path(os.path.realpath(Path.home())), Path("/"))
-
-
-def below_root(root: Path, path: Path) -> str | None:
-    """A file's path from `root`, which has no links in it, by whatever links it is reached; None for one elsewhere.
-
-    The file itself may be a link.
-    """
-    try:
-        real = Path(os.path.realpath(path.parent)) / path.name
-    except (ValueError, OSError):  # a NUL in it
-        return None
-    return real.relative_to(root).as_posix() if real.is_relative_to(root) else None
 
 
 def is_ignored(root: Path, path: str) -> bool:

@@ -17,6 +17,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, NamedTuple, TypeVar
 
+from dsassist.git import below_root
 from dsassist.index.database import (
     IndexUnavailable,
     forget_database,
@@ -28,7 +29,7 @@ from dsassist.index.database import (
     writer_lock,
 )
 from dsassist.index.entry import Entry, Stored, entry_of_file
-from dsassist.index.files import FoundFile, below_root, is_ignored, is_indexed_path, workspace_files
+from dsassist.index.files import FoundFile, is_ignored, is_indexed_path, workspace_files
 from dsassist.index.writing import known_files, remove, set_fact, store, transaction
 from dsassist.syntax.symbols import Symbol
 from dsassist_runtime.errors import NotDone

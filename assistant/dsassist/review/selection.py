@@ -95,8 +95,8 @@ def narrowed(selection: Selection, paths: Sequence[str]) -> Selection:
 def path_in(root: Path, path: Path) -> str:
     """A path as it stands in its repository; one that lies elsewhere whole. The file itself may be a link."""
     real = Path(os.path.realpath(path.parent)) / path.name if path.name not in ("", "..") else path.resolve()
-    base = Path(os.path.realpath(root))
-    return str(real.relative_to(base) if real.is_relative_to(base) else real)
+    below = git.below_root(Path(os.path.realpath(root)), real)
+    return str(real) if below is None else below
 
 
 def _is_within(path: bytes, folders: Iterable[bytes]) -> bool:

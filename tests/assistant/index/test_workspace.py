@@ -14,11 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dsassist.git import below_root
 from dsassist.index.background import BackgroundRefresh, RefreshEnd
 from dsassist.index.chunks import Chunk
 from dsassist.index.database import IndexUnavailable, path_of, writer_lock
 from dsassist.index.entry import chunk_words
-from dsassist.index.files import below_root, may_be_indexed
+from dsassist.index.files import may_be_indexed
 from dsassist.index.workspace import IndexBusy, WorkspaceIndex
 
 LIMIT_S = 60.0
