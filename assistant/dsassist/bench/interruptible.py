@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeVar
 
-__all__ = ["run_interruptible", "sigterm_as_ctrl_c"]
+__all__ = ["run_interruptible", "run_on", "sigterm_as_ctrl_c"]
 
 T = TypeVar("T")
 
@@ -20,6 +20,29 @@ def run_interruptible(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(_ended_by_sigterm(work))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
+
+
+def run_on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
+    """What `work` returns on a loop that runs only now and then; Ctrl-C and SIGTERM cancel it and are raised behind it.
+
+    An exception that a signal raises may strike within a task that nobody waits for any more, and asyncio then tells of
+    it on standard error.
+    """
+    task = loop.create_task(work)
+    signals: list[int] = []
+
+    def cancel(number: int, _frame: FrameType | None) -> None:
+        signals.append(number)
+        loop.call_soon_threadsafe(task.cancel)
+
+    before = {each: signal.signal(each, cancel) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        return loop.run_until_complete(task)
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        if signals:  # whatever the work made of being cancelled
+            raise KeyboardInterrupt
 
 
 @contextmanager

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterator, Sequence
-from contextlib import AsyncExitStack, closing, contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, closing, contextmanager
 from pathlib import Path
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 
 from dsassist.bench.engine.client import Request, call
 from dsassist.bench.engine.servers import Server, peer_server
 from dsassist.bench.fim import vim
 from dsassist.bench.fim.answer import Answer
 from dsassist.bench.fim.hole import Hole, Visit
+from dsassist.bench.interruptible import run_on
 from dsassist_runtime.errors import DsassistError
 
 __all__ = ["Peer", "running_peer"]
-
-T = TypeVar("T")
 
 _LIMIT_S = 120.0  # of one answer; a person has long gone on by then
 
@@ -39,9 +38,8 @@ class Peer:
         body = vim.request_body(hole, vim.chunks(hole, visits, draw), self._seed)
         started = time.perf_counter()
         try:
-            answer = _wait(
-                self._loop, asyncio.wait_for(call(self._server.address, Request("/infill", body)), self._limit_s)
-            )
+            asked = call(self._server.address, Request("/infill", body))
+            answer = run_on(self._loop, asyncio.wait_for(asked, self._limit_s))
         except asyncio.TimeoutError:
             return Answer(error=f"no answer within {self._limit_s:.0f} s")
         except DsassistError as error:
@@ -58,22 +56,10 @@ def running_peer(binary: Path, model: Path, seed: int) -> Iterator[Peer]:
     with closing(asyncio.new_event_loop()) as loop:
         stack = AsyncExitStack()
         try:
-            server = _wait(loop, stack.enter_async_context(peer_server(binary, model, vim.SERVER_OPTIONS)))
+            server = run_on(loop, stack.enter_async_context(peer_server(binary, model, vim.SERVER_OPTIONS)))
             yield Peer(server, loop, seed)
         finally:
-            _wait(loop, stack.aclose())
-
-
-def _wait(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
-    """Run `work` to its end; what Ctrl-C breaks off gets to clean up."""
-    task = loop.create_task(work)
-    try:
-        return loop.run_until_complete(task)
-    except KeyboardInterrupt:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            loop.run_until_complete(task)
-        raise
+            run_on(loop, stack.aclose())
 
 
 def _answer(hole: Hole, body: Any, total_ms: float) -> Answer:
