@@ -33,6 +33,7 @@ __all__ = [
     "Output",
     "Routing",
     "Transformer",
+    "Tree",
     "balance_loss",
     "initialize",
     "loads",
@@ -193,9 +194,10 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     return (scaled * weight.float()).to(x.dtype)
 
 
-def attention(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
-    """Causal softmax attention: `(B, heads, T, dim)` each, v's dim may differ."""
-    return functional.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale)
+def attention(q: Tensor, k: Tensor, v: Tensor, scale: float, unseen: Tensor | None = None) -> Tensor:
+    """Causal softmax attention: `(B, heads, T, dim)` each, v's dim may differ; `unseen` as in `Tree`."""
+    mask = None if unseen is None else unseen[:, None].to(q.dtype)
+    return functional.scaled_dot_product_attention(q, k, v, mask, is_causal=mask is None, scale=scale)
 
 
 def swiglu(gate_up: Tensor) -> Tensor:
@@ -222,7 +224,7 @@ class Operations(NamedTuple):
     """How the parts that cost time are computed."""
 
     rms_norm: Callable[[Tensor, Tensor, float], Tensor]
-    attention: Callable[[Tensor, Tensor, Tensor, float], Tensor]
+    attention: Callable[[Tensor, Tensor, Tensor, float, Tensor | None], Tensor]
     swiglu: Callable[[Tensor], Tensor]
     experts: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
 
@@ -233,12 +235,23 @@ PLAIN = Operations(rms_norm, attention, swiglu, experts)
 # --- The model ------------------------------------------------------------------------------------------------------
 
 
+class Tree(NamedTuple):
+    """Sequences that branch: several ways to go on behind one beginning, which is computed once.
+
+    Each token comes behind all that stand before it in its own text, its ancestors, and sees these alone.
+    """
+
+    positions: Tensor  # (B, T) int64, of each token in its text
+    unseen: Tensor  # (B, T, T) float32: 0 where a query (row) sees a key, else -inf
+
+
 class Pass(NamedTuple):
     """What all layers of one forward pass share."""
 
     operations: Operations
-    rotation: Tensor  # (T, rope / 2) complex64
+    rotation: Tensor  # (T, rope / 2) or, of a tree, (B, T, rope / 2) complex64
     absorbed: bool
+    unseen: Tensor | None
 
 
 class Routing(NamedTuple):
@@ -290,7 +303,7 @@ def rotation(n_tokens: int, dim: int, theta: float, device: torch.device) -> Ten
 def rotate(x: Tensor, turn: Tensor) -> Tensor:
     """Turn the interleaved pairs (0, 1), (2, 3), ... of `(B, T, heads, dim)`."""
     pairs = torch.view_as_complex(x.float().reshape(*x.shape[:-1], -1, 2))  # (B, T, heads, dim / 2)
-    return torch.view_as_real(pairs * turn[:, None]).flatten(-2).to(x.dtype)  # (B, T, heads, dim)
+    return torch.view_as_real(pairs * turn.unsqueeze(-2)).flatten(-2).to(x.dtype)  # (B, T, heads, dim)
 
 
 class Attention(nn.Module):
@@ -326,14 +339,14 @@ class Attention(nn.Module):
         q_pe = rotate(q_pe, now.rotation)
         k_pe = rotate(k_pe[:, :, None], now.rotation)  # (B, T, 1, rope)
         heads = self._absorbed if now.absorbed else self._plain
-        return self.o_proj(heads(q_nope, q_pe, latent, k_pe, now.operations).flatten(2))
+        return self.o_proj(heads(q_nope, q_pe, latent, k_pe, now).flatten(2))
 
     def _query(self, x: Tensor, operations: Operations) -> Tensor:
         if self.config.q_lora_rank is None:
             return self.q_proj(x)
         return self.q_b_proj(self.q_a_layernorm(self.q_a_proj(x), operations))
 
-    def _plain(self, q_nope: Tensor, q_pe: Tensor, latent: Tensor, k_pe: Tensor, operations: Operations) -> Tensor:
+    def _plain(self, q_nope: Tensor, q_pe: Tensor, latent: Tensor, k_pe: Tensor, now: Pass) -> Tensor:
         """Keys and values are made of the latent for each head: less arithmetic when many tokens come at once."""
         config = self.config
         n_heads = config.num_attention_heads
@@ -341,17 +354,18 @@ class Attention(nn.Module):
         k_nope, v = keys_values.split([config.qk_nope_head_dim, config.v_head_dim], dim=-1)
         q = torch.cat([q_nope, q_pe], dim=-1)  # (B, T, heads, nope + rope)
         k = torch.cat([k_nope, k_pe.expand(-1, -1, n_heads, -1)], dim=-1)
-        out = operations.attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), self._scale)
+        q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
+        out = now.operations.attention(q, k, v, self._scale, now.unseen)
         return out.transpose(1, 2)  # (B, T, heads, value)
 
-    def _absorbed(self, q_nope: Tensor, q_pe: Tensor, latent: Tensor, k_pe: Tensor, operations: Operations) -> Tensor:
+    def _absorbed(self, q_nope: Tensor, q_pe: Tensor, latent: Tensor, k_pe: Tensor, now: Pass) -> Tensor:
         """The key matrix is absorbed into the query, the value matrix into the output, as llama.cpp computes it."""
         w_k, w_v = self.absorbed_weights()
         q_latent = torch.einsum("bthn,hnr->bthr", q_nope, w_k.to(q_nope.dtype))  # (B, T, heads, rank)
         q = torch.cat([q_latent, q_pe], dim=-1).transpose(1, 2)  # (B, heads, T, rank + rope)
         k = torch.cat([latent[:, :, None], k_pe], dim=-1).transpose(1, 2).expand(-1, q.shape[1], -1, -1)
         v = latent[:, None].expand(-1, q.shape[1], -1, -1)  # (B, heads, T, rank)
-        out = operations.attention(q, k, v, self._scale)
+        out = now.operations.attention(q, k, v, self._scale, now.unseen)
         return torch.einsum("bhtr,hvr->bthv", out, w_v.to(out.dtype))
 
     def absorbed_weights(self) -> tuple[Tensor, Tensor]:
@@ -483,10 +497,13 @@ class Transformer(nn.Module):
         dtype: torch.dtype = torch.float32,
         operations: Operations = PLAIN,
         absorbed: bool = False,
+        tree: Tree | None = None,
     ) -> Output:
-        """Hidden states of `(B, T)` tokens, from position 0 on."""
+        """Hidden states of `(B, T)` tokens, from position 0 on, or as a tree has them."""
         turn = rotation(tokens.shape[1], self.config.qk_rope_head_dim, self.config.rope_theta, tokens.device)
-        now = Pass(operations, turn, absorbed)
+        if tree is not None:
+            turn = turn[tree.positions]
+        now = Pass(operations, turn, absorbed, None if tree is None else tree.unseen)
         x = self.embed_tokens(tokens).to(dtype)  # (B, T, H)
         routings = []
         for layer in self.layers:

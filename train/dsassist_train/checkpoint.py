@@ -38,6 +38,7 @@ class Checkpoint:
     length: int  # of the sequences at that position
     model: dict[str, Any]
     optimizer: dict[str, Any]
+    bug_position: int = 0  # in the functions with bugs
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:

@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--written", type=whole_number(10_000_000), metavar="N", help="have it write so many middles instead"
     )
     add_sitting(parser)
-    add_settings(parser, _DEFAULTS, one_length=True, final_length=str(_LENGTH))
+    add_settings(parser, _DEFAULTS, one_length=True, bugs=False, final_length=str(_LENGTH))
 
 
 def run(args: argparse.Namespace) -> int:

@@ -82,9 +82,11 @@ def _swiglu_backward(gate_up: Tensor, activated: Tensor, grad: Tensor) -> Tensor
     return grad_both
 
 
-def _causal_attention(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+def _causal_attention(q: Tensor, k: Tensor, v: Tensor, scale: float, unseen: Tensor | None = None) -> Tensor:
     batch, heads = q.shape[:2]
-    out: Tensor = _CausalAttention.apply(q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1), scale)
+    if unseen is not None:
+        unseen = unseen.to(q.dtype)
+    out: Tensor = _CausalAttention.apply(q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1), scale, unseen)
     return out.unflatten(0, (batch, heads))
 
 
@@ -95,18 +97,21 @@ class _CausalAttention(Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, scale: float, unseen: Tensor | None) -> Tensor:
         n_tokens = q.shape[1]
         q = q * scale
         keys = k.transpose(1, 2)
         block = min(_QUERY_BLOCK, n_tokens)
-        unseen = torch.full((block, block), -math.inf, dtype=q.dtype, device=q.device).triu_(1)
+        later = torch.full((block, block), -math.inf, dtype=q.dtype, device=q.device).triu_(1)
         out = torch.empty(*q.shape[:2], v.shape[2], dtype=v.dtype, device=v.device)
         kept = []
         for start in range(0, n_tokens, block):
             end = min(start + block, n_tokens)
             scores = torch.bmm(q[:, start:end], keys[:, :, :end])  # (B * heads, block, end)
-            scores[:, :, start:] += unseen[: end - start, : end - start]
+            if unseen is None:
+                scores[:, :, start:] += later[: end - start, : end - start]
+            else:  # a token's ancestors stand before it
+                scores.unflatten(0, (len(unseen), -1)).add_(unseen[:, None, start:end, :end])
             probabilities = torch.softmax(scores, dim=-1)
             out[:, start:end] = torch.bmm(probabilities, v[:, :end])
             kept.append(probabilities)
@@ -115,7 +120,7 @@ class _CausalAttention(Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
         # With P the probabilities and D = sum(dO O): dV = P' dO, dS = P (dO V' - D), dQ = dS K, dK = dS' Q.
         q, k, v, out, *kept = ctx.saved_tensors
         grad = grad.contiguous()
@@ -131,7 +136,7 @@ class _CausalAttention(Function):
             scores.sub_(common[:, start:end]).mul_(probabilities)
             grad_q[:, start:end] = torch.bmm(scores, k[:, :end])
             grad_k[:, :end] += torch.bmm(scores.transpose(1, 2), q[:, start:end])
-        return grad_q.mul_(ctx.scale), grad_k, grad_v, None
+        return grad_q.mul_(ctx.scale), grad_k, grad_v, None, None
 
 
 class _Rows(NamedTuple):

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional
 
-__all__ = ["Taught", "chunked_cross_entropy", "cross_entropy"]
+__all__ = ["Taught", "chunk_size", "chunked_cross_entropy", "cross_entropy"]
 
 _CHUNK_BYTES = 16 << 20  # logits that fit a processor's cache
 _CHUNK_BYTES_GPU = 1 << 30
@@ -59,6 +59,13 @@ def chunked_cross_entropy(
     return _ChunkedCrossEntropy.apply(hidden, weight.to(hidden.dtype), targets, counted, ids, logprobs)
 
 
+def chunk_size(weight: Tensor) -> int:
+    """Of how many tokens the logits are made at once; weight `(vocabulary, H)`."""
+    budget = _CHUNK_BYTES if weight.device.type == "cpu" else _CHUNK_BYTES_GPU
+    size: int = budget // (weight.shape[0] * weight.element_size()) // 64 * 64
+    return max(size, 64)
+
+
 class _ChunkedCrossEntropy(Function):
     @staticmethod
     def forward(
@@ -70,8 +77,7 @@ class _ChunkedCrossEntropy(Function):
         ids: Tensor | None,
         logprobs: Tensor | None,
     ) -> Tensor:
-        budget = _CHUNK_BYTES if hidden.device.type == "cpu" else _CHUNK_BYTES_GPU
-        chunk = max(budget // (weight.shape[0] * weight.element_size()) // 64 * 64, 64)
+        chunk = chunk_size(weight)
         scale = counted / counted.sum().clamp(min=1)  # (N,) float32
         grad_hidden, grad_weight = torch.empty_like(hidden), torch.zeros_like(weight, dtype=torch.float32)
         total = torch.zeros((), device=hidden.device)

@@ -42,6 +42,9 @@ class TrainingSettings:
     seed: int = 0
     start: str = ""  # what names the model whose weights were the first ones; empty: drawn by the seed
     lora_rank: int = 0  # of an adapter, which alone is learnt; 0: all weights are
+    bug_share: float = (
+        0.0  # of a step's sequences, those of functions with bugs, which are learnt to be the less likely
+    )
 
     def __post_init__(self) -> None:
         longest = self.longest
@@ -58,6 +61,13 @@ class TrainingSettings:
             raise DsassistError(f"lora_rank is {self.lora_rank}, and must be 1 or more (0: no adapter)")
         if not 0.0 <= self.decay_share <= 1.0:
             raise DsassistError(f"decay_share is {self.decay_share}, and must be between 0 and 1")
+        if not 0.0 <= self.bug_share < 1.0:
+            raise DsassistError(f"bug_share is {self.bug_share}, and must be at least 0 and less than 1 (--bugs)")
+        if self.bug_share and self.batch_tokens < 2 * longest:
+            raise DsassistError(
+                f"a batch of {self.batch_tokens} tokens has no room for a sequence of {longest} and one of bugs beside "
+                "it; raise --batch-tokens, or leave --bugs out"
+            )
         if [start for start, _ in self.lengths] != sorted({start for start, _ in self.lengths}) or self.lengths[0][0]:
             raise DsassistError("lengths must begin at 0 tokens and go on upwards, such as 0:256,1000000:512")
         if longest > self.batch_tokens:
@@ -84,6 +94,11 @@ class TrainingSettings:
     def step_tokens(self, length: int) -> int:
         """How many tokens a step takes, in sequences of this length."""
         return self.batch_tokens // length * length
+
+    def n_bug_rows(self, length: int) -> int:
+        """How many of a step's sequences of this length are of bugs; there is at least one of either kind."""
+        n_rows = self.batch_tokens // length
+        return min(max(round(self.bug_share * n_rows), 1), n_rows - 1) if self.bug_share else 0
 
     def length_at(self, tokens: int) -> int:
         """The length of the sequences of that step."""

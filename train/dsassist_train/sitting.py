@@ -59,7 +59,12 @@ def add_sitting(parser: argparse.ArgumentParser) -> None:
 
 
 def add_settings(
-    parser: argparse.ArgumentParser, defaults: TrainingSettings, *, one_length: bool = False, **texts: str
+    parser: argparse.ArgumentParser,
+    defaults: TrainingSettings,
+    *,
+    one_length: bool = False,
+    bugs: bool = True,
+    **texts: str,
 ) -> None:
     """Options of a new run; `texts` say of some what is the default instead of a number."""
     settings = parser.add_argument_group("settings of a new run")
@@ -79,6 +84,15 @@ def add_settings(
     ):
         default = texts.get(field, getattr(defaults, field))
         settings.add_argument(name, dest=field, type=kind, metavar="N", help=f"{text} (default: {default})")
+    if bugs:
+        settings.add_argument(
+            "--bugs",
+            dest="bug_share",
+            type=float,
+            metavar="SHARE",
+            help="share of the sequences that are Python functions with bugs put into them, which the model learns to "
+            "find less likely than what was written (default: 0)",
+        )
     if not one_length:
         settings.add_argument(
             "--lengths",
@@ -245,6 +259,7 @@ def _speed(trainer: Trainer, meter: _Meter, peak: float) -> dict[str, float | No
     flops = meter.tokens_s * flops_per_token(trainer.config, last.length) if last else 0.0
     return {
         "loss": meter.loss,
+        "preferred": meter.preferred,
         "imbalance": last.imbalance if last else None,
         "tokens_s": meter.tokens_s,
         "gflops": flops / 1e9,
@@ -258,8 +273,10 @@ def report_of(figures: dict[str, Any], total: int) -> str:
     place = f"step {figures['step']:,}, {figures['tokens']:,} of {total:,} tokens"
     if figures["loss"] is None:
         return f"{place}; no step was made now\n{figures['checkpoint']}"
+    preferred = figures["preferred"]
+    of_bugs = "" if preferred is None else f", originals preferred to bugs {preferred:.0%}"
     return (
-        f"{place}, loss {figures['loss']:.3f} nats, {figures['tokens_s']:,.0f} tokens/s\n"
+        f"{place}, loss {figures['loss']:.3f} nats{of_bugs}, {figures['tokens_s']:,.0f} tokens/s\n"
         f"{figures['gflops']:,.0f} GFLOP/s, {figures['share_of_peak']:.0%} of the {figures['peak_gflops']:,.0f} that a "
         f"matrix product reaches here\n{figures['checkpoint']}"
     )
@@ -273,12 +290,20 @@ class _Meter:
         self._started = time.perf_counter()
         self.tokens_s = 0.0
         self.loss: float | None = None
+        self.preferred: float | None = None
         self.last: StepResult | None = None
 
     def add(self, result: StepResult) -> None:
         self.tokens_s = (result.tokens - self._first) / (time.perf_counter() - self._started)
-        self.loss = result.loss if self.loss is None else 0.95 * self.loss + 0.05 * result.loss
+        self.loss = _moved(self.loss, result.loss)
+        if result.preferred is not None:
+            self.preferred = _moved(self.preferred, result.preferred)
         self.last = result
+
+
+def _moved(mean: float | None, value: float) -> float:
+    """A mean of the last steps."""
+    return value if mean is None else 0.95 * mean + 0.05 * value
 
 
 @contextmanager
@@ -311,8 +336,9 @@ def _progress(trainer: Trainer) -> Iterator[Callable[[StepResult, float], None]]
     ) as bar:
 
         def show(result: StepResult, tokens_s: float) -> None:
+            of_bugs = "" if result.preferred is None else f"originals preferred {result.preferred:.0%}, "
             bar.set_postfix_str(
-                f"loss {result.loss:.3f}, busiest expert {result.imbalance:.2f}x, {tokens_s:,.0f} tokens/s",
+                f"loss {result.loss:.3f}, {of_bugs}busiest expert {result.imbalance:.2f}x, {tokens_s:,.0f} tokens/s",
                 refresh=False,
             )
             bar.update(result.tokens - bar.n)

@@ -7,6 +7,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +24,8 @@ from dsassist_train.fused import operations_for
 from dsassist_train.lessons import Lesson, Lessons
 from dsassist_train.losses import Taught, chunked_cross_entropy
 from dsassist_train.optimizers import Optimizer
-from dsassist_train.packing import LEAST_LENGTH, Packed, next_group, sequences
+from dsassist_train.packing import LEAST_LENGTH, BugRow, Packed, bug_rows, next_group, sequences
+from dsassist_train.preferring import BUG_WEIGHT, prefer
 from dsassist_train.settings import TrainingSettings
 
 __all__ = [
@@ -53,6 +55,7 @@ class StepResult(NamedTuple):
     imbalance: float
     rate: float
     length: int
+    preferred: float | None = None  # the share of this step's bugs that what was written is found likelier than
 
 
 class _Batch(NamedTuple):
@@ -100,24 +103,36 @@ class Trainer:
         self._corpus, self._n_workers, self._lessons = corpus, n_workers, lessons
         self._fingerprint = lessons.fingerprint if lessons is not None else corpus_fingerprint(corpus)
         self._tokenizer = _sha256(corpus / "tokenizer.json")
-        self.step_number = self.tokens = self._position = self._length = 0
+        self.step_number = self.tokens = self._position = self._bug_position = self._length = 0
         self._data: Iterator[Packed | Lesson] | None = None
+        self._bugs: Iterator[BugRow] | None = None
 
     def step(self) -> StepResult:
         """Train on the next batch; `Diverged` before any weight is changed by what is no number."""
         rate, length = self.settings.rate_at(self.tokens), self.settings.length_at(self.tokens)
-        batch = self._batch(length)
+        batch, bug_rows = self._batch(length), self._bug_batch(length)
         tokens, counted = batch.tokens, batch.counted
-        total = counted.sum().clamp(min=1)
+        n_bugs = sum(len(row.bugs) for row in bug_rows)
+        total = (counted.sum() + sum(int(row.mask.sum()) for row in bug_rows)).clamp(min=1)
+        n_all = len(tokens) + len(bug_rows)
         loss = torch.zeros((), device=self.device)
         load = torch.zeros(self.config.n_moe_layers, self.config.n_routed_experts, device=self.device)
         n_rows = max(self.settings.micro_tokens // length, 1)
         for start in range(0, len(tokens), n_rows):
             rows = slice(start, start + n_rows)
-            share = len(tokens[rows]) / len(tokens)
+            share = len(tokens[rows]) / n_all
             told, routing = self._pass(batch.part(rows), counted[rows].sum() / total, share)
             loss += told
-            load += torch.stack([loads(each.chosen, self.config).sum(0) for each in routing])
+            load += self._loads(routing)
+        n_preferred = 0
+        for start in range(0, len(bug_rows), n_rows):
+            part = bug_rows[start : start + n_rows]
+            found = prefer(self.model, part, self._dtype, self._operations)
+            balance = balance_loss(found.routing, self.config) * len(part) / n_all
+            (found.of_text / total + BUG_WEIGHT * found.of_bugs / n_bugs + balance).backward()
+            loss += found.of_text.detach() / total
+            load += self._loads(found.routing)
+            n_preferred += found.n_preferred
         weights = list(self.model.parameters())
         length_of_gradient = torch.nn.utils.clip_grad_norm_(weights, _MOST_GRADIENT)
         told_loss = float(loss)
@@ -130,9 +145,13 @@ class Trainer:
         self.model.zero_grad()
         self._move_biases(load)
         self.step_number += 1
-        self.tokens += tokens[:, 1:].numel()
+        self.tokens += n_all * length
         imbalance = float((load.amax(1) / load.mean(1)).max())
-        return StepResult(self.step_number, self.tokens, told_loss, imbalance, rate, length)
+        preferred = n_preferred / n_bugs if n_bugs else None
+        return StepResult(self.step_number, self.tokens, told_loss, imbalance, rate, length, preferred)
+
+    def _loads(self, routing: list[Routing]) -> Tensor:
+        return torch.stack([loads(each.chosen, self.config).sum(0) for each in routing])
 
     def _pass(self, batch: _Batch, of_loss: Tensor, of_rows: float) -> tuple[Tensor, list[Routing]]:
         output = self.model(batch.tokens[:, :-1], dtype=self._dtype, operations=self._operations)
@@ -150,15 +169,16 @@ class Trainer:
         """The next sequences."""
         if length != self._length:
             # A position holds for its length; what is left of the group is passed over.
-            self._position = next_group(self._position)
-            self._length, self._data = length, None
+            self._position, self._bug_position = next_group(self._position), next_group(self._bug_position)
+            self._length, self._data, self._bugs = length, None, None
         if self._data is None:
             self._data = (
                 self._lessons.rows(self.settings.seed, self._position)
                 if self._lessons is not None
                 else sequences(self._corpus, length + 1, self.settings.seed, self._position, n_workers=self._n_workers)
             )
-        rows = [next(self._data) for _ in range(self.settings.batch_tokens // length)]
+        n_rows = self.settings.batch_tokens // length - self.settings.n_bug_rows(length)
+        rows = [next(self._data) for _ in range(n_rows)]
         self._position = rows[-1].position
         tokens = self._stacked([row.tokens for row in rows]).to(torch.int64)
         taught = None
@@ -166,6 +186,21 @@ class Trainer:
             ids = self._stacked([row.ids for row in lessons]).to(torch.int64)
             taught = Taught(ids, self._stacked([row.logprobs for row in lessons]).float())
         return _Batch(tokens, self._stacked([row.mask for row in rows])[:, 1:], taught)
+
+    def _bug_batch(self, length: int) -> list[BugRow]:
+        """The next functions with bugs, of the length of `_batch`."""
+        wanted = self.settings.n_bug_rows(length)
+        if wanted and self._bugs is None:
+            self._bugs = bug_rows(
+                self._corpus, length, self.settings.seed, self._bug_position, n_workers=self._n_workers
+            )
+        rows = list(islice(self._bugs or (), wanted))
+        if len(rows) < wanted:
+            raise DsassistError(
+                f"the corpus {self._corpus} has no Python function that a bug could be put into; leave --bugs out"
+            )
+        self._bug_position = rows[-1].position if rows else self._bug_position
+        return rows
 
     def _stacked(self, arrays: Sequence[npt.NDArray[Any]]) -> Tensor:
         return torch.from_numpy(np.stack(arrays)).to(self.device)
@@ -191,6 +226,7 @@ class Trainer:
             self._length,
             self.model.state_dict(),
             self._optimizer.state(),
+            self._bug_position,
         )
 
     def restore(self, checkpoint: Checkpoint, where: Path) -> None:
@@ -210,7 +246,8 @@ class Trainer:
         self.model.load_state_dict(checkpoint.model)
         self._optimizer.restore(checkpoint.optimizer)
         self.step_number, self.tokens = checkpoint.step, checkpoint.tokens
-        self._position, self._length, self._data = checkpoint.position, checkpoint.length, None
+        self._position, self._bug_position = checkpoint.position, checkpoint.bug_position
+        self._length, self._data, self._bugs = checkpoint.length, None, None
 
 
 def check_lengths(config: ModelConfig, settings: TrainingSettings) -> None:

@@ -10,16 +10,13 @@ from dsassist.bench.report import Figure
 from dsassist.bench.review.cases import cases_of, prefers_original
 from dsassist.bench.review.sources import Scorer
 from dsassist.bench.review.young import YoungFunction
-from dsassist.review.changes import ChangedFile, Skipped
-from dsassist.review.likelihood.tasks import tasks_of
 from dsassist.review.passes.paths import is_test_path
-from dsassist.review.source import Source
 from dsassist_runtime.errors import RequestRefused
 from dsassist_train.packing.folder import Document
+from dsassist_train.packing.functions import functions_of
 
 __all__ = ["preference_figures"]
 
-_LEAST_CHARACTERS, _MOST_CHARACTERS = 150, 1800  # of a function, as in `dsassist bench review`
 _MOST_OF_FILE = 4
 _LEAST_OF_FAMILY = 5
 
@@ -55,19 +52,8 @@ def _functions(files: Sequence[tuple[Document, str]], seed: int) -> Iterator[You
     draw = Random(f"{seed}:functions")  # noqa: S311  (a sample, not a secret)
     shuffled = [each for each in files if each[0].language == "python" and not is_test_path(each[0].path)]
     draw.shuffle(shuffled)
-    pending = [_of_file(document, text, draw) for document, text in shuffled]
+    pending = [functions_of(document, text, draw, _MOST_OF_FILE) for document, text in shuffled]
     for turn in range(_MOST_OF_FILE):
         for functions in pending:
             if turn < len(functions):
                 yield functions[turn]
-
-
-def _of_file(document: Document, text: str, draw: Random) -> list[YoungFunction]:
-    lines = frozenset(range(1, text.count("\n") + 2))
-    tasks = [
-        task
-        for task in tasks_of(ChangedFile(document.path, Source(text), lines, language="python"))
-        if not isinstance(task, Skipped) and _LEAST_CHARACTERS <= len(task.function.text) <= _MOST_CHARACTERS
-    ]
-    draw.shuffle(tasks)
-    return [YoungFunction(document.project, document.path, task) for task in tasks[:_MOST_OF_FILE]]

@@ -23,7 +23,7 @@ from dsassist_runtime.api import Edit
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-__all__ = ["Bug", "draw_bug"]
+__all__ = ["Bug", "draw_bug", "draw_bugs"]
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,7 @@ def draw_bug(young: YoungFunction, draw: Random, alternatives: Alternatives = me
 
     The families are those that `alternatives` are of.
     """
-    by_family: dict[str, list[Edit]] = {}
-    for family, edit in _possible(young, alternatives):
-        by_family.setdefault(family, []).append(edit)
+    by_family = _by_family(young, alternatives)
     families = sorted(by_family)
     draw.shuffle(families)
     for family in families:
@@ -58,6 +56,29 @@ def draw_bug(young: YoungFunction, draw: Random, alternatives: Alternatives = me
             if parses("python", bug.source_text):
                 return bug
     return None
+
+
+def draw_bugs(young: YoungFunction, draw: Random, most: int) -> list[Bug]:
+    """So many different bugs at most, of families drawn alike, whatever the number of places for each."""
+    by_family = _by_family(young, measured)
+    for edits in by_family.values():
+        draw.shuffle(edits)
+    found: dict[Edit, Bug] = {}
+    while by_family and len(found) < most:
+        family = draw.choice(sorted(by_family))
+        bug = _bug(young.function, family, by_family[family].pop())
+        if not by_family[family]:
+            del by_family[family]
+        if bug.edit not in found and parses("python", bug.source_text):
+            found[bug.edit] = bug
+    return list(found.values())
+
+
+def _by_family(young: YoungFunction, alternatives: Alternatives) -> dict[str, list[Edit]]:
+    found: dict[str, list[Edit]] = {}
+    for family, edit in _possible(young, alternatives):
+        found.setdefault(family, []).append(edit)
+    return found
 
 
 def _possible(young: YoungFunction, alternatives: Alternatives) -> Iterator[tuple[str, Edit]]:
