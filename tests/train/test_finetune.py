@@ -21,6 +21,7 @@ from dsassist_train.checkpoint import LAST, load_checkpoint, load_model  # noqa:
 from dsassist_train.export import export_gguf  # noqa: E402
 from dsassist_train.importing import import_gguf  # noqa: E402
 from dsassist_train.lora import LowRank, add_adapters  # noqa: E402
+from dsassist_train.packing.folder import CorpusFolder  # noqa: E402
 from dsassist_train.sitting import locked_run  # noqa: E402
 from dsassist_train.tokenizer import gguf_metadata  # noqa: E402
 from dsassist_train.training import Trainer  # noqa: E402
@@ -125,6 +126,23 @@ def test_an_interrupted_adapter_equals_an_uninterrupted_one_bit_for_bit(small_co
     assert all(module.b.any() for module in model.modules() if isinstance(module, LowRank)), "all have learnt"
 
 
+@pytest.mark.parametrize("lora", [(), ("--lora", "4")], ids=["whole", "adapter"])
+def test_bugs_are_learnt_beside_the_text_and_told_of(
+    tiny: Path, small_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], lora: tuple[str, ...]
+):
+    bugs = ("--bugs", "0.25", "--batch-tokens", "2048", "--length", "512", "--threads", "1", "--windows", "0", *lora)
+    assert finetune(tiny, small_corpus, "--out", tmp_path / "m.gguf", *bugs, "--tokens", "4096", "--json") == (0, "")
+    assert 0.0 <= json.loads(capsys.readouterr().out)["preferred"] <= 1.0
+    assert load_checkpoint(tmp_path / "m.run" / LAST).settings.bug_share == 0.25
+    assert finetune(tiny, small_corpus, "--out", tmp_path / "m.gguf", "--bugs", "0.5")[0] == 2, "another run"
+    assert finetune(tiny, small_corpus, "--out", tmp_path / "n.gguf", *bugs, "--minutes", "0.05") == (0, "")
+    text = sum(each.end - each.start for each in CorpusFolder(small_corpus).documents if each.split == "train")
+    assert load_checkpoint(tmp_path / "n.run" / LAST).settings.total_tokens == 2 * text * 4 // 3, (
+        "the text is read twice, still"
+    )
+    assert "originals preferred to bugs" in capsys.readouterr().out
+
+
 def test_what_cannot_be_done_is_said_in_a_sentence(tiny: Path, small_corpus: Path, builtin_model: Path, tmp_path: Path):
     (tmp_path / "empty").mkdir()
     for arguments, expected, sentence in (
@@ -138,6 +156,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(tiny: Path, small_corpus: Pat
         ((tiny, tmp_path / "empty", "--out", tmp_path / "m.gguf"), 2, "bytes in 0 files"),
         ((tiny, small_corpus, "--out", tmp_path / "m.gguf", "--lora", "0"), 2, "'0' is not allowed"),
         ((tiny, small_corpus, "--out", tmp_path / "m.gguf", "--length", "32"), 2, "32 tokens are too short"),
+        ((tiny, small_corpus, "--out", tmp_path / "m.gguf", "--bugs", "1"), 2, "at least 0 and less than 1 (--bugs)"),
         ((tiny, small_corpus, "--out", tmp_path / "m.gguf", "--length", "2048"), 2, "max_position_embeddings is 1024"),
     ):
         code, said = finetune(*arguments)

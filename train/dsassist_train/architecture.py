@@ -194,10 +194,10 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     return (scaled * weight.float()).to(x.dtype)
 
 
-def attention(q: Tensor, k: Tensor, v: Tensor, scale: float, unseen: Tensor | None = None) -> Tensor:
-    """Causal softmax attention: `(B, heads, T, dim)` each, v's dim may differ; `unseen` as in `Tree`."""
-    mask = None if unseen is None else unseen[:, None].to(q.dtype)
-    return functional.scaled_dot_product_attention(q, k, v, mask, is_causal=mask is None, scale=scale)
+def attention(q: Tensor, k: Tensor, v: Tensor, scale: float, mask: Tensor | None) -> Tensor:
+    """Causal softmax attention: `(B, heads, T, dim)` each, v's dim may differ; `mask` as in `Tree`."""
+    by_head = None if mask is None else mask[:, None]
+    return functional.scaled_dot_product_attention(q, k, v, by_head, is_causal=mask is None, scale=scale)
 
 
 def swiglu(gate_up: Tensor) -> Tensor:
@@ -238,11 +238,12 @@ PLAIN = Operations(rms_norm, attention, swiglu, experts)
 class Tree(NamedTuple):
     """Sequences that branch: several ways to go on behind one beginning, which is computed once.
 
-    Each token comes behind all that stand before it in its own text, its ancestors, and sees these alone.
+    A token sees itself and its ancestors, which are what comes before it in its own text, and nothing else. They stand
+    before it in the sequence, too.
     """
 
     positions: Tensor  # (B, T) int64, of each token in its text
-    unseen: Tensor  # (B, T, T) float32: 0 where a query (row) sees a key, else -inf
+    mask: Tensor  # (B, T, T), added to the scores: 0 where a query (row) sees a key, else -inf
 
 
 class Pass(NamedTuple):
@@ -251,7 +252,7 @@ class Pass(NamedTuple):
     operations: Operations
     rotation: Tensor  # (T, rope / 2) or, of a tree, (B, T, rope / 2) complex64
     absorbed: bool
-    unseen: Tensor | None
+    mask: Tensor | None  # of a tree, in the dtype of the pass
 
 
 class Routing(NamedTuple):
@@ -355,7 +356,7 @@ class Attention(nn.Module):
         q = torch.cat([q_nope, q_pe], dim=-1)  # (B, T, heads, nope + rope)
         k = torch.cat([k_nope, k_pe.expand(-1, -1, n_heads, -1)], dim=-1)
         q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
-        out = now.operations.attention(q, k, v, self._scale, now.unseen)
+        out = now.operations.attention(q, k, v, self._scale, now.mask)
         return out.transpose(1, 2)  # (B, T, heads, value)
 
     def _absorbed(self, q_nope: Tensor, q_pe: Tensor, latent: Tensor, k_pe: Tensor, now: Pass) -> Tensor:
@@ -365,7 +366,7 @@ class Attention(nn.Module):
         q = torch.cat([q_latent, q_pe], dim=-1).transpose(1, 2)  # (B, heads, T, rank + rope)
         k = torch.cat([latent[:, :, None], k_pe], dim=-1).transpose(1, 2).expand(-1, q.shape[1], -1, -1)
         v = latent[:, None].expand(-1, q.shape[1], -1, -1)  # (B, heads, T, rank)
-        out = now.operations.attention(q, k, v, self._scale, now.unseen)
+        out = now.operations.attention(q, k, v, self._scale, now.mask)
         return torch.einsum("bhtr,hvr->bthv", out, w_v.to(out.dtype))
 
     def absorbed_weights(self) -> tuple[Tensor, Tensor]:
@@ -503,7 +504,7 @@ class Transformer(nn.Module):
         turn = rotation(tokens.shape[1], self.config.qk_rope_head_dim, self.config.rope_theta, tokens.device)
         if tree is not None:
             turn = turn[tree.positions]
-        now = Pass(operations, turn, absorbed, None if tree is None else tree.unseen)
+        now = Pass(operations, turn, absorbed, None if tree is None else tree.mask.to(dtype))
         x = self.embed_tokens(tokens).to(dtype)  # (B, T, H)
         routings = []
         for layer in self.layers:

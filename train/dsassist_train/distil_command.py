@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--written", type=whole_number(10_000_000), metavar="N", help="have it write so many middles instead"
     )
     add_sitting(parser)
-    add_settings(parser, _DEFAULTS, one_length=True, bugs=False, final_length=str(_LENGTH))
+    add_settings(parser, _DEFAULTS, one_length=True, final_length=str(_LENGTH))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -153,7 +153,8 @@ def _before(args: argparse.Namespace) -> Checkpoint | None:
 
 def _settings(args: argparse.Namespace, start: Start | None, before: Checkpoint | None) -> TrainingSettings:
     """Those of the run that is there, or new ones; options that are named take precedence."""
-    named = named_settings(args, one_length=True) | {"start": start.digest if start else "", "lora_rank": 0}
+    own = {"start": start.digest if start else "", "lora_rank": 0, "bug_share": 0.0}
+    named = named_settings(args, one_length=True) | own
     if before is not None:
         return dataclasses.replace(before.settings, **named)
     derived: dict[str, Any] = {

@@ -13,6 +13,7 @@ from dsassist.bench.arguments import whole_number
 from dsassist_runtime.errors import DsassistError
 from dsassist_train.settings import TrainingSettings
 from dsassist_train.sitting import (
+    add_bugs,
     add_settings,
     add_sitting,
     device_of,
@@ -66,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="held-out texts that are scored (default: 70; 0: none)",
     )
     add_sitting(parser)
-    add_settings(
+    settings = add_settings(
         parser,
         _DEFAULTS,
         one_length=True,
@@ -74,6 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         final_length=f"the model's, at most {_LONGEST}",
         adamw_lr=f"{_DEFAULTS.adamw_lr}; of an adapter {_LORA_LR}",
     )
+    add_bugs(settings)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -172,6 +174,10 @@ def _trainer(args: argparse.Namespace, start: Start, corpus: CorpusFolder, folde
         settings = dataclasses.replace(before.settings, **named)
     else:
         settings = dataclasses.replace(_DEFAULTS, **_derived(args, start, corpus, device) | named)
+        if "total_tokens" not in named:  # those of bugs come on top of the text
+            n_rows = settings.batch_tokens // settings.final_length
+            n_of_text = n_rows - settings.n_bug_rows(settings.final_length)
+            settings = dataclasses.replace(settings, total_tokens=settings.total_tokens * n_rows // n_of_text)
     config, model = start.model.config, start.model
     if settings.lora_rank:
         add_adapters(model, settings.lora_rank, settings.seed)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from dsassist_train.settings import TrainingSettings
 from dsassist_train.sitting import (
+    add_bugs,
     add_settings,
     add_sitting,
     device_of,
@@ -44,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run's folder")
     parser.add_argument("--config", type=Path, metavar="FILE", help="sizes, as in DeepSeek-V2's config.json")
     add_sitting(parser)
-    add_settings(parser, TrainingSettings())
+    add_bugs(add_settings(parser, TrainingSettings()))
 
 
 def run(args: argparse.Namespace) -> int:

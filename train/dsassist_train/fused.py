@@ -82,36 +82,37 @@ def _swiglu_backward(gate_up: Tensor, activated: Tensor, grad: Tensor) -> Tensor
     return grad_both
 
 
-def _causal_attention(q: Tensor, k: Tensor, v: Tensor, scale: float, unseen: Tensor | None = None) -> Tensor:
+def _causal_attention(q: Tensor, k: Tensor, v: Tensor, scale: float, mask: Tensor | None) -> Tensor:
     batch, heads = q.shape[:2]
-    if unseen is not None:
-        unseen = unseen.to(q.dtype)
-    out: Tensor = _CausalAttention.apply(q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1), scale, unseen)
+    out: Tensor = _CausalAttention.apply(q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1), scale, mask)
     return out.unflatten(0, (batch, heads))
 
 
 class _CausalAttention(Function):
     """Blocks of queries, each against the keys up to its own end, with the probabilities kept for the way back.
 
-    PyTorch's flash attention computes them anew, which saves memory that short sequences do not need.
+    PyTorch's flash attention computes them anew, which saves memory that short sequences do not need. A tree's mask
+    hides some of these keys; it shows none behind them.
     """
 
     @staticmethod
-    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, scale: float, unseen: Tensor | None) -> Tensor:
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, scale: float, mask: Tensor | None) -> Tensor:
         n_tokens = q.shape[1]
         q = q * scale
         keys = k.transpose(1, 2)
         block = min(_QUERY_BLOCK, n_tokens)
-        later = torch.full((block, block), -math.inf, dtype=q.dtype, device=q.device).triu_(1)
+        later = None
+        if mask is None:
+            later = torch.full((block, block), -math.inf, dtype=q.dtype, device=q.device).triu_(1)
         out = torch.empty(*q.shape[:2], v.shape[2], dtype=v.dtype, device=v.device)
         kept = []
         for start in range(0, n_tokens, block):
             end = min(start + block, n_tokens)
             scores = torch.bmm(q[:, start:end], keys[:, :, :end])  # (B * heads, block, end)
-            if unseen is None:
+            if later is not None:
                 scores[:, :, start:] += later[: end - start, : end - start]
-            else:  # a token's ancestors stand before it
-                scores.unflatten(0, (len(unseen), -1)).add_(unseen[:, None, start:end, :end])
+            elif mask is not None:
+                scores.unflatten(0, (len(mask), -1)).add_(mask[:, None, start:end, :end])
             probabilities = torch.softmax(scores, dim=-1)
             out[:, start:end] = torch.bmm(probabilities, v[:, :end])
             kept.append(probabilities)

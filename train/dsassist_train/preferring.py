@@ -2,7 +2,7 @@
 
 The loss of a bug is that of Bradley and Terry, as in DPO (arXiv 2305.18290) without a reference model:
 - log sigmoid(evidence), with the evidence that the review measures (`dsassist.review.likelihood.evidence`) for what was
-written against the bug, but for that measure's floor, below which nothing could be learnt.
+written against the bug, but without that measure's floor, below which nothing could be learnt.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from torch.nn import functional
 
 from dsassist_train.architecture import Operations, Routing, Transformer, Tree
 from dsassist_train.losses import chunk_size
-from dsassist_train.packing.bugs import Bug, BugRow
+from dsassist_train.packing.bugs import BugPlace, BugRow
 
 __all__ = ["BUG_WEIGHT", "Preferred", "evidence", "prefer", "token_logprobs", "tree_of"]
 
 BUG_WEIGHT = 0.2
 """Of the mean loss of a bug beside that of a token. Its gradient is six times as long (builtin model, 30 bugs, 1,400
-tokens) and, of so few, nearly all chance: with a weight of 1 and the rates of a new model it drove out the text."""
+tokens), and that of so few bugs is mostly noise: with a weight of 1 and a new model's rates the text was unlearnt."""
 
 
 class Preferred(NamedTuple):
@@ -37,7 +37,7 @@ class Preferred(NamedTuple):
 
 
 def prefer(model: Transformer, rows: Sequence[BugRow], dtype: torch.dtype, operations: Operations) -> Preferred:
-    """One pass over the rows, on the model's device."""
+    """What one pass over the rows gives, on the model's device; the losses can be differentiated."""
     device = model.output_weight.device
     parents = np.stack([row.parents for row in rows])  # (B, T)
     tokens = torch.from_numpy(np.stack([row.tokens for row in rows])).to(device, torch.int64)
@@ -62,11 +62,11 @@ def tree_of(parents: np.ndarray[Any, np.dtype[np.int32]], device: torch.device) 
                 sees[row, token] = sees[row, parent]
                 positions[row, token] = positions[row, parent] + 1
             sees[row, token, token] = True
-    unseen = torch.zeros(sees.shape).masked_fill_(torch.from_numpy(~sees), -torch.inf)
-    return Tree(torch.from_numpy(positions).to(device), unseen.to(device))
+    mask = torch.zeros(sees.shape).masked_fill_(torch.from_numpy(~sees), -torch.inf)
+    return Tree(torch.from_numpy(positions).to(device), mask.to(device))
 
 
-def evidence(logprobs: Tensor, bug: Bug) -> Tensor:
+def evidence(logprobs: Tensor, bug: BugPlace) -> Tensor:
     """How much likelier what was written makes the text, in nats, by the log-probabilities `(T,)` of a row's tokens."""
     written = logprobs[bug.written : bug.written + bug.n_written]
     branch = logprobs[bug.branch : bug.branch + bug.n_branch]
@@ -81,37 +81,43 @@ def evidence(logprobs: Tensor, bug: Bug) -> Tensor:
     return site + behind_written - behind_branch
 
 
-def token_logprobs(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+def token_logprobs(hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int | None = None) -> Tensor:
     """Log p of `targets` `(N,)` int64 behind hidden states `(N, H)`, `(N,)` float32; weight `(vocabulary, H)`.
 
-    No more than a chunk's logits exist at once, and the way back makes them anew.
+    The logits of `chunk` tokens exist at once (by default as many as in the other losses), and the way back makes them
+    anew.
     """
-    found: Tensor = _TokenLogprobs.apply(hidden, weight.to(hidden.dtype), targets)
+    weight = weight.to(hidden.dtype)
+    found: Tensor = _TokenLogprobs.apply(hidden, weight, targets, chunk or chunk_size(weight))
     return found
 
 
 class _TokenLogprobs(Function):
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int) -> Tensor:
         ctx.save_for_backward(hidden, weight, targets)
-        parts = zip(hidden.split(chunk_size(weight)), targets.split(chunk_size(weight)), strict=True)
-        found = [functional.linear(h, weight).log_softmax(-1).gather(1, t[:, None])[:, 0].float() for h, t in parts]
-        return torch.cat(found)
+        ctx.chunk = chunk
+        parts = zip(hidden.split(chunk), targets.split(chunk), strict=True)
+        # Some forty of them are added up, so they are not rounded to the dtype of the states.
+        return torch.cat(
+            [functional.linear(h, weight).float().log_softmax(-1).gather(1, t[:, None])[:, 0] for h, t in parts]
+        )
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
         hidden, weight, targets = ctx.saved_tensors
         grad_hidden, grad_weight = torch.empty_like(hidden), torch.zeros_like(weight, dtype=torch.float32)
-        chunk = chunk_size(weight)
-        for start in range(0, len(hidden), chunk):
-            part = slice(start, start + chunk)
+        learns_weight = ctx.needs_input_grad[1]
+        for start in range(0, len(hidden), ctx.chunk):
+            part = slice(start, start + ctx.chunk)
             # Of log p(target) the gradient is 1 at the target, less p.
             of_logits = functional.linear(hidden[part], weight).softmax(-1).neg_()
-            of_logits.scatter_add_(1, targets[part, None], torch.ones_like(of_logits[:, :1]).expand(-1, 1))
+            of_logits.scatter_add_(1, targets[part, None], torch.ones_like(of_logits[:, :1]))
             of_logits.mul_(grad[part, None].to(of_logits.dtype))
             grad_hidden[part] = of_logits @ weight
-            grad_weight += of_logits.T @ hidden[part]
-        return grad_hidden, grad_weight.to(weight.dtype), None
+            if learns_weight:
+                grad_weight += of_logits.T @ hidden[part]
+        return grad_hidden, grad_weight.to(weight.dtype) if learns_weight else None, None, None
 
 
 def _flat(parents: np.ndarray[Any, np.dtype[np.int32]]) -> np.ndarray[Any, np.dtype[np.int64]]:

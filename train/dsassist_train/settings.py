@@ -42,9 +42,7 @@ class TrainingSettings:
     seed: int = 0
     start: str = ""  # what names the model whose weights were the first ones; empty: drawn by the seed
     lora_rank: int = 0  # of an adapter, which alone is learnt; 0: all weights are
-    bug_share: float = (
-        0.0  # of a step's sequences, those of functions with bugs, which are learnt to be the less likely
-    )
+    bug_share: float = 0.0  # of the sequences, those of functions with bugs to be found the less likely
 
     def __post_init__(self) -> None:
         longest = self.longest

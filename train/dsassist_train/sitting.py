@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from dsassist_train.training import StepResult, Trainer
 
 __all__ = [
+    "add_bugs",
     "add_settings",
     "add_sitting",
     "device_of",
@@ -63,10 +64,9 @@ def add_settings(
     defaults: TrainingSettings,
     *,
     one_length: bool = False,
-    bugs: bool = True,
     **texts: str,
-) -> None:
-    """Options of a new run; `texts` say of some what is the default instead of a number."""
+) -> argparse._ArgumentGroup:
+    """Options of a new run, as a group; `texts` say of some what is the default instead of a number."""
     settings = parser.add_argument_group("settings of a new run")
     for name, field, kind, text in (
         ("--tokens", "total_tokens", int, "how many tokens to train on in all"),
@@ -84,15 +84,6 @@ def add_settings(
     ):
         default = texts.get(field, getattr(defaults, field))
         settings.add_argument(name, dest=field, type=kind, metavar="N", help=f"{text} (default: {default})")
-    if bugs:
-        settings.add_argument(
-            "--bugs",
-            dest="bug_share",
-            type=float,
-            metavar="SHARE",
-            help="share of the sequences that are Python functions with bugs put into them, which the model learns to "
-            "find less likely than what was written (default: 0)",
-        )
     if not one_length:
         settings.add_argument(
             "--lengths",
@@ -102,6 +93,19 @@ def add_settings(
         )
     settings.add_argument(
         "--precision", choices=("bf16", "f32"), help="(default: bf16 where the machine multiplies it quickly)"
+    )
+    return settings
+
+
+def add_bugs(settings: argparse._ArgumentGroup) -> None:
+    """The option of a run that learns from bugs, too."""
+    settings.add_argument(
+        "--bugs",
+        dest="bug_share",
+        type=float,
+        metavar="SHARE",
+        help="share of the sequences, at least one a step, that are Python functions with bugs put into them, which "
+        "the model learns to find less likely than what was written (default: 0)",
     )
 
 

@@ -47,7 +47,11 @@ class Diverged(NotDone):
 
 
 class StepResult(NamedTuple):
-    """What a step gave; `imbalance` is the busiest expert's load over the even load, in the worst layer."""
+    """What a step gave; `imbalance` is the busiest expert's load over the even load, in the worst layer.
+
+    `loss` is of all text, that of functions with bugs too; of their bugs, `preferred` are found less likely than what
+    was written, None where there are none.
+    """
 
     step: int
     tokens: int
@@ -55,7 +59,7 @@ class StepResult(NamedTuple):
     imbalance: float
     rate: float
     length: int
-    preferred: float | None = None  # the share of this step's bugs that what was written is found likelier than
+    preferred: float | None = None
 
 
 class _Batch(NamedTuple):
@@ -110,11 +114,10 @@ class Trainer:
     def step(self) -> StepResult:
         """Train on the next batch; `Diverged` before any weight is changed by what is no number."""
         rate, length = self.settings.rate_at(self.tokens), self.settings.length_at(self.tokens)
-        batch, bug_rows = self._batch(length), self._bug_batch(length)
+        batch, with_bugs = self._batch(length), self._bug_batch(length)
         tokens, counted = batch.tokens, batch.counted
-        n_bugs = sum(len(row.bugs) for row in bug_rows)
-        total = (counted.sum() + sum(int(row.mask.sum()) for row in bug_rows)).clamp(min=1)
-        n_all = len(tokens) + len(bug_rows)
+        total = (counted.sum() + sum(int(row.mask.sum()) for row in with_bugs)).clamp(min=1)
+        n_all = len(tokens) + len(with_bugs)
         loss = torch.zeros((), device=self.device)
         load = torch.zeros(self.config.n_moe_layers, self.config.n_routed_experts, device=self.device)
         n_rows = max(self.settings.micro_tokens // length, 1)
@@ -124,9 +127,9 @@ class Trainer:
             told, routing = self._pass(batch.part(rows), counted[rows].sum() / total, share)
             loss += told
             load += self._loads(routing)
-        n_preferred = 0
-        for start in range(0, len(bug_rows), n_rows):
-            part = bug_rows[start : start + n_rows]
+        n_bugs, n_preferred = sum(len(row.bugs) for row in with_bugs), 0
+        for start in range(0, len(with_bugs), n_rows):
+            part = with_bugs[start : start + n_rows]
             found = prefer(self.model, part, self._dtype, self._operations)
             balance = balance_loss(found.routing, self.config) * len(part) / n_all
             (found.of_text / total + BUG_WEIGHT * found.of_bugs / n_bugs + balance).backward()
@@ -197,7 +200,8 @@ class Trainer:
         rows = list(islice(self._bugs or (), wanted))
         if len(rows) < wanted:
             raise DsassistError(
-                f"the corpus {self._corpus} has no Python function that a bug could be put into; leave --bugs out"
+                f"the corpus {self._corpus} has no Python function that a bug could be put into and that fits into a "
+                f"sequence of {length} tokens; name another corpus or longer sequences, or leave --bugs out"
             )
         self._bug_position = rows[-1].position if rows else self._bug_position
         return rows

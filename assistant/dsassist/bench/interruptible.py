@@ -25,19 +25,22 @@ def run_interruptible(work: Coroutine[Any, Any, T]) -> T:
 def run_on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
     """What `work` returns on a loop that runs only now and then; Ctrl-C and SIGTERM cancel it and are raised behind it.
 
-    An exception that a signal raises may strike within a task that nobody waits for any more, and asyncio then tells of
-    it on standard error.
+    Of the main thread only. An exception that a signal raises may strike within a task that nobody waits for any more,
+    and asyncio then tells of it on standard error; so only a second signal is obeyed at once.
     """
-    task = loop.create_task(work)
     signals: list[int] = []
+    tasks: list[asyncio.Task[T]] = []
 
     def cancel(number: int, _frame: FrameType | None) -> None:
+        if signals:
+            raise KeyboardInterrupt
         signals.append(number)
-        loop.call_soon_threadsafe(task.cancel)
+        loop.call_soon_threadsafe(lambda: [task.cancel() for task in tasks])
 
     before = {each: signal.signal(each, cancel) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
-        return loop.run_until_complete(task)
+        tasks.append(loop.create_task(work))
+        return loop.run_until_complete(tasks[0])
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)

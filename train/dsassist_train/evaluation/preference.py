@@ -9,7 +9,7 @@ from dsassist.bench.intervals import mean
 from dsassist.bench.report import Figure
 from dsassist.bench.review.cases import cases_of, prefers_original
 from dsassist.bench.review.sources import Scorer
-from dsassist.bench.review.young import YoungFunction
+from dsassist.bench.review.young import MOST_OF_FILE, YoungFunction
 from dsassist.review.passes.paths import is_test_path
 from dsassist_runtime.errors import RequestRefused
 from dsassist_train.packing.folder import Document
@@ -17,7 +17,6 @@ from dsassist_train.packing.functions import functions_of
 
 __all__ = ["preference_figures"]
 
-_MOST_OF_FILE = 4
 _LEAST_OF_FAMILY = 5
 
 
@@ -52,8 +51,8 @@ def _functions(files: Sequence[tuple[Document, str]], seed: int) -> Iterator[You
     draw = Random(f"{seed}:functions")  # noqa: S311  (a sample, not a secret)
     shuffled = [each for each in files if each[0].language == "python" and not is_test_path(each[0].path)]
     draw.shuffle(shuffled)
-    pending = [functions_of(document, text, draw, _MOST_OF_FILE) for document, text in shuffled]
-    for turn in range(_MOST_OF_FILE):
+    pending = [functions_of(document, text, draw) for document, text in shuffled]
+    for turn in range(MOST_OF_FILE):
         for functions in pending:
             if turn < len(functions):
                 yield functions[turn]

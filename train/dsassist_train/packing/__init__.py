@@ -1,4 +1,4 @@
-"""A packed corpus becomes sequences to train on: plain text, and holes that are asked for as the runtime asks."""
+"""A packed corpus becomes sequences to train on: text, holes as the runtime asks for them, and functions with bugs."""
 
 from dsassist_train.packing.bugs import BugRow, bug_rows
 from dsassist_train.packing.groups import next_group

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dsassist.bench.review.injection import draw_bugs
 from dsassist.bench.review.young import YoungFunction
+from dsassist.review.passes.paths import is_test_path
 from dsassist_runtime.api import ScoreRequest
 from dsassist_runtime.engine.prefix_cache import common_prefix
 from dsassist_train.packing.functions import functions_of
@@ -27,9 +28,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Bug", "BugRow", "bug_rows"]
+__all__ = ["BugPlace", "BugRow", "bug_rows"]
 
-_MOST_OF_FILE = 4
 _MOST_BUGS = 8  # of a function
 _MOST_SITE = 32  # tokens that differ
 _MOST_DOCUMENT = 100_000  # bytes: each bug's file is parsed
@@ -37,10 +37,10 @@ _STEM_SHARE = 0.75  # of a row, at most; the branches need some
 _BEHIND = ScoreRequest.suffix_tokens
 
 
-class Bug(NamedTuple):
+class BugPlace(NamedTuple):
     """Where a bug stands in a row: `n_written` tokens from `written` on are `n_branch` tokens from `branch` on in it.
 
-    Behind either, `n_behind` tokens are the same. `only` tells that the one text is the other with something put in.
+    Neither number is 0. Behind either, `n_behind` tokens are the same. `only` is that of the bug (`injection.Bug`).
     """
 
     written: int
@@ -54,14 +54,14 @@ class Bug(NamedTuple):
 class BugRow(NamedTuple):
     """A row of trees: `tokens` `(length,) int32`, and what each comes behind, `parents` `(length,) int32`, or -1.
 
-    `mask` `(length,) bool` has the tokens of the functions as they were written, which a model is to foretell as any
-    text. `position` is the `start` that goes on behind the row.
+    `mask` `(length,) bool` has the tokens of the functions as they were written, with the head of their file, which a
+    model is to foretell as any text. `position` is the `start` that goes on behind the row.
     """
 
     tokens: NDArray[np.int32]
     parents: NDArray[np.int32]
     mask: NDArray[np.bool_]
-    bugs: tuple[Bug, ...]
+    bugs: tuple[BugPlace, ...]
     position: int
 
 
@@ -71,7 +71,7 @@ class _Tree(NamedTuple):
     tokens: list[int]
     parents: list[int]
     n_stem: int
-    bugs: list[Bug]
+    bugs: list[BugPlace]
 
 
 def bug_rows(folder: Path, length: int, seed: int, start: int = 0, *, n_workers: int = 0) -> Iterator[BugRow]:
@@ -88,13 +88,13 @@ def _pack(group: Group) -> list[BugRow]:
     trees = list(_trees(group))
     eot = corpus_of(group.folder).vocabulary.marks.eot
     bins = best_fit([len(tree.tokens) for tree in trees], group.length)
-    Random(f"{group.name}:bugs").shuffle(bins)  # noqa: S311  (a sample, not a secret)
+    Random(f"{group.name}:rows of bugs").shuffle(bins)  # noqa: S311  (a sample, not a secret)
     rows = []
     for members in bins:
         tokens = np.full(group.length, eot, dtype=np.int32)
         parents = np.full(group.length, -1, dtype=np.int32)
         mask = np.zeros(group.length, dtype=np.bool_)
-        bugs: list[Bug] = []
+        bugs: list[BugPlace] = []
         at = 0
         for tree in (trees[i] for i in members):
             end = at + len(tree.tokens)
@@ -112,10 +112,10 @@ def _trees(group: Group) -> Iterator[_Tree]:
     corpus = corpus_of(group.folder)
     for number in documents_of(group):
         document = corpus.documents[number]
-        if document.language != "python" or document.n_bytes > _MOST_DOCUMENT:
+        if document.language != "python" or document.n_bytes > _MOST_DOCUMENT or is_test_path(document.path):
             continue
         draw = Random(f"{group.seed}:{group.epoch}:{number}:bugs")  # noqa: S311  (a sample, not a secret)
-        for young in functions_of(document, corpus.bytes_of(number).decode("utf-8"), draw, _MOST_OF_FILE):
+        for young in functions_of(document, corpus.bytes_of(number).decode("utf-8"), draw):
             if (tree := _tree(group, young, draw)) is not None:
                 yield tree
 
@@ -132,10 +132,10 @@ def _tree(group: Group, young: YoungFunction, draw: Random) -> _Tree | None:
     stem = [*bos, *head, *written] if bos or head else [*encode("\n"), *written]
     tree = _Tree(stem, list(range(-1, len(stem) - 1)), len(stem), [])
     before = tree.n_stem - len(written)
+    text = young.function.text
     for bug in draw_bugs(young, draw, _MOST_BUGS):
         edit = bug.edit
-        text = young.function.text
-        branch = _branch(written, encode(text[: edit.start] + edit.replacement + text[edit.end :]))
+        branch = _branch(written, encode(text[: edit.start] + edit.replacement + text[edit.end :]), bug.only)
         if branch is not None:
             _add(tree, before, branch, written, group.length)
     return tree if tree.bugs else None
@@ -150,12 +150,12 @@ class _Branch(NamedTuple):
     only: bool
 
 
-def _branch(written: Sequence[int], other: Sequence[int]) -> _Branch | None:
+def _branch(written: Sequence[int], other: Sequence[int], only: bool) -> _Branch | None:
+    """Where the bug's text parts from what was written; None where nothing stands behind, or too much differs."""
     start = common_prefix(written, other)
     shared = common_prefix(written[start:][::-1], other[start:][::-1])
     end, other_end = len(written) - shared, len(other) - shared
-    only = start in (end, other_end)
-    if only:  # one more, so that neither is empty
+    if start in (end, other_end):  # one more, so that neither is empty
         if not shared:
             return None
         end, other_end = end + 1, other_end + 1
@@ -174,4 +174,4 @@ def _add(tree: _Tree, before: int, branch: _Branch, written: Sequence[int], room
     tree.parents.extend([before + branch.start - 1, *range(at, at + len(tokens) - 1)])
     tree.tokens.extend(tokens)
     n_written = branch.end - branch.start
-    tree.bugs.append(Bug(before + branch.start, n_written, at, len(branch.tokens), len(behind), branch.only))
+    tree.bugs.append(BugPlace(before + branch.start, n_written, at, len(branch.tokens), len(behind), branch.only))

@@ -6,7 +6,7 @@
     tokenizer.json   the vocabulary
     sources.json     for people: the projects with their licences, and what was left out
 
-Written when a corpus is built, which needs grammars; read where a model is trained, which needs none.
+Written when a corpus is built, which needs grammars; read where a model is trained, which needs one for bugs alone.
 """
 
 from __future__ import annotations

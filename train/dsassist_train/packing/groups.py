@@ -66,11 +66,13 @@ def rows_from(
             f"the corpus {first.folder} has no documents to {first.split} on; make it anew from more projects"
         )
     skipped = start & ((1 << _GROUP_SHIFT) - 1)
-    n_barren = 0
+    has_rows = True  # of an epoch that is not gone through from its first group nothing is known
     for group, rows in _packed(_groups(first, start, epochs), pack, n_workers):
-        n_barren = 0 if rows else n_barren + 1
-        if n_barren > len(_numbers(group.folder, group.split, group.seed, group.epoch)):
-            return
+        if group.number == 0:
+            if not has_rows:
+                return
+            has_rows = False
+        has_rows = has_rows or bool(rows)
         for i in range(skipped, len(rows)):
             yield rows[i], _position(group, i + 1) if i + 1 < len(rows) else _behind(group)
         skipped = 0

@@ -51,7 +51,7 @@ class Peer:
 def running_peer(binary: Path, model: Path, seed: int) -> Iterator[Peer]:
     """llama-server with the options that llama.vim's README gives it, until the end of the `with`.
 
-    The loop runs only while an answer is waited for, so Ctrl-C comes as it does in any other program.
+    The loop runs only while an answer is waited for; Ctrl-C cancels that, and comes at other times as in any program.
     """
     with closing(asyncio.new_event_loop()) as loop:
         stack = AsyncExitStack()

@@ -30,7 +30,8 @@ __all__ = ["Bug", "draw_bug", "draw_bugs"]
 class Bug:
     """`edit`, in code points of the function's text, puts it in and `repair` takes it out of the text with the bug.
 
-    `lines` are those of the file, counted from 1, on which it stands.
+    `lines` are those of the file, counted from 1, on which it stands. `only` tells that it only puts text in or takes
+    some out, and so does the alternative that repairs it (`likelihood.evidence`).
     """
 
     family: str
@@ -38,6 +39,7 @@ class Bug:
     repair: Edit
     lines: frozenset[int]
     source_text: str
+    only: bool
 
 
 def draw_bug(young: YoungFunction, draw: Random, alternatives: Alternatives = measured) -> Bug | None:
@@ -134,4 +136,5 @@ def _bug(function: Function, family: str, edit: Edit) -> Bug:
     whole = source.text[:start] + put_in + source.text[function.start + smallest.end :]
     first = source.position(start)[0]
     repair = Edit(smallest.start, smallest.start + len(put_in), text[smallest.start : smallest.end])
-    return Bug(family, smallest, repair, frozenset(range(first, first + put_in.count("\n") + 1)), whole)
+    lines = frozenset(range(first, first + put_in.count("\n") + 1))
+    return Bug(family, smallest, repair, lines, whole, edit.start == edit.end or not edit.replacement)

@@ -19,10 +19,14 @@ from dsassist.review.likelihood.tasks import Task, tasks_of
 from dsassist.review.passes.paths import is_test_path
 from dsassist.review.source import Source
 
-__all__ = ["YoungFunction", "young_functions"]
+__all__ = ["LEAST_CHARACTERS", "MOST_CHARACTERS", "MOST_OF_FILE", "YoungFunction", "young_functions"]
 
-_LEAST_CHARACTERS, _MOST_CHARACTERS = 150, 1800
-_MOST_OF_FILE = 4
+LEAST_CHARACTERS, MOST_CHARACTERS = 150, 1800
+"""Of a function."""
+
+MOST_OF_FILE = 4
+"""Functions, at most."""
+
 _SPEAKING = 10  # characters of a line that says something about where it comes from
 _MOST_OLD_LINES = 0.5
 
@@ -49,7 +53,7 @@ def young_functions(history: History, repository: str, since: date, draw: Random
     paths = sorted(path for path in files if not is_test_path(path))
     draw.shuffle(paths)
     pending = [(path, _young_of(files[path], old, draw)) for path in paths]
-    for turn in range(_MOST_OF_FILE):
+    for turn in range(MOST_OF_FILE):
         for path, functions in pending:
             if turn < len(functions):
                 function = functions[turn]
@@ -65,11 +69,11 @@ def _young_of(source: Source, old: _Seen, draw: Random) -> list[Function]:
         return []
     young = [function for function in _functions(source) if _is_fit(function) and not old.has(function.text)]
     draw.shuffle(young)
-    return young[:_MOST_OF_FILE]
+    return young[:MOST_OF_FILE]
 
 
 def _is_fit(function: Function) -> bool:
-    return _LEAST_CHARACTERS <= len(function.text) <= _MOST_CHARACTERS and not function.is_broken
+    return LEAST_CHARACTERS <= len(function.text) <= MOST_CHARACTERS and not function.is_broken
 
 
 def _functions(source: Source) -> list[Function]:
