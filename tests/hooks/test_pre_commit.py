@@ -25,6 +25,8 @@ def resize(self, width, height):
     self.height = height
     return width * height
 """
+LEFT_IN = FUNCTION.replace(":\n", ":\n    breakpoint()\n", 1)
+"""Something is found in it whatever the model says."""
 
 REVIEW = """
 from dsassist.command import Command
@@ -254,10 +256,7 @@ def test_finding_stops_a_commit_and_a_higher_fail_level_lets_it_pass(
     repository: Path, server: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(repository, strict=True)
-    # With no evidence asked for, even the test model has something to say.
-    monkeypatch.setenv("DSASSIST_REVIEW_THRESHOLD_NATS", "0")
-    monkeypatch.setenv("DSASSIST_REVIEW_FAIL_LEVEL", "info")
-    stopped = commit(repository, "a.py", FUNCTION)
+    stopped = commit(repository, "a.py", LEFT_IN)
     assert stopped.returncode != 0
     assert "a.py:2:" in stopped.stderr
     monkeypatch.setenv("DSASSIST_REVIEW_FAIL_LEVEL", "never")
@@ -286,8 +285,8 @@ def test_manifest_runs_the_review_through_pre_commit(
     repository: Path, server: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}")
-    use_manifest(repository, "[--threshold-nats, '0', --fail-level, info, --strict]")
-    stopped = commit(repository, "a.py", FUNCTION)
+    use_manifest(repository, "[--strict]")
+    stopped = commit(repository, "a.py", LEFT_IN)
     assert stopped.returncode != 0
     assert "a.py:2:" in stopped.stderr
     monkeypatch.setenv("SKIP", "dsassist-review")

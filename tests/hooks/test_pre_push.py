@@ -319,17 +319,13 @@ def test_an_installed_hook_stops_a_push_with_findings_and_calls_the_one_before(
 
 @pytest.mark.slow
 def test_the_review_of_a_range_stops_a_push(shop: Shop, server: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the model that comes with dsassist, which has something to say where no evidence is asked for."""
     git("rm", "-q", "first", cwd=shop.root)
     (shop.root / "a.py").write_text(
-        "def resize(self, width, height):\n    self.width = height\n"
-        "    self.height = height\n    return width * height\n"
+        "def resize(self, width, height):\n    breakpoint()\n    self.width = width\n    return width * height\n"
     )
     shop.commit("a function")
     assert main(["hook", "install", "--pre-push", "--strict"]) == 0
-    monkeypatch.setenv("DSASSIST_REVIEW_THRESHOLD_NATS", "0")
     monkeypatch.setenv("DSASSIST_HOOK_PUSH_DEADLINE_S", "170")
-    monkeypatch.setenv("DSASSIST_REVIEW_FAIL_LEVEL", "info")
     stopped = git("push", "-q", "origin", "main", cwd=shop.root, check=False)
     assert stopped.returncode != 0
     assert stopped.stdout.startswith("a.py:2:")

@@ -50,11 +50,11 @@ def review(engine: Any, *arguments: str) -> int:
 def test_what_the_model_writes_is_reported_as_a_remark(
     repository: Repository, engine: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert review(engine, "--written") == 0
+    assert review(engine, "--written", "--threshold-nats", "5.5") == 0
     printed = capsys.readouterr()
     assert printed.out.startswith(f"label.py:2:8: info: a part of the condition may be missing: `{GUARD}` [DSA141]\n")
     assert "reviewed 1 function in 1 file" in printed.err
-    assert review(engine, "--written", "--fail-level", "info") == 1
+    assert review(engine, "--written", "--threshold-nats", "5.5", "--fail-level", "info") == 1
 
 
 def test_nothing_is_written_unless_it_is_asked_for(
@@ -104,6 +104,6 @@ def test_a_line_of_which_something_is_said_already_gets_no_second_finding(
             between={GUARD: -4.0, "if value.name": -25.0},
         )
         repository.stage("label.py", f"def label(value, names):\n    if value.name: {call}\n    return names\n")
-        review(engine, "--written")
+        review(engine, "--written", "--threshold-nats", "5.5")
         out = capsys.readouterr().out
         assert [code for code in ("DSA003", "DSA141") if code in out] == codes
