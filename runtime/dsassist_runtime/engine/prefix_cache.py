@@ -109,9 +109,12 @@ class Lease:
             return
         self._cache.memory.forget(self.sequence, length)
         del self.tokens[length:]
+        for other in self._cache._borrowers(self):  # each counts what it still holds, which may be too much, not less
+            other._borrowed = min(other._borrowed, max(0, length - other._in_tree))
         if length < self._in_tree:
             self._node = self._cache._retreat(self.sequence, self._node, length)
             self._in_tree = length
+        self._borrowed = min(self._borrowed, length - self._in_tree)
 
     def catch_up(self, tokens: Sequence[int]) -> int:
         """Share what of `tokens` others have evaluated since, behind what is here already; how many tokens that were.
@@ -140,7 +143,7 @@ class Lease:
         node, depth = self._cache._descend(self._node, self.tokens, self._in_tree)
         if node is self._node and depth == self._in_tree < len(self.tokens):
             self._node = self._cache._attach(node, self.tokens[depth:], self.sequence)
-            self._in_tree = len(self.tokens)
+            self._in_tree, self._borrowed = len(self.tokens), 0
 
     def fork(self, length: int | None = None) -> Lease:
         """Another sequence that shares the first `length` tokens (all of them when that is not given)."""
@@ -333,11 +336,11 @@ class PrefixCache:
     def _take_back(self, lease: Lease, keep: bool) -> None:
         sequence = lease.sequence
         del self._leases[sequence]
-        borrowers = [other for other in self._leases.values() if other._counted_by is lease]
-        for other in borrowers:  # one of them counts from now on
-            other._counted_by = borrowers[0] if other is not borrowers[0] else None
+        borrowers = sorted(self._borrowers(lease), key=lambda other: other._in_tree + other._borrowed)
+        for other in borrowers:  # the one that shares the most counts from now on
+            other._counted_by = borrowers[-1] if other is not borrowers[-1] else None
         if borrowers:
-            borrowers[0]._borrowed = 0
+            borrowers[-1]._borrowed = 0
         if not keep:
             self._drop(sequence, lease._node)
             return
@@ -352,6 +355,10 @@ class PrefixCache:
             node = self._attach(node, lease.tokens[depth:], sequence)
         self._idle[sequence] = node
         self._drop_if_covered(sequence)
+
+    def _borrowers(self, lease: Lease) -> list[Lease]:
+        """Those that share cells beyond the tree which `lease` counts."""
+        return [other for other in self._leases.values() if other._counted_by is lease]
 
     def _drop_if_covered(self, sequence: int) -> None:
         """A kept sequence that has no cell of its own needs no id."""

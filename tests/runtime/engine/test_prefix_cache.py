@@ -144,6 +144,35 @@ TestCacheMachine = CacheMachine.TestCase
 TestCacheMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 
+def test_what_a_cut_sequence_leaves_to_its_forks_is_counted() -> None:
+    cells = Cells()
+    cache = PrefixCache(cells, N_CELLS, N_SEQUENCES)
+    first = cache.acquire([1, 2, 3, 4])
+    assert fill(cache, cells, first, [1, 2, 3, 4])
+    second = first.fork()
+    third = second.fork(3)
+    first.truncate(1)
+    assert cache.used == len(cells.cells) == 4
+    second.truncate(0)
+    assert cache.used >= len(cells.cells) == 3
+    for lease in (first, second, third):
+        lease.release(keep=False)
+    assert cache.used == len(cells.cells) == 0
+
+
+def test_of_several_forks_the_longest_counts_what_their_origin_leaves() -> None:
+    cells = Cells()
+    cache = PrefixCache(cells, N_CELLS, N_SEQUENCES)
+    first = cache.acquire([1, 2, 3, 4])
+    assert fill(cache, cells, first, [1, 2, 3, 4])
+    forks = [first.fork(1), first.fork(3)]
+    first.release(keep=False)
+    assert cache.used == len(cells.cells) == 3
+    forks[1].truncate(1)
+    assert fill(cache, cells, forks[1], [1, 5, 6])
+    assert cache.used >= len(cells.cells) == 3
+
+
 def test_a_second_prompt_shares_the_longest_prefix() -> None:
     cells = Cells()
     cache = PrefixCache(cells, N_CELLS, N_SEQUENCES)
