@@ -135,9 +135,9 @@ def _tree(group: Group, young: YoungFunction, draw: Random) -> _Tree | None:
     text = young.function.text
     for bug in draw_bugs(young, draw, _MOST_BUGS):
         edit = bug.edit
-        branch = _branch(written, encode(text[: edit.start] + edit.replacement + text[edit.end :]), bug.only)
+        branch = _branch(written, encode(text[: edit.start] + edit.replacement + text[edit.end :]))
         if branch is not None:
-            _add(tree, before, branch, written, group.length)
+            _add(tree, before, branch, written, bug.only, group.length)
     return tree if tree.bugs else None
 
 
@@ -147,10 +147,9 @@ class _Branch(NamedTuple):
     tokens: list[int]
     start: int
     end: int
-    only: bool
 
 
-def _branch(written: Sequence[int], other: Sequence[int], only: bool) -> _Branch | None:
+def _branch(written: Sequence[int], other: Sequence[int]) -> _Branch | None:
     """Where the bug's text parts from what was written; None where nothing stands behind, or too much differs."""
     start = common_prefix(written, other)
     shared = common_prefix(written[start:][::-1], other[start:][::-1])
@@ -161,10 +160,10 @@ def _branch(written: Sequence[int], other: Sequence[int], only: bool) -> _Branch
         end, other_end = end + 1, other_end + 1
     if max(end, other_end) - start > _MOST_SITE:
         return None
-    return _Branch(list(other[start:other_end]), start, end, only)
+    return _Branch(list(other[start:other_end]), start, end)
 
 
-def _add(tree: _Tree, before: int, branch: _Branch, written: Sequence[int], room: int) -> None:
+def _add(tree: _Tree, before: int, branch: _Branch, written: Sequence[int], only: bool, room: int) -> None:
     """Let a bug branch off, where it still fits; `before` tokens of the stem stand before the function."""
     behind = list(written[branch.end : branch.end + _BEHIND])
     tokens = [*branch.tokens, *behind]
@@ -174,4 +173,4 @@ def _add(tree: _Tree, before: int, branch: _Branch, written: Sequence[int], room
     tree.parents.extend([before + branch.start - 1, *range(at, at + len(tokens) - 1)])
     tree.tokens.extend(tokens)
     n_written = branch.end - branch.start
-    tree.bugs.append(BugPlace(before + branch.start, n_written, at, len(branch.tokens), len(behind), branch.only))
+    tree.bugs.append(BugPlace(before + branch.start, n_written, at, len(branch.tokens), len(behind), only))
