@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -24,12 +25,14 @@ __all__ = [
     "GitError",
     "NotARepository",
     "Treeish",
+    "absent_objects",
     "attributes",
     "below_root",
     "blob_sizes",
     "empty_tree",
     "entries_between",
     "entries_of_index",
+    "files_of",
     "grep_words",
     "merge_base",
     "merge_heads",
@@ -62,6 +65,8 @@ _FIXED = {
 _SETTINGS = ("--no-pager", "-c", "core.fsmonitor=false")
 # A split index would write its larger part into the repository.
 _PLAIN_INDEX = ("-c", "core.splitIndex=false", "-c", "index.sparse=false")
+
+_FILE_MODES = ("100644", "100755")
 
 # No --find-copies: all of a copy is new in its place, and what was forgotten in it is what a review is for. The limit
 # is git's own default, so that no configuration turns a rename into a new file.
@@ -299,11 +304,8 @@ def attributes(
     if not paths:
         return {}
     if tree.kind == "object":
-        import tempfile
-
         # Git before 2.40 reads attributes from an index only, so the tree is put into one of its own.
-        with tempfile.TemporaryDirectory(prefix="dsassist-") as folder:
-            index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+        with _own_index() as index:
             run_git([*_PLAIN_INDEX, "read-tree", tree.id], root, environ=index)
             return _check_attr(paths, names, root, ["--cached"], index)
     return _check_attr(paths, names, root, ["--cached"] if tree.kind == "index" else [], {})
@@ -322,22 +324,74 @@ def _check_attr(
     return found
 
 
-def grep_words(words: Iterable[str], tree: Treeish, cwd: Path) -> list[str]:
+def files_of(tree: Treeish, cwd: Path) -> dict[str, str]:
+    """The regular files of the index, or of a commit or tree, by their paths from the root, and the blob of each.
+
+    Paths are strings as `os.fsdecode` makes them; what is unmerged is no file.
+    """
+    if tree.kind == "working-tree":
+        raise ValueError("files on disk have no blobs")
+    is_index = tree.kind == "index"
+    where = ["ls-files", "-z", "--stage", "--full-name", "--", ":/"]
+    printed = run_git(where if is_index else ["ls-tree", "-z", "-r", "--full-tree", tree.id], cwd)
+    found = {}
+    for entry in printed.split(b"\0")[:-1]:
+        about, _, path = entry.partition(b"\t")
+        # `mode id stage` of the index, `mode kind id` of a tree
+        mode, middle, last = about.decode("ascii").split(" ")
+        if mode in _FILE_MODES and (not is_index or last == "0"):
+            found[os.fsdecode(path)] = middle if is_index else last
+    return found
+
+
+def absent_objects(tree: Treeish, cwd: Path) -> frozenset[str]:
+    """What a partial clone has left with its remote of the index, or of a commit or tree; nothing in another clone.
+
+    Git fetches such objects one by one as they are read, so a search through all files would be a download.
+    """
+    if not run_git(["config", "--null", "--get-regexp", r"^remote\..*\.promisor$"], cwd, accept=(0, 1)):
+        return frozenset()
+    # What the index has beyond these was staged here, or merged, so it is there.
+    names = [tree.id] if tree.kind == "object" else [*object_ids(["HEAD^{commit}"], cwd), *merge_heads(cwd)]
+    if not names:
+        return frozenset()
+    listed = ["rev-list", "--objects", "--no-object-names", "--missing=print", "--no-walk", *names, "--"]
+    return frozenset(line[1:] for line in run_git(listed, cwd).decode("ascii").splitlines() if line[0] == "?")
+
+
+def grep_words(words: Iterable[str], tree: Treeish, cwd: Path, *, files: Mapping[str, str] | None = None) -> list[str]:
     """The paths of the text files that hold at least one of the words as a whole word, from the repository's root.
 
     A word is taken as it is written, and of the working tree only what git tracks is looked at. Paths are strings as
-    `os.fsdecode` makes them.
+    `os.fsdecode` makes them. `files` are those to look at, if not all: their blobs by their paths.
     """
     wanted = sorted({word for word in words if word and "\n" not in word})
     if not wanted:
         return []
-    where = {"index": ["--cached"], "working-tree": [], "object": [tree.id]}[tree.kind]
     options = ["-F", "-w", "-I", "-l", "-z", "--full-name", "--no-color", "--no-recurse-submodules", "-f", "-"]
     options.append("--threads=1")  # a hook shares the machine
     stdin = "".join(f"{word}\n" for word in wanted).encode("utf-8", "surrogateescape")
-    printed = run_git(["grep", *options, *where, "--", ":/"], cwd, stdin=stdin, accept=(0, 1))
-    before = f"{tree.id}:".encode() if tree.kind == "object" else b""
+    if files is None:
+        where = {"index": ["--cached"], "working-tree": [], "object": [tree.id]}[tree.kind]
+        printed = run_git(["grep", *options, *where, "--", ":/"], cwd, stdin=stdin, accept=(0, 1))
+    else:
+        with _own_index() as index:
+            entries = b"".join(b"100644 %s\t%s\0" % (blob.encode(), os.fsencode(path)) for path, blob in files.items())
+            run_git([*_PLAIN_INDEX, "update-index", "-z", "--index-info"], cwd, stdin=entries, environ=index)
+            printed = run_git(
+                ["grep", *options, "--cached", "--", ":/"], cwd, stdin=stdin, accept=(0, 1), environ=index
+            )
+    before = f"{tree.id}:".encode() if tree.kind == "object" and files is None else b""
     return sorted(os.fsdecode(path.removeprefix(before)) for path in printed.split(b"\0")[:-1])
+
+
+@contextmanager
+def _own_index() -> Iterator[dict[str, str]]:
+    """The variable by which commands use an index of their own, which is gone afterwards."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="dsassist-") as folder:
+        yield {"GIT_INDEX_FILE": str(Path(folder) / "index")}
 
 
 def _word(printed: bytes) -> str:

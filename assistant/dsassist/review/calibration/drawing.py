@@ -54,13 +54,14 @@ def drawn_tasks(root: Path, exclude: Sequence[str] = ()) -> Iterator[Task]:
 
 def _blobs(root: Path, commit: str, exclude: Sequence[str]) -> list[_Blob]:
     """The source files of a commit that people wrote, in the order of their names' digests."""
-    found = []
-    for line in git.run_git(["ls-tree", "-r", "-z", "--full-tree", commit], root).split(b"\0")[:-1]:
-        fields, _, path = line.partition(b"\t")
-        mode, _, blob = fields.decode("ascii").split(" ")
-        if mode.startswith("100") and language_of(os.fsdecode(path)) in GRAMMARS:
-            found.append(_Blob(path, blob))
-    said = git.attributes([each.path for each in found], ATTRIBUTES, root, tree=git.Treeish("object", commit))
+    tree = git.Treeish("object", commit)
+    absent = git.absent_objects(tree, root)
+    found = [
+        _Blob(os.fsencode(path), blob)
+        for path, blob in git.files_of(tree, root).items()
+        if language_of(path) in GRAMMARS and blob not in absent
+    ]
+    said = git.attributes([each.path for each in found], ATTRIBUTES, root, tree=tree)
     kept = [each for each in found if _reason(os.fsdecode(each.path), said[each.path], exclude) is None]
     return sorted(kept, key=lambda each: hashlib.sha256(each.path).digest())
 

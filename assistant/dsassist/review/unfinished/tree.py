@@ -5,21 +5,19 @@ What is reviewed is laid over it, so that a file of the change is seen as it wil
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from dsassist.git import INDEX, Treeish, grep_words, read_blobs, run_git
+from dsassist.git import INDEX, Treeish, absent_objects, files_of, grep_words, read_blobs
 from dsassist.index.entry import module_key
 from dsassist.review.changes import LIMIT_BYTES, ChangedFile
 from dsassist.syntax.languages import language_of
 
 __all__ = ["GitTree", "Overlay", "Tree", "is_deleted", "words_of"]
 
-_FILE_MODES = ("100644", "100755")
 _WORD = re.compile(r"\w+")
 _MOST_FILES = 400
 """A word that stands in more files is nobody's name; they are read in the order of their paths up to that."""
@@ -42,7 +40,10 @@ class Tree(Protocol):
 
 
 class GitTree:
-    """The files of git's index, or of a commit or tree."""
+    """The files of git's index, or of a commit or tree.
+
+    What a partial clone has not fetched is known by its path alone: it is neither searched nor read.
+    """
 
     def __init__(self, root: Path, tree: Treeish = INDEX) -> None:
         if tree.kind == "working-tree":
@@ -52,32 +53,28 @@ class GitTree:
 
     def paths(self) -> Collection[str]:
         """All regular files."""
-        return self._blobs.keys()
+        return self._files.keys()
 
     def paths_with(self, words: Collection[str]) -> Iterable[str]:
         """Those that hold at least one of the words; binary files are not looked into."""
-        return grep_words(words, self._tree, self._root)
+        only = {path: blob for path, blob in self._files.items() if blob not in self._absent} if self._absent else None
+        return grep_words(words, self._tree, self._root, files=only)
 
     def texts(self, paths: Collection[str]) -> Mapping[str, str]:
         """Their texts, as they stand there."""
-        wanted = {path: self._blobs[path] for path in paths if path in self._blobs}
+        blobs = {path: self._files[path] for path in paths if path in self._files}
+        wanted = {path: blob for path, blob in blobs.items() if blob not in self._absent}
         contents = read_blobs(wanted.values(), self._root)
         texts = {path: _text(contents[blob]) for path, blob in wanted.items()}
         return {path: text for path, text in texts.items() if text is not None}
 
     @cached_property
-    def _blobs(self) -> dict[str, str]:
-        is_index = self._tree.kind == "index"
-        listed = ["ls-files", "--stage", "--", ":/"] if is_index else ["ls-tree", "-r", self._tree.id]
-        printed = run_git([listed[0], "-z", "--full-tree" if not is_index else "--full-name", *listed[1:]], self._root)
-        found = {}
-        for entry in printed.split(b"\0")[:-1]:
-            about, _, path = entry.partition(b"\t")
-            # `mode id stage` of the index, `mode kind id` of a tree
-            mode, middle, last = about.decode("ascii").split(" ")
-            if mode in _FILE_MODES and (not is_index or last == "0"):
-                found[os.fsdecode(path)] = middle if is_index else last
-        return found
+    def _files(self) -> dict[str, str]:
+        return files_of(self._tree, self._root)
+
+    @cached_property
+    def _absent(self) -> frozenset[str]:
+        return absent_objects(self._tree, self._root)
 
 
 class Overlay:
