@@ -127,7 +127,7 @@ class Actions:
             # In a thread, because test folders are looked through.
             asking = await asyncio.to_thread(_asking, kind, subject, code, budget, message)
             await progress.begin(f"dsassist: {kind.progress}")
-            answer = Answer(cast("ChatEngine", opened.engine), asking.request)
+            answer = Answer(opened.chats or cast("ChatEngine", opened.engine), asking.request)
             progress.on_cancel(answer.close)
             text = await answer.read(lambda written: progress.report(written, asking.request.max_tokens))
             if answer.end is None:  # cancelled

@@ -16,6 +16,7 @@ from dsassist.options import EngineConfig
 from dsassist_runtime.api import Engine, ModelFacts
 
 if TYPE_CHECKING:
+    from dsassist.chat_actions.instruct import ChatEngine
     from dsassist.engine import RemoteModel
     from dsassist_runtime.models.store import ResolvedModel
 
@@ -26,7 +27,8 @@ __all__ = ["EngineOpener", "Engines", "OpenEngine", "open_configured_engine"]
 class OpenEngine:
     """An engine, and what the user must know of its model. `facts` are those of the loaded model, once it is.
 
-    `scores` is the same engine for who asks for scores: what was asked before need not be asked again.
+    `scores` and `chats` are the same engine for who asks for scores, or asks it questions, where it can chat: what was
+    asked before need not be asked again.
     """
 
     engine: Engine
@@ -36,6 +38,7 @@ class OpenEngine:
     facts: ModelFacts | None = None
     model: ResolvedModel | RemoteModel | None = None
     scores: Engine | None = None
+    chats: ChatEngine | None = None
 
 
 EngineOpener = Callable[[LoadedConfig, Callable[[float], None]], OpenEngine]
@@ -43,14 +46,17 @@ EngineOpener = Callable[[LoadedConfig, Callable[[float], None]], OpenEngine]
 
 def open_configured_engine(loaded: LoadedConfig, on_loading: Callable[[float], None]) -> OpenEngine:
     """The engine of the configuration; `ModelMissing` and the like when there is none."""
+    from dsassist.answers.chats import remembering_chat
     from dsassist.answers.scores import remembering
     from dsassist.engine import model_note, open_engine, resolved_model  # 0.1 s that `initialize` need not wait for
+    from dsassist_runtime.client import Client
 
     model = resolved_model(loaded)
     name = model.name if is_address(model.name) else Path(model.name).name
     engine = open_engine(loaded, on_loading=on_loading)
     speed = Speed() if model.kind == "remote" else _speed_of(model.path, loaded.config.engine)
-    return OpenEngine(engine, name, model_note(model), speed, model=model, scores=remembering(engine, model))
+    chats = remembering_chat(engine, model) if isinstance(engine, Client) else None  # no other can chat
+    return OpenEngine(engine, name, model_note(model), speed, None, model, remembering(engine, model), chats)
 
 
 def _speed_of(model: Path, options: EngineConfig) -> Speed:

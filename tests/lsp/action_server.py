@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from dsassist.answers.chats import RememberingChat
+from dsassist.answers.store import AnswerStore, answers_path
 from dsassist.config import LoadedConfig
 from dsassist_lsp.engines import OpenEngine, open_configured_engine
 from dsassist_lsp.server import create_server
@@ -36,7 +38,8 @@ class ScriptedChat(ScriptedEngine):
 
 def scripted(path: Path) -> Callable[[LoadedConfig, Callable[[float], None]], OpenEngine]:
     engine = ScriptedChat(**json.loads(path.read_text()))
-    return lambda _loaded, _on_loading: OpenEngine(engine, "scripted")
+    chats = RememberingChat(engine, AnswerStore(answers_path()), f"the model of {path}")
+    return lambda _loaded, _on_loading: OpenEngine(engine, "scripted", chats=chats)
 
 
 if __name__ == "__main__":

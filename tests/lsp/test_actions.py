@@ -70,6 +70,11 @@ class ActingClient(ProcessClient):
         self._wait_until(lambda: any(each == method for each, _ in self.asked), method)
         return next(params for each, params in self.asked if each == method)
 
+    def wait_shown_documents(self, n_shown: int) -> None:
+        self._wait_until(
+            lambda: [method for method, _ in self.asked].count("window/showDocument") >= n_shown, "an explanation"
+        )
+
     def progress(self) -> list[Any]:
         self.shown()
         return [params["value"] for method, params in self.notifications if method == "$/progress"]
@@ -155,6 +160,16 @@ def test_a_docstring_is_an_edit_of_the_version_that_was_read(act: Act) -> None:
     (edit,) = change["edits"]
     assert edit["range"] == {"start": {"line": 1, "character": 0}, "end": {"line": 1, "character": 0}}
     assert edit["newText"].splitlines()[0] == '    """Double a number.'
+
+
+def test_what_was_explained_before_is_not_asked_again(act: Act) -> None:
+    client = act("It doubles a number.")
+    client.begin()
+    explain = named(client.offered(1), "Explain")
+    for n_shown in (1, 2):
+        client.run(explain)
+        client.wait_shown_documents(n_shown)
+    assert client.shown() == [], "the script has no second answer"
 
 
 def test_columns_are_the_clients(act: Act) -> None:

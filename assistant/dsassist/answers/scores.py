@@ -7,8 +7,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dsassist.answers.model_key import model_key
 from dsassist.answers.store import AnswerStore, answers_path
-from dsassist.installed import version
 from dsassist_runtime.api import Edit, EditScore, Engine, InfillRequest, ModelFacts, ScoreRequest, TextStream
 from dsassist_runtime.errors import ModelUnsupported
 
@@ -25,15 +25,8 @@ _SCORER_VERSION = 1
 
 def remembering(engine: Engine, model: ResolvedModel | RemoteModel) -> Engine:
     """The engine with the store of this user; one whose model is not a file here as it is, for that may change."""
-    if model.kind == "remote":
-        return engine
-    files = [model.path] if model.lora is None else [model.path, model.lora]
-    try:
-        stats = [path.stat() for path in files]
-    except OSError:  # the engine will say so
-        return engine
-    told = [f"{path.resolve()}:{stat.st_size}:{stat.st_mtime_ns}" for path, stat in zip(files, stats, strict=True)]
-    return RememberingEngine(engine, AnswerStore(answers_path()), ":".join([*told, version("llama-cpp-python")]))
+    key = model_key(model)
+    return engine if key is None else RememberingEngine(engine, AnswerStore(answers_path()), key)
 
 
 @dataclass(frozen=True)

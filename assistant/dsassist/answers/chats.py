@@ -1,0 +1,126 @@
+"""Answers to messages from the store: the same greedy question to the same model is answered once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from dsassist.answers.model_key import model_key
+from dsassist.answers.store import AnswerStore, answers_path
+from dsassist_runtime.api import ChatRequest, FinishReason, GenerationEnd, TextPiece, TextStream
+
+if TYPE_CHECKING:
+    from dsassist.chat_actions.instruct import ChatEngine
+    from dsassist.engine import RemoteModel
+    from dsassist_runtime.models.store import ResolvedModel
+
+__all__ = ["RememberingChat", "remembering_chat"]
+
+_WHOLE = ("stop", "length")
+_OF_WHO_ASKS = ("priority", "document", "deadline_ms", "cache_prompt", "speculate")
+"""What decides when an answer comes, not what it says."""
+
+
+def remembering_chat(engine: ChatEngine, model: ResolvedModel | RemoteModel) -> ChatEngine:
+    """The engine with the store of this user; one whose model is not a file here as it is, for that may change."""
+    key = model_key(model)
+    return engine if key is None else RememberingChat(engine, AnswerStore(answers_path()), key)
+
+
+@dataclass(frozen=True)
+class RememberingChat:
+    """An engine whose whole answers to greedy questions are kept; one that is drawn is to be another each time.
+
+    Implements `ChatEngine`. `model` names all that an answer depends on but the request.
+    """
+
+    engine: ChatEngine
+    store: AnswerStore
+    model: str
+
+    def chat(self, request: ChatRequest) -> TextStream:
+        """Out of the store, in one piece, else the engine's."""
+        if request.sampling.temperature > 0 or request.n > 1 or request.logprobs is not None or request.predict_ms > 0:
+            return self.engine.chat(request)
+        key = self._key(request)
+        if (known := self.store.get(key)) is not None:
+            return _KnownStream(**json.loads(known))
+        return _KeptStream(self.engine.chat(request), self.store, key)
+
+    def _key(self, request: ChatRequest) -> bytes:
+        asked = {name: value for name, value in vars(request).items() if name not in _OF_WHO_ASKS}
+        question = json.dumps(["chat", self.model, asked], default=vars)
+        return hashlib.sha256(question.encode()).digest()
+
+
+@dataclass
+class _KnownStream:
+    """An answer that was given before, of `n_tokens`; implements `api.TextStream`."""
+
+    text: str
+    finish_reason: FinishReason
+    n_tokens: int
+    end: GenerationEnd | None = field(default=None, init=False)
+
+    def __iter__(self) -> Iterator[str]:
+        return (piece.text for piece in self.pieces())
+
+    def pieces(self) -> Iterator[TextPiece]:
+        """The whole of it; no token was read or written for it now."""
+        yield TextPiece(self.text, self.n_tokens)
+        self.end = GenerationEnd(self.finish_reason, 0, 0, 0, 0.0, 0.0)
+
+    def close(self) -> None:
+        """Nothing is under way."""
+
+    def __enter__(self) -> TextStream:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@dataclass(frozen=True)
+class _KeptStream:
+    """The engine's stream, whose text is kept once it is whole; implements `api.TextStream`."""
+
+    stream: TextStream
+    store: AnswerStore
+    key: bytes
+
+    @property
+    def end(self) -> GenerationEnd | None:
+        """The engine's."""
+        return self.stream.end
+
+    def __iter__(self) -> Iterator[str]:
+        return (piece.text for piece in self.pieces())
+
+    def pieces(self) -> Iterator[TextPiece]:
+        """The engine's."""
+        text, n_tokens = "", 0
+        for piece in self.stream.pieces():
+            text, n_tokens = text + piece.text, piece.completion_tokens
+            yield piece
+        end = self.stream.end
+        if end is not None and end.finish_reason in _WHOLE:
+            answer = {"text": text, "finish_reason": end.finish_reason, "n_tokens": n_tokens}
+            self.store.put(self.key, json.dumps(answer))
+
+    def close(self) -> None:
+        """Stop the engine."""
+        self.stream.close()
+
+    def __enter__(self) -> TextStream:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,80 @@
+"""A greedy question is answered once for each model; what is drawn, or was broken off, is asked again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dsassist.answers.chats import RememberingChat, remembering_chat
+from dsassist.answers.store import AnswerStore
+from dsassist.chat_actions.outcome import chat_request
+from dsassist.engine import RemoteModel
+from dsassist_runtime.api import ChatRequest, Sampling
+from dsassist_runtime.models.store import ResolvedModel
+from scripted_chat import ScriptedChat
+
+REQUEST = chat_request("You explain code.", "def f(): ...", 100)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> AnswerStore:
+    return AnswerStore(tmp_path / "answers.db")
+
+
+def said(chat: RememberingChat, request: ChatRequest = REQUEST) -> tuple[str, str]:
+    """The answer, and how it ended."""
+    with chat.chat(request) as stream:
+        text = "".join(stream)
+        assert stream.end is not None
+        return text, stream.end.finish_reason
+
+
+def test_the_second_time_the_model_is_not_asked(store: AnswerStore) -> None:
+    first, second = ScriptedChat("It does nothing, at length."), ScriptedChat(AssertionError("asked again"))
+    assert said(RememberingChat(first, store, "m")) == ("It does nothing, at length.", "stop")
+    hurried = replace(REQUEST, priority="review", deadline_ms=100.0)
+    for request in (REQUEST, hurried):
+        assert said(RememberingChat(second, store, "m"), request) == ("It does nothing, at length.", "stop")
+    assert len(first.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda request: replace(request, messages=[*request.messages, {"role": "user", "content": "Why?"}]),
+        lambda request: replace(request, max_tokens=99),
+        lambda request: replace(request, sampling=Sampling(temperature=0.0, json_schema={"type": "string"})),
+        lambda request: replace(request, template_arguments={"enable_thinking": True}),
+    ],
+)
+def test_another_question_is_another_one(store: AnswerStore, other: Callable[[ChatRequest], ChatRequest]) -> None:
+    said(RememberingChat(ScriptedChat("one"), store, "m"))
+    assert said(RememberingChat(ScriptedChat("two"), store, "m"), other(REQUEST))[0] == "two"
+    assert said(RememberingChat(ScriptedChat("three"), store, "another model"))[0] == "three"
+
+
+@pytest.mark.parametrize("how", [{"sampling": Sampling(temperature=0.3)}, {"n": 2}, {"logprobs": 1}, {"predict_ms": 9}])
+def test_what_is_drawn_or_measured_is_asked_each_time(store: AnswerStore, how: dict[str, object]) -> None:
+    engine = ScriptedChat("one")
+    for _ in range(2):
+        said(RememberingChat(engine, store, "m"), replace(REQUEST, **how))  # type: ignore[arg-type]
+    assert len(engine.asked) == 2
+
+
+def test_an_answer_that_was_broken_off_is_not_kept(store: AnswerStore) -> None:
+    chat = RememberingChat(ScriptedChat("It does nothing, at length."), store, "m")
+    with chat.chat(REQUEST) as stream:
+        assert next(iter(stream)) == "It d"
+    assert said(RememberingChat(ScriptedChat("Now whole."), store, "m"))[0] == "Now whole."
+
+
+def test_only_of_a_model_on_this_machine(tmp_path: Path) -> None:
+    engine = ScriptedChat("one")
+    assert remembering_chat(engine, RemoteModel("http://localhost:1/v1", "remote")) is engine
+    gone = ResolvedModel("gone", tmp_path / "gone.gguf", "file", "gone")
+    assert remembering_chat(engine, gone) is engine
+    gone.path.write_bytes(b"GGUF")
+    assert isinstance(remembering_chat(engine, gone), RememberingChat)
