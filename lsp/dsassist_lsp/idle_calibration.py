@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dsassist.config import LoadedConfig, is_address
+from dsassist.git import object_ids
 from dsassist.review.calibration.background import BackgroundCalibration, CalibrationEnd
 from dsassist_lsp.power import is_on_battery
+from dsassist_runtime.errors import DsassistError
 
 if TYPE_CHECKING:
     from dsassist_lsp.server import Server
@@ -46,7 +48,7 @@ class IdleCalibration:
         self.is_free: Callable[[], bool] = machine_is_free
         self._timer: asyncio.TimerHandle | None = None
         self._running: BackgroundCalibration | None = None
-        self._done: set[tuple[Path, str]] = set()
+        self._done: dict[tuple[Path, str], str] = {}  # a folder and a model, and HEAD when nothing was left to do
         self._stopped = False
 
     def touched(self) -> None:
@@ -73,16 +75,16 @@ class IdleCalibration:
         folder = self._server.main_folder()
         loaded = self._server.configuration(folder)
         what = folder, loaded.config.model
-        if what in self._done or not is_wanted(loaded):
+        if not is_wanted(loaded) or (what in self._done and self._done[what] == _head(folder)):
             return  # the next message has it looked at again
         if self._running is not None or self._is_busy(loaded) or not self.is_free():
             self._wait()
             return
-        loop = asyncio.get_running_loop()
+        loop, head = asyncio.get_running_loop(), _head(folder)
 
         def ended(end: CalibrationEnd) -> None:
             with suppress(RuntimeError):  # the event loop has ended meanwhile
-                loop.call_soon_threadsafe(self._ended, what, end)
+                loop.call_soon_threadsafe(self._ended, what, head, end)
 
         self._running = BackgroundCalibration(folder, loaded, ended)
 
@@ -93,14 +95,22 @@ class IdleCalibration:
         is_loaded = opened is not None and opened.model is not None and opened.facts is not None
         return not is_loaded or server.completions.is_busy or server.reviews.is_busy or server.actions.is_busy
 
-    def _ended(self, what: tuple[Path, str], end: CalibrationEnd) -> None:
+    def _ended(self, what: tuple[Path, str], head: str, end: CalibrationEnd) -> None:
         self._running = None
         if self._stopped:
             return  # nobody reads the log any more
         if end.complete or end.error:
-            self._done.add(what)
+            self._done[what] = head
         if end.error:
             self._server.messages.log(f"the evidence of reviews is not calibrated in idle time: {end.error}")
         elif end.complete and end.done:
             self._server.messages.log(f"calibrated in idle time: {end.done} of {end.wanted} functions")
         self._wait()
+
+
+def _head(folder: Path) -> str:
+    """The commit whose functions are learnt from; empty where there is none."""
+    try:
+        return object_ids(["HEAD^{commit}"], folder).get("HEAD^{commit}", ("", ""))[0]
+    except DsassistError:
+        return ""

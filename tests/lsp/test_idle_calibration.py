@@ -109,6 +109,10 @@ def test_a_key_stops_the_calibration_and_the_next_idle_time_goes_on(
     wait_until(lambda: f"calibrated in idle time: {N_FUNCTIONS} of 430 functions" in client.logged())
     assert kept < model.measured()
     assert len(model.measured()) == N_FUNCTIONS
+    repository.commit(later=CLAMP.format(9))
+    client.change([{"text": CLAMP.format(0) + "xy"}], 3, uri)
+    wait_until(lambda: f"calibrated in idle time: {N_FUNCTIONS + 1} of 430 functions" in client.logged())
+    assert len(model.measured()) == N_FUNCTIONS + 1
 
 
 @pytest.mark.slow

@@ -78,10 +78,14 @@ def _work(work: dict[str, Any]) -> bool:
             calibration = calibration_of(
                 root, model.path, engine, lora=model.lora, exclude=loaded.config.review.exclude
             )
+            is_new = False
             while (step := calibration.next_step()) is not None:
+                is_new = True
                 _tell(done=step.done, wanted=step.wanted)
                 if time.monotonic() >= end_s:
                     return False
+            if is_new:  # behind the last new function some may have come that were known
+                _tell(done=calibration.step.done, wanted=calibration.step.wanted)
     return True
 
 
