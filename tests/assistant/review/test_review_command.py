@@ -22,6 +22,7 @@ Scorer = Callable[[ScoreRequest], Sequence[EditScore]]
 Prefers = Callable[[str, float], Scorer]
 Run = Callable[..., int]
 
+ROOT = Path(__file__).parents[3]
 CLAMP = """\
 def clamp(value, low, high):
     if value < low:
@@ -365,6 +366,9 @@ def test_the_event_of_a_github_job_is_reviewed_and_reported_to_github(
     assert capsys.readouterr().out.startswith("::warning file=a.py,line=4")
     assert review("--github-event", "--format", "text", score=scorer) == 1
     assert capsys.readouterr().out.startswith("a.py:4:28: warning:")
+    documented = (ROOT / "docs" / "review.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"- run: dsassist review (.*)", documented)
+    assert review(*line.split(), score=scorer) == 1
     assert review("--github-event", "nowhere", score=scorer) == 0
     monkeypatch.delenv("GITHUB_EVENT_PATH")
     with pytest.raises(DsassistError, match="GITHUB_EVENT_PATH is not set"):

@@ -34,6 +34,60 @@ def test_the_one_name_that_a_copy_kept_is_found(found: Found) -> None:
     assert finding.related[0].line == 4
 
 
+PAIRS = {
+    "width and height": (
+        """
+def fit(box):
+    if box.width > box.max_width:
+        box.width = box.max_width
+        box.scale_width()
+    if box.height > box.max_height:
+        box.height = box.max_width
+        box.scale_height()
+""",
+        ("max_width", "max_height"),
+    ),
+    "a and b": (
+        """
+def merged(a, b):
+    first_a = parse(a.text, a.offset, a.limit)
+    log(first_a, a.name)
+    first_b = parse(b.text, a.offset, b.limit)
+    log(first_b, b.name)
+""",
+        ("a", "b"),
+    ),
+    "min and max": (
+        """
+def bounds(rows):
+    min_x = min(row.x for row in rows if row.min_weight)
+    min_y = min(row.y for row in rows if row.min_weight)
+    max_x = max(row.x for row in rows if row.max_weight)
+    max_y = min(row.y for row in rows if row.max_weight)
+""",
+        ("min", "max"),
+    ),
+    "singular and plural": (
+        """
+def load(store, key):
+    user = store.read_user(key, user_cache)
+    log.info("user", user, user_cache)
+    users = store.read_users(key, user_cache)
+    log.info("users", users, users_cache)
+""",
+        ("user_cache", "users_cache"),
+    ),
+}
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_copies_for_pairs_of_names_are_uneven_in_one_place(found: Found, pair: str) -> None:
+    text, renamed = PAIRS[pair]
+    (finding,) = found({"box.py": "x = 1\n"}, {"box.py": "x = 1\n" + text})
+    assert (finding.code, finding.severity) == ("DSA203", "warning")
+    assert (finding.original, finding.alternative) == renamed
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -131,6 +185,38 @@ def test_a_key_that_is_written_anew_and_read_as_before_is_found(found: Found) ->
     (finding,) = found({"rows.py": text}, {"rows.py": text.replace("{'name'", "{'title'")})
     assert places([finding]) == [("DSA205", "rows.py", 6)]
     assert finding.related[0].line == 2
+
+
+MIRRORED = (
+    """
+class Setting:
+    def __enter__(self):
+        self.before = self.state.pop("mode", None)
+
+    def __exit__(self, *error):
+        self.state["mode"] = self.before
+""",
+    """
+class Row:
+    def to_json(self):
+        return {"mode": self.mode}
+
+    def from_json(self, data):
+        self.mode = data["mode"]
+""",
+)
+
+
+@pytest.mark.parametrize("text", MIRRORED, ids=["enter and exit", "to and from"])
+@pytest.mark.parametrize("which", [0, 1])
+def test_either_of_a_pair_is_missed(found: Found, text: str, which: int) -> None:
+    first, between, last = text.split('"mode"')
+    new = ['"mode"', '"mode"']
+    new[which] = '"kind"'
+    (finding,) = found({"rows.py": text}, {"rows.py": first + new[0] + between + new[1] + last})
+    assert places([finding]) == [
+        ("DSA205", "rows.py", text.count("\n", 0, len(first if which else first + between)) + 1)
+    ]
 
 
 def test_a_pair_that_was_changed_together_is_left_alone(found: Found) -> None:
