@@ -1,7 +1,8 @@
 """Commits that change one thing in several places, with one of the places put back as it was.
 
 What is held back is taken from the commit itself, so that the mistake is one that could have been made: all places were
-changed but one. Whether a place is a mistake is told by the commit's own files, not by the review that is measured:
+changed but one. Whether a place is a mistake is told by the commit's own files; for signatures and copies by what the
+review itself reads such with, so that what it cannot read is no case either:
 
     name       a hunk whose old lines use a name that no changed file defines any more
     signature  a hunk whose old lines call a function in a way that its altered signature does not take
