@@ -7,7 +7,7 @@ import os
 import signal
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from itertools import islice
+from itertools import islice, product
 from multiprocessing import active_children
 from pathlib import Path
 from random import Random
@@ -27,9 +27,9 @@ from dsassist_runtime.api import ContextFile, InfillRequest
 from dsassist_runtime.engine.fim import infill_prompt
 from dsassist_runtime.errors import DsassistError
 from dsassist_train.packing import Mix, Packed, next_group, sequences
-from dsassist_train.packing.context import context_ids
 from dsassist_train.packing.folder import ARGUMENT, BLOCK, CALL, CorpusFolder, Document, span_dtype
 from dsassist_train.packing.holes import hole_in
+from dsassist_train.packing.samples import samples_of
 from dsassist_train.packing.text import DocumentText
 from dsassist_train.tokenizer import (
     TextTokenizer,
@@ -102,14 +102,19 @@ def _read(corpus: CorpusFolder, tokens: list[int]) -> _Read:
     return _Read("psm" if prefix < suffix else "spm", body[:first], text, written, ended)
 
 
-def _corpus_of(folder: Path, tokenizer: TextTokenizer, texts: Iterable[str], small_corpus: Path) -> Path:
-    """A packed corpus of these texts, a project each, with no spans."""
+def _corpus_of(
+    folder: Path, tokenizer: TextTokenizer, texts: Iterable[str], small_corpus: Path, *, related: tuple[int, ...] = ()
+) -> Path:
+    """A packed corpus of these texts, a project each, with no spans; `related` is of the first."""
     folder.mkdir(parents=True, exist_ok=True)
     documents, ids = [], []
     for i, text in enumerate(texts):
         own = tokenizer.encode(text)
         end = len(ids) + len(own)
-        documents.append(Document(f"p{i}", "a.py", "python", "train", len(ids), end, len(text.encode()), 0, 0, ()))
+        near = related if i == 0 else ()
+        documents.append(
+            Document(f"p{i}", f"a{i}.py", "python", "train", len(ids), end, len(text.encode()), 0, 0, near)
+        )
         ids += own
     np.array(ids, dtype="<u2").tofile(folder / "tokens.bin")
     np.array([], dtype=span_dtype()).tofile(folder / "spans.bin")
@@ -265,41 +270,67 @@ def test_a_begun_middle_starts_at_a_line_break(corpus: CorpusFolder) -> None:
     assert sum(middle.startswith(b"\n") for middle in middles) > 0.9 * len(middles)
 
 
+_ASKED = """import json
+
+
+def total(numbers):
+    found = 0
+    for number in numbers:
+        found += number
+    return found
+
+
+def load(path):
+    with open(path) as file:
+        return json.load(file)
+"""
+_DENSE = "".join(f"q{i} = {i * i * 7919:x}\n" for i in range(12))
+"""About a token a character: here the tokens of a part decide whether it fits, not its characters."""
+
+
 @pytest.mark.parametrize("order", ["psm", "spm"])
 def test_a_sample_reads_as_the_runtime_asks(
-    corpus: CorpusFolder, tokenizer: TextTokenizer, tmp_path: Path, order: str
+    tokenizer: TextTokenizer, small_corpus: Path, tmp_path: Path, order: str
 ) -> None:
-    """Its tokens up to the cursor are the prompt of `dsassist.completion` at that cursor, token for token."""
-    text = next(text for _, text in corpus.texts("train") if len(text) < 5000 and "return self._" in text)
-    cursor = text.index("return self._") + len("return self._")
-    line_end = text.index("\n", cursor)  # nothing of the line stands right of the cursor
-    prompt = prompt_at(text[:cursor], text[line_end:], 100_000)
-    document = DocumentText(tokenizer.encode(text), tokenizer.vocabulary, tokenizer.encode)
-    anchor, hole_end = len(prompt.prefix.encode()), len(text[:line_end].encode())
-    piece_end = hole_end + len(prompt.suffix.encode())
-    marks, parts = tokenizer.marks, [ContextFile("other.py", "def other() -> None:\n    pass")]
-    before = [marks.prefix, *document.ids(0, anchor)]
-    after = [marks.suffix, *document.ids(hole_end, piece_end)]
-    head = [marks.bos, *context_ids(marks, tokenizer.encode, parts, "project", "file.py", 500)]
-    ours = [*head, *(before + after if order == "psm" else after + before), marks.middle]
-    ours += document.ids(anchor, hole_end)
-    request = InfillRequest(
-        prompt.prefix,
-        prompt.suffix,
-        extra=tuple(parts),
-        begun=prompt.begun,
-        repository="project",
-        path="file.py",
-        max_tokens=10,
-    )
-    exported = write_vocabulary(tmp_path / "v.gguf", gguf_metadata(corpus.path / "tokenizer.json"))
+    """Its tokens up to the cursor are the prompt of `dsassist.completion` at that cursor, token for token.
+
+    Also where the other file just fits and where it just does not, as the runtime is given what room the sample has.
+    The test put the sample together by itself, so that no mistake in packing could be seen.
+    """
+    folder = _corpus_of(tmp_path / "corpus", tokenizer, [_ASKED, _DENSE], small_corpus, related=(1,))
+    corpus, other = CorpusFolder(folder), ContextFile("a1.py", _DENSE.rstrip("\n"))
+    mix = Mix(fim=1.0, context=1.0, begun=1.0, spm=float(order == "spm"), block=0, call=0, argument=0, span=0)
+    seeds = [seed for seed in range(16) if Random(seed).random() < 0.5]  # those of pieces as long as may be
+    n_both = len(tokenizer.encode(_ASKED)) + len(tokenizer.encode(_DENSE))
+    compared = {True: 0, False: 0}
+    exported = write_vocabulary(tmp_path / "v.gguf", gguf_metadata(folder / "tokenizer.json"))
     with llama_vocabulary(exported) as vocabulary:
         assert vocabulary.fim is not None
-        asked = infill_prompt(vocabulary, vocabulary.fim, order, 8192, request)  # type: ignore[arg-type]
-        assert len(asked.begun) > 2
-        assert ours[: len(asked.tokens)] == asked.tokens
-        left = tokenizer.decode(ours[len(asked.tokens) :])
-        assert left.startswith(asked.owed)
+        for length, seed in product(range(n_both, n_both + 50), seeds):
+            (ours,) = samples_of(corpus, 0, tokenizer.encode, length, mix, Random(seed))
+            n_middle = len(ours) - ours.index(tokenizer.marks.middle) - 2  # the mark, and the end of text
+            middle = tokenizer.decode(ours[-1 - n_middle : -1]).decode()
+            start = _ASKED.index(middle)
+            cursor = start + len(middle) // 2 + 1
+            prompt = prompt_at(_ASKED[:cursor], _ASKED[start + len(middle) :], 100_000)
+            room = length - 12 - n_middle  # BOS, marks and seams of the sample
+            if len(tokenizer.encode(prompt.suffix)) > room // 4:
+                continue  # the runtime would clip it
+            request = InfillRequest(
+                prompt.prefix,
+                prompt.suffix,
+                extra=(other,),
+                begun=prompt.begun,
+                repository="p0",
+                path="a0.py",
+                max_tokens=10,
+                max_prompt_tokens=room,
+            )
+            asked = infill_prompt(vocabulary, vocabulary.fim, order, 8192, request)  # type: ignore[arg-type]
+            assert ours[: len(asked.tokens)] == asked.tokens, (length, seed, middle)
+            assert tokenizer.decode(ours[len(asked.tokens) :]).startswith(asked.owed)
+            compared[tokenizer.marks.repository in ours] += 1
+    assert min(compared.values()) > 20, compared
 
 
 def _holes(text: str, kind: str, tokenizer: TextTokenizer, spans: list[tuple[int, int, int]], begun: float) -> set[str]:

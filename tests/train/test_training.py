@@ -192,6 +192,43 @@ def test_a_damaged_checkpoint_is_named(content, tmp_path):
         load_checkpoint(tmp_path / LAST)
 
 
+ONE_OF_FOUR = replace(CONFIG, num_experts_per_tok=1)
+
+
+def imbalances(corpus: Path, config: ModelConfig, bias_rate: float = 0.0, n_steps: int = 10) -> list[float]:
+    """Of some steps that begin with a router which sends nearly all tokens to the first expert."""
+    settings = replace(SETTINGS, precision="f32", batch_tokens=256, bias_rate=bias_rate, warmup_tokens=0)
+    trainer = trainer_on(corpus, settings, config)
+    common = torch.ones(config.hidden_size)
+    with torch.no_grad():  # what all tokens have in common is what the first expert is chosen by
+        trainer.model.embed_tokens.weight.mul_(10.0).add_(0.2 * common)
+        trainer.model.layers[1].mlp.gate.weight.mul_(10.0)[0] += 0.1 * common
+    return [trainer.step().imbalance for _ in range(n_steps)]
+
+
+@pytest.fixture(scope="module")
+def unbalanced(small_corpus) -> list[float]:
+    """Of the router that nothing moves towards an even load."""
+    found = imbalances(small_corpus, replace(ONE_OF_FOUR, aux_loss_alpha=0.0))
+    assert min(found) > 2.5, "of 4, if one expert had all tokens"
+    return found
+
+
+def test_the_bias_of_the_choice_evens_the_load(small_corpus, unbalanced):
+    """With the sign of its movement turned, every other test passed."""
+    moved = imbalances(small_corpus, replace(ONE_OF_FOUR, aux_loss_alpha=0.0), bias_rate=0.05)
+    assert moved[0] == unbalanced[0], "it moves after a step"
+    assert max(moved[-3:]) < 2.2
+
+
+@pytest.mark.parametrize("by_sequence", [True, False])
+def test_the_balance_loss_evens_the_load(by_sequence, small_corpus, unbalanced):
+    config = replace(ONE_OF_FOUR, topk_method="greedy", aux_loss_alpha=1.0, seq_aux=by_sequence)
+    balanced = imbalances(small_corpus, config)
+    assert balanced[0] == unbalanced[0]
+    assert max(balanced[-3:]) < 2.2
+
+
 def test_muon_brings_singular_values_near_one():
     matrices = torch.randn(3, 40, 24, generator=torch.Generator().manual_seed(1))
     values = torch.linalg.svdvals(orthogonalized(matrices))

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,6 +54,44 @@ def test_without_pytorch_one_sentence_says_what_to_install(tmp_path: Path) -> No
             "dsassist: training needs PyTorch, which is not installed; "
             "install the extra: pip install 'dsassist[train]'\n"
         )
+
+
+@pytest.mark.parametrize(
+    ("torch", "said"),
+    [
+        (
+            "__version__ = '2.8.0+cpu'\nclass nn:\n    class functional: pass\n",
+            (
+                r"another PyTorch than 2\.8\.0\+cpu, which is installed \(.* no attribute 'grouped_mm'\); "
+                r"install the one that it was tested with: pip install "
+            ),
+        ),
+        (
+            "raise ImportError('libtorch.so: not found')\n",
+            (
+                r"PyTorch, and the one that is installed cannot be imported \(libtorch\.so: not found\); "
+                r"install it anew: pip install --force-reinstall "
+            ),
+        ),
+    ],
+    ids=["older", "broken"],
+)
+def test_a_pytorch_that_will_not_do_is_told_with_the_version_to_install(torch: str, said: str, tmp_path: Path) -> None:
+    """An older one ended in a traceback at the first step."""
+    (tmp_path / "torch.py").write_text(torch)
+    extra = re.search(r'"(torch==.+?)"', (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    assert extra
+    done = subprocess.run(
+        [sys.executable, "-m", "dsassist", "train", "fit", "corpus", "--out", "run"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])},
+    )
+    assert done.returncode == 2
+    expected = rf"dsassist: training needs {said}'{re.escape(extra[1])}'\n"
+    assert re.fullmatch(expected, done.stderr), done.stderr
 
 
 def test_the_command_table_imports_neither_pytorch_nor_numpy() -> None:
@@ -184,6 +225,54 @@ def test_a_run_that_is_killed_loses_its_lock(tmp_path: Path) -> None:
         process.wait()
         with locked_run(tmp_path / "run"):
             pass
+
+
+def _stopped(command: list[str], log: Path, number: signal.Signals) -> dict[str, Any]:
+    """What a run tells that is sent a signal as soon as it has logged a step more than were logged before."""
+
+    def n_logged() -> int:
+        return len(log.read_text(encoding="utf-8").splitlines()) if log.exists() else 0
+
+    before, pipe = n_logged(), subprocess.PIPE
+    run = [sys.executable, "-m", "dsassist", *command, "--json"]
+    with subprocess.Popen(run, stdout=pipe, stderr=pipe, text=True, env=os.environ) as process:
+        try:
+            while n_logged() == before and process.poll() is None:
+                time.sleep(0.01)
+            process.send_signal(number)
+            out, error = process.communicate()
+        finally:
+            process.kill()  # one that obeys no signal would never end
+    assert process.returncode == 130, error
+    assert "Traceback" not in error
+    told: dict[str, Any] = json.loads(out)
+    return told
+
+
+@pytest.mark.slow
+def test_a_run_that_is_stopped_by_signals_equals_one_that_was_not(fit: list[str], tmp_path: Path) -> None:
+    """Ctrl-C, then SIGTERM, of a real process: each time the step is finished and saved, and the same command goes on.
+
+    The total is out of reach, so that however quick the machine is the signal comes before the end; the rate stays, and
+    so the whole run is one that ends where the other was stopped.
+    """
+    from dsassist_train.checkpoint import LAST, load_checkpoint
+
+    steady = [*fit, "--decay-share", "0", "--warmup-tokens", "8192"]
+    stopped = [*steady, "--tokens", "1000000000"]
+    log = tmp_path / "run" / "log.jsonl"
+    first = _stopped(stopped, log, signal.SIGINT)
+    second = _stopped(stopped, log, signal.SIGTERM)
+    assert 10 <= first["step"] < second["step"]
+    assert (first["is_done"], second["is_done"]) == (False, False)
+    whole = [str(tmp_path / "whole") if each == str(tmp_path / "run") else each for each in steady]
+    assert run_command([*whole, "--tokens", str(second["tokens"])]).exit_code == 0
+    one, two = (load_checkpoint(tmp_path / name / LAST) for name in ("whole", "run"))
+    assert (one.step, one.tokens, one.position) == (two.step, two.tokens, two.position)
+    assert two.step == second["step"]
+    assert all(weight.equal(two.model[name]) for name, weight in one.model.items())
+    momenta = two.optimizer["momenta"]
+    assert all(momentum.equal(momenta[name]) for name, momentum in one.optimizer["momenta"].items())
 
 
 @pytest.mark.slow

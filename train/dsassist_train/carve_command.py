@@ -63,7 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-correction",
         dest="corrects",
         action="store_false",
-        help="leave the weights as they are: such a file may also be run with another number of experts",
+        help="leave the weights as they are: of a Qwen2 model (qwen2moe) such a file may also be run with another "
+        "number of experts; one of a Llama or Mistral (granitemoe) is for its own number in either case",
     )
     parser.add_argument(
         "--quant",

@@ -249,26 +249,23 @@ def sit(trainer: Trainer, folder: Path, args: argparse.Namespace) -> tuple[dict[
         "step": trainer.step_number,
         "tokens": trainer.tokens,
         "is_done": is_done,
-        **_speed(trainer, meter, peak),
+        **_speed(meter, peak),
         "checkpoint": str(folder / LAST),
     }
     return figures, bool(stopped)
 
 
-def _speed(trainer: Trainer, meter: _Meter, peak: float) -> dict[str, float | None]:
+def _speed(meter: _Meter, peak: float) -> dict[str, float | None]:
     """What this sitting did; where it made no step, there is nothing to tell of loss and balance."""
-    from dsassist_train.speed import flops_per_token
-
     last = meter.last
-    flops = meter.tokens_s * flops_per_token(trainer.config, last.length) if last else 0.0
     return {
         "loss": meter.loss,
         "preferred": meter.preferred,
         "imbalance": last.imbalance if last else None,
         "tokens_s": meter.tokens_s,
-        "gflops": flops / 1e9,
+        "gflops": meter.flops_s / 1e9,
         "peak_gflops": peak / 1e9,
-        "share_of_peak": flops / peak,
+        "share_of_peak": meter.flops_s / peak,
     }
 
 
@@ -290,15 +287,24 @@ class _Meter:
     """Means over this sitting, from its first step on."""
 
     def __init__(self, trainer: Trainer) -> None:
-        self._first = trainer.tokens
+        self._trainer = trainer
+        self._first = self._before = trainer.tokens
+        self._flops = 0.0
         self._started = time.perf_counter()
-        self.tokens_s = 0.0
+        self.tokens_s = self.flops_s = 0.0
         self.loss: float | None = None
         self.preferred: float | None = None
         self.last: StepResult | None = None
 
     def add(self, result: StepResult) -> None:
-        self.tokens_s = (result.tokens - self._first) / (time.perf_counter() - self._started)
+        from dsassist_train.speed import flops_per_token
+
+        # Step by step, as a token takes more of them in longer sequences.
+        of_token = flops_per_token(self._trainer.config, result.length, self._trainer.settings.lora_rank)
+        self._flops += (result.tokens - self._before) * of_token
+        self._before = result.tokens
+        passed_s = time.perf_counter() - self._started
+        self.tokens_s, self.flops_s = (result.tokens - self._first) / passed_s, self._flops / passed_s
         self.loss = _moved(self.loss, result.loss)
         if result.preferred is not None:
             self.preferred = _moved(self.preferred, result.preferred)

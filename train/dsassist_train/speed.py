@@ -27,12 +27,23 @@ def keep_memory() -> None:
         library.mallopt(_M_TOP_PAD, 64 << 20)
 
 
-def flops_per_token(config: ModelConfig, length: int) -> float:
+def flops_per_token(config: ModelConfig, length: int, lora_rank: int = 0) -> float:
     """Floating-point operations of a token's forward and backward pass, in sequences of `length`.
 
-    What the mathematics need: 6 for each weight that a token uses, twice that of the causal half of attention for each
-    pass; neither norms nor what a kernel computes beside.
+    What the mathematics need: 6 for each weight that a token uses (2 forward, 2 for the gradient of its input, 2 for
+    its own), twice that of the causal half of attention for each pass; neither norms nor what a kernel computes beside.
+    With `lora_rank`, that of an adapter (`lora`), its weights take 6 and all others, which get no gradient, 4.
     """
+    weights = _weights_used(config)
+    learnt = _adapter_used(config, lora_rank) if lora_rank else weights
+    frozen = weights if lora_rank else 0
+    heads = config.num_attention_heads
+    scores = config.num_hidden_layers * heads * (config.qk_head_dim + config.v_head_dim) * length / 2
+    return 6.0 * (learnt + scores) + 4.0 * frozen
+
+
+def _weights_used(config: ModelConfig) -> int:
+    """How many weights of matrices a token is multiplied by; looking it up in the embedding is none."""
     hidden, heads = config.hidden_size, config.num_attention_heads
     queries = heads * config.qk_head_dim
     into_queries = hidden * queries if config.q_lora_rank is None else config.q_lora_rank * (hidden + queries)
@@ -45,14 +56,26 @@ def flops_per_token(config: ModelConfig, length: int) -> float:
     experts = config.num_experts_per_tok + config.n_shared_experts
     mixture = 3 * hidden * config.moe_intermediate_size * experts + hidden * config.n_routed_experts
     dense = 3 * hidden * config.intermediate_size
-    weights = (
+    return (
         config.num_hidden_layers * attention
         + config.n_moe_layers * mixture
         + config.first_k_dense_replace * dense
         + config.vocab_size * hidden
     )
-    scores = config.num_hidden_layers * heads * (config.qk_head_dim + config.v_head_dim) * length / 2
-    return 6.0 * (weights + scores)
+
+
+def _adapter_used(config: ModelConfig, rank: int) -> int:
+    """The same of an adapter's: a pair for the output of attention, and for gate, up and down of each feed-forward."""
+    hidden, inner = config.hidden_size, config.moe_intermediate_size
+    attention = hidden + config.num_attention_heads * config.v_head_dim
+    routed = 3 * (hidden + inner) * config.num_experts_per_tok
+    shared = 3 * (hidden + inner * config.n_shared_experts)
+    dense = 3 * (hidden + config.intermediate_size)
+    return rank * (
+        config.num_hidden_layers * attention
+        + config.n_moe_layers * (routed + shared)
+        + config.first_k_dense_replace * dense
+    )
 
 
 def peak_flops(device: torch.device, dtype: torch.dtype, seconds: float = 1.0) -> float:

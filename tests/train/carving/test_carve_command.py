@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+from argparse import ArgumentParser
 from contextlib import closing
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from dsassist_runtime.api import EngineSettings, InfillRequest
 from dsassist_runtime.engine.local import LocalEngine
 from dsassist_runtime.gguf import read_header
 from dsassist_runtime.models.store import BUILTIN_PATH
+from dsassist_train import carve_command
 from train.carving.dense_files import write_dense
 
 _OWN_CODE = Path(__file__).parents[3] / "runtime" / "dsassist_runtime"
@@ -52,6 +55,15 @@ def test_the_engine_writes_with_a_carved_model(dense: Path, tmp_path: Path, caps
         finish(engine)
     first, _last = asked.end.routing
     assert sum(first.counts) >= 3 * asked.end.prompt_tokens
+
+
+def test_the_help_says_which_files_may_be_run_with_another_number_of_experts() -> None:
+    """It promised that of all that are not corrected, and of a Llama's the chosen weights are made to sum to 1."""
+    parser = ArgumentParser()
+    carve_command.add_arguments(parser)
+    (told,) = (action.help for action in parser._actions if action.dest == "corrects")
+    assert told is not None
+    assert re.search(r"qwen2moe\) such a file may .*another number.*granitemoe\) is for its own", told)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """Which neurons every token uses, and which belong together: from how much each of them gave to each token.
 
-Knows neither files nor models. After CMoE (arXiv 2502.04416): a neuron fires at a token where it is among the tenth
-that gives most there; the ones that fire most are shared, the others are grouped, equally many in each group.
+Knows neither files nor models. After CMoE (arXiv 2502.04416), but for one thing: shared are not the neurons that fire
+most, but those with the largest mean share of what tokens are given. A neuron fires at a token where it is among the
+tenth that gives most there; by that the others are grouped, equally many in each group.
 """
 
 from __future__ import annotations

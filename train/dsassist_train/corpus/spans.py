@@ -17,7 +17,32 @@ if TYPE_CHECKING:
 __all__ = ["spans_of"]
 
 _CALLS = ("argument_list", "arguments", "call_arguments", "value_arguments")
-_BLOCK_KINDS = ("block", "statement_block", "compound_statement", "do_block", "body_statement", "code_block")
+_BLOCK_KINDS = (
+    "block",
+    "statement_block",
+    "compound_statement",
+    "do_block",
+    "body_statement",
+    "code_block",
+    "statement_list",  # Go's, inside a `block`; it ends with the line break
+    "statements",  # Swift's, in all that has braces
+)
+_OWN_QUERIES = {
+    # The words behind a command's name have no brackets; what `if` and `case` hold are their own children.
+    "bash": """
+        (command) @command
+        (command argument: (_) @argument)
+        [(compound_statement) (do_group)] @block
+    """,
+    # The brackets are the call's own children; only builtin functions have a list of arguments.
+    "zig": """
+        [(call_expression) (arguments)] @call
+        (call_expression function: (_) (_) @argument)
+        (arguments (_) @argument)
+        (block) @block
+    """,
+}
+"""Of languages whose calls or blocks are no nodes of the kinds above."""
 _LONGEST_CALL = 160  # bytes
 _LONGEST_BLOCK = 700
 _LEAST_BYTES = 2
@@ -35,7 +60,10 @@ def spans_of(language: str, data: bytes, draw: Random) -> list[Span]:
     found: dict[int, set[Span]] = {CALL: set(), ARGUMENT: set(), BLOCK: set()}
     for node in captures.get("call", []):
         found[CALL].update(_inside(node, data))
-        found[ARGUMENT].update(_arguments(node, data))
+    for node in captures.get("command", []):
+        found[CALL].update(_behind_name(node, data))
+    for node in captures.get("argument", []):
+        found[ARGUMENT].update(_argument(node, data))
     for node in captures.get("block", []):
         found[BLOCK].update(_whole_lines(node, data))
     most = max(4, len(data) // _BYTES_PER_SPAN)
@@ -49,17 +77,27 @@ def _some(spans: list[Span], most: int, draw: Random) -> list[Span]:
 
 def _inside(node: Node, data: bytes) -> Iterator[Span]:
     """What stands between the brackets of a call."""
-    start, end = node.start_byte + 1, node.end_byte - 1
-    if data[start - 1 : start] == b"(" and data[end : end + 1] == b")" and _is_short(data, start, end):
+    opening = next((child for child in node.children if child.type == "("), None)
+    if opening is None or node.children[-1].type != ")":
+        return
+    start, end = opening.end_byte, node.children[-1].start_byte
+    if _is_short(data, start, end):
         yield Span(start, end, CALL)
 
 
-def _arguments(node: Node, data: bytes) -> Iterator[Span]:
-    if node.end_byte - node.start_byte > 4 * _LONGEST_CALL:
+def _behind_name(node: Node, data: bytes) -> Iterator[Span]:
+    """The words of a shell's command, from the first argument to the last."""
+    words = node.children_by_field_name("argument")
+    if words and _is_short(data, words[0].start_byte, words[-1].end_byte):
+        yield Span(words[0].start_byte, words[-1].end_byte, CALL)
+
+
+def _argument(node: Node, data: bytes) -> Iterator[Span]:
+    among = node.parent
+    if among is None or among.end_byte - among.start_byte > 4 * _LONGEST_CALL:
         return
-    for argument in node.named_children:
-        if "comment" not in argument.type and _is_short(data, argument.start_byte, argument.end_byte):
-            yield Span(argument.start_byte, argument.end_byte, ARGUMENT)
+    if "comment" not in node.type and _is_short(data, node.start_byte, node.end_byte):
+        yield Span(node.start_byte, node.end_byte, ARGUMENT)
 
 
 def _is_short(data: bytes, start: int, end: int) -> bool:
@@ -87,8 +125,10 @@ def _query(language: str) -> Query | None:
     loaded = grammar(language)
     if loaded is None:
         return None
-    patterns = [f"({kind}) @call" for kind in _CALLS if _has(loaded, kind)]
+    patterns = [f"({kind} (_)? @argument) @call" for kind in _CALLS if _has(loaded, kind)]
     patterns += [f"({kind}) @block" for kind in _BLOCK_KINDS if _has(loaded, kind)]
+    if language in _OWN_QUERIES:
+        patterns = [_OWN_QUERIES[language]]
     return Query(loaded, "\n".join(patterns)) if patterns else None
 
 
