@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["RememberingEngine", "remembering"]
 
 _UNSUPPORTED = "unsupported"
-_SCORER_VERSION = 1
+_SCORER_VERSION = 2
 """Raise it where the same request is scored otherwise; the old answers are then not found any more."""
 
 

@@ -127,24 +127,22 @@ def _leased(cache: PrefixCache, head: Sequence[int]) -> Iterator[Lease]:
     """
     lease = cache.acquire(head)
     if len(lease) < len(head) - 1:
-        lease.truncate(len(lease) // _LOGITS_BATCH * _LOGITS_BATCH)  # what was evaluated in batches of the same shapes
+        # What was evaluated in batches of the same shapes: the last one may have had a token more.
+        lease.truncate(max(len(lease) - 2, 0) // _LOGITS_BATCH * _LOGITS_BATCH)
     cache.clear()
     try:
         yield lease
     finally:
-        # Of the text behind it nothing is asked again.
-        lease.truncate(len(head))
+        # Of the text behind it nothing is asked again, and the last token was evaluated with the text.
+        lease.truncate(len(head) - 1)
         lease.release()
 
 
 def _extend(lease: Lease, tokens: Sequence[int]) -> _Steps:
     """Evaluate `tokens` in batches, with the logits behind the last one only."""
-    for start in range(0, len(tokens), _LOGITS_BATCH):
-        batch, at = tokens[start : start + _LOGITS_BATCH], len(lease)
-        is_last = start + len(batch) == len(tokens)
-        yield [
-            BatchToken(token, at + i, lease.sequence, is_last and i == len(batch) - 1) for i, token in enumerate(batch)
-        ]
+    for start, end in _batches(len(tokens)):
+        batch, at = tokens[start:end], len(lease)
+        yield [BatchToken(token, at + i, lease.sequence, start + i + 1 == len(tokens)) for i, token in enumerate(batch)]
         lease.extend(batch)
 
 
@@ -195,10 +193,8 @@ def _forward_pass(
     What lies behind the last place that is looked at is not evaluated, and in batches that nothing is looked at in no
     logits are computed: there log p is NaN. Either leaves the other batches as they are.
     """
-    # The head's last token is always evaluated alone, since its logits are needed and only KV is kept.
     if len(lease) < len(head) - 1:
         yield from _extend(lease, head[len(lease) : -1])
-    yield from _extend(lease, head[-1:])
     rows: dict[int, set[int]] = {}
     looked_at = [False] * len(text)
     for alternative in alternatives:
@@ -207,25 +203,20 @@ def _forward_pass(
         looked_at[alternative.start : end] = [True] * (end - alternative.start)
     written = [math.nan] * len(text)
     offered: dict[tuple[int, int], float] = {}
-
-    def read(position: int, logits: npt.NDArray[np.float32]) -> None:
-        if position >= len(text):
-            return
-        total = _log_sum_exp(logits)
-        written[position] = float(logits[text[position]]) - total
-        for token in rows.get(position, ()):
-            offered[position, token] = float(logits[token]) - total
-
-    read(0, context.logits(-1))
-    for start in range(0, len(text), _LOGITS_BATCH):
-        if not any(looked_at[start + 1 :]):
+    before = [head[-1], *text]  # the token of the text stands behind the one with its index here
+    for start, end in _batches(len(text)):
+        if not any(looked_at[start:]):
             break
-        batch, at = text[start : start + _LOGITS_BATCH], len(lease)
-        wants_logits = any(looked_at[start + 1 : start + 1 + _LOGITS_BATCH])
+        batch, at = before[start:end], len(lease)
+        wants_logits = any(looked_at[start:end])
         yield [BatchToken(token, at + i, lease.sequence, wants_logits) for i, token in enumerate(batch)]
         lease.extend(batch)
-        for i in range(len(batch) if wants_logits else 0):
-            read(start + i + 1, context.logits(i))
+        for position in range(start, end if wants_logits else start):
+            logits = context.logits(position - start)
+            total = _log_sum_exp(logits)
+            written[position] = float(logits[text[position]]) - total
+            for token in rows.get(position, ()):
+                offered[position, token] = float(logits[token]) - total
     return written, offered
 
 
@@ -264,17 +255,31 @@ def _evaluate(
     """Log p of `tokens[1:]`, each after those before it, behind the first `position` tokens of `lease`."""
     values: list[float] = []
     scratch = lease.fork(position)
+    n_wanted = len(tokens) - 1
     try:
-        for start in range(0, len(tokens) - 1, _LOGITS_BATCH):
-            batch = tokens[start : min(start + _LOGITS_BATCH, len(tokens) - 1)]
+        for start, end in _batches(max(n_wanted, min(len(tokens), 2)) if n_wanted else 0):
+            batch = tokens[start:end]
             yield [BatchToken(token, position + start + i, scratch.sequence, True) for i, token in enumerate(batch)]
             scratch.extend(batch)
-            for i in range(len(batch)):
-                logits = context.logits(i)
-                values.append(float(logits[tokens[start + i + 1]]) - _log_sum_exp(logits))
+            for i in range(start, min(end, n_wanted)):
+                logits = context.logits(i - start)
+                values.append(float(logits[tokens[i + 1]]) - _log_sum_exp(logits))
     finally:
         scratch.release(keep=False)
     return values
+
+
+def _batches(n_tokens: int) -> Iterator[tuple[int, int]]:
+    """First and last index of each batch; the last takes in one that would be left over.
+
+    A token alone is summed up otherwise on each number of threads (llama.cpp's attention divides it among them), and
+    takes as long as many.
+    """
+    start = 0
+    while start < n_tokens:
+        end = start + _LOGITS_BATCH if n_tokens - start > _LOGITS_BATCH + 1 else n_tokens
+        yield start, end
+        start = end
 
 
 def _log_sum_exp(logits: npt.NDArray[np.float32]) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from dsassist_runtime.api import (
     CompletionRequest,
     Edit,
     EditScore,
+    EngineSettings,
     GenerationEnd,
     InfillRequest,
     PromptRead,
@@ -168,6 +170,22 @@ def test_scores_do_not_depend_on_what_was_asked_before_or_beside(engine: LocalEn
     write(engine, InfillRequest(PREFIX, SUFFIX, max_tokens=3))
     for edit in SOME:
         assert scored(engine, ScoreRequest(CONTEXT, TEXT, (edit,))) == (together[edit],)
+
+
+def test_scores_are_the_same_on_any_number_of_threads(builtin_model: Path) -> None:
+    """llama.cpp divides the attention of a token that comes alone among its threads, and adds up what they found."""
+    head = "".join(f"{name}_{number} = {number * 37}\n" for number, name in enumerate(["left", "right", "wide"] * 25))
+    last = Edit(len(TEXT) - 2, len(TEXT) - 1, "h")  # one token is left to evaluate
+    told = []
+    for n_threads in (1, 2):
+        with closing(LocalEngine(EngineSettings(builtin_model, n_threads=n_threads))) as engine:
+            told.append(
+                [
+                    scored(engine, ScoreRequest(head[:n_characters], TEXT, (*SOME, last)))
+                    for n_characters in range(300, len(head), 50)
+                ]
+            )
+    assert told[0] == told[1]
 
 
 def test_only_what_is_looked_at_is_evaluated_and_scores_stay_the_same(
