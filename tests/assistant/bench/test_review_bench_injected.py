@@ -378,6 +378,7 @@ def test_one_repository_is_judged_by_the_other_half_of_its_files(repository: Pat
     report, _ = bench((repository,), ScriptedEngine(score=knows(texts_in((repository,)))), baselines=False)
     assert report.settings["thresholds from"] == "the other half of the repository's files"
     assert "3 of 9 functions: there are no more" in report.left_out
+    assert sum("functions to fit on none may pass" in each for each in report.left_out) == 2
 
 
 def test_an_interrupted_bench_reports_what_is_there(repository: Path) -> None:

@@ -30,7 +30,7 @@ from dsassist.bench.review.injected_figures import Bars, bars_of, injected_figur
 from dsassist.bench.review.progress import Progress
 from dsassist.bench.review.prose import Chatter
 from dsassist.bench.review.ruff import RULES, find_ruff
-from dsassist.bench.review.rule import AskedOnce, ByRule, reached_in, ruled
+from dsassist.bench.review.rule import AskedOnce, ByRule, reached_in, ruled, too_few
 from dsassist.bench.review.sources import Alternatives, enumerated, further, measured
 from dsassist.bench.review.young import young_functions
 from dsassist.git import Treeish, run_git
@@ -178,6 +178,7 @@ class _Run:
         if self._further:
             return {}
         before = shipped_thresholds(model_name, ReviewConfig().threshold_nats)
+        self._left_out += too_few(self.results, self.fit_results)
         try:
             return ruled(self._asked_once, self.results, self.fit_results, before.threshold_nats, trees)
         except NotDone as error:  # a question more may come up after the engine has gone

@@ -13,7 +13,7 @@ from dsassist.bench.review.alarms import BUDGETS
 from dsassist.bench.review.cases import ALONE, WHOLE, Case, Result, Suspect, Version, groups_of, strongest_of
 from dsassist.bench.review.sources import Scorer
 from dsassist.review.calibration.calibration import reached_by
-from dsassist.review.calibration.fit import Reached, fit
+from dsassist.review.calibration.fit import Reached, allowed_alarms, fit
 from dsassist.review.calibration.thresholds import Thresholds
 from dsassist.review.changes import ChangedFile, Skipped
 from dsassist.review.findings import Finding
@@ -25,7 +25,7 @@ from dsassist.review.usual import unusual
 from dsassist_runtime.api import EditScore, ScoreRequest
 from dsassist_runtime.errors import ModelUnsupported, RequestRefused
 
-__all__ = ["RULED", "AskedOnce", "ByRule", "reached_in", "ruled"]
+__all__ = ["RULED", "AskedOnce", "ByRule", "reached_in", "ruled", "too_few"]
 
 RULED = (WHOLE, ALONE)
 """The arms that the rule is for: those that are the reviewer."""
@@ -94,17 +94,35 @@ def ruled(
     return found
 
 
+def too_few(results: Sequence[Result], fitted: Sequence[Result]) -> list[str]:
+    """The rates at which there are so few functions to fit on that the rule lets none of them pass, a sentence each."""
+    fewest = min(len(functions) for functions in _to_fit_on(results, fitted).values())
+    return [
+        f"what the rule would allow at {budget:.0%} alarms: of {fewest} functions to fit on none may pass the "
+        "threshold, so that the loudest one holds it up"
+        for budget in BUDGETS
+        if allowed_alarms(fewest, budget) < 1
+    ]
+
+
 def _thresholds(
     results: Sequence[Result], fitted: Sequence[Result], before_nats: float, budget: float
 ) -> list[Thresholds]:
-    groups = groups_of(results)
-    known: dict[str, Thresholds] = {}
-    for group in set(groups):
-        others = fitted or [result for result, its in zip(results, groups, strict=True) if its != group]
-        functions = [result.reached for result in others if result.reached is not None]
+    known = {}
+    for group, functions in _to_fit_on(results, fitted).items():
         learnt = fit(functions, before_nats, budget)
         known[group] = Thresholds(learnt.threshold_nats, learnt.factors)
-    return [known[group] for group in groups]
+    return [known[group] for group in groups_of(results)]
+
+
+def _to_fit_on(results: Sequence[Result], fitted: Sequence[Result]) -> dict[str, list[Reached]]:
+    """For each group of the results what was reached in `fitted`, or where that is empty in the other groups."""
+    groups = groups_of(results)
+    found = {}
+    for group in set(groups):
+        others = fitted or [result for result, its in zip(results, groups, strict=True) if its != group]
+        found[group] = [result.reached for result in others if result.reached is not None]
+    return found
 
 
 def _changed(arm: str, version: Version) -> ChangedFile:
