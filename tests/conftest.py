@@ -17,6 +17,7 @@ from dsassist_runtime.api import EngineSettings, GenerationEnd, InfillRequest, S
 # Read before the fixture below hides it.
 _REAL_MODEL = os.environ.get("DSASSIST_TEST_MODEL")
 _NO_REAL_MODEL = "Qwen2.5-Coder-0.5B is not on disk (scripts/test pulls it)"
+_NO_TORCH = "PyTorch is not installed"
 
 # Threads of engines in the tests' own processes sleep while they wait for each other: spinning takes ten times the time
 # where as many tests run as there are cores. Read when llama.cpp is loaded; engine processes keep to the product's way.
@@ -100,10 +101,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    left_out = [
-        report.nodeid for report in terminalreporter.stats.get("skipped", []) if _NO_REAL_MODEL in str(report.longrepr)
-    ]
-    if left_out:
-        terminalreporter.write_line(
-            f"left out, {len(left_out)} tests: {_NO_REAL_MODEL}: {', '.join(left_out)}", yellow=True
-        )
+    skipped = terminalreporter.stats.get("skipped", [])
+    for reason, how in ((_NO_REAL_MODEL, ""), (_NO_TORCH, "; docs/train.md says how to have it on this system")):
+        if left_out := [report.nodeid for report in skipped if reason in str(report.longrepr)]:
+            told = f"left out, {len(left_out)} tests or files of tests: {reason}{how}: {', '.join(left_out)}"
+            terminalreporter.write_line(told, yellow=True)
