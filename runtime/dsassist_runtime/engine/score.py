@@ -125,17 +125,23 @@ def _leased(cache: PrefixCache, head: Sequence[int]) -> Iterator[Lease]:
     Attention adds up in the order of the cells, so the last digits depend on what lay where: a text that is asked about
     twice is to get the same scores twice. What is kept lies in the first cells, where it would be put again.
     """
+    n_kept = cache.idle_tokens  # of the one sequence that was left
     lease = cache.acquire(head)
-    if len(lease) < len(head) - 1:
-        # What was evaluated in batches of the same shapes: the last one may have had a token more.
-        lease.truncate(max(len(lease) - 2, 0) // _LOGITS_BATCH * _LOGITS_BATCH)
+    if not len(lease) == len(head) - 1 == n_kept:
+        lease.truncate(_n_alike(len(lease), n_kept))
     cache.clear()
     try:
         yield lease
     finally:
-        # Of the text behind it nothing is asked again, and the last token was evaluated with the text.
+        # Of the text behind it nothing is asked again, and the last token is evaluated with the next one.
         lease.truncate(len(head) - 1)
         lease.release()
+
+
+def _n_alike(n_shared: int, n_kept: int) -> int:
+    """How many of the first `n_shared` of `n_kept` tokens a longer text has in the same batches."""
+    n_whole = n_shared // _LOGITS_BATCH * _LOGITS_BATCH
+    return max(min(n_whole, n_kept - _LOGITS_BATCH - 1), 0) if n_kept % _LOGITS_BATCH == 1 else n_whole
 
 
 def _extend(lease: Lease, tokens: Sequence[int]) -> _Steps:
@@ -204,14 +210,14 @@ def _forward_pass(
     written = [math.nan] * len(text)
     offered: dict[tuple[int, int], float] = {}
     before = [head[-1], *text]  # the token of the text stands behind the one with its index here
-    for start, end in _batches(len(text)):
+    for start, end in _batches(max(len(text), 2)):
         if not any(looked_at[start:]):
             break
         batch, at = before[start:end], len(lease)
         wants_logits = any(looked_at[start:end])
         yield [BatchToken(token, at + i, lease.sequence, wants_logits) for i, token in enumerate(batch)]
         lease.extend(batch)
-        for position in range(start, end if wants_logits else start):
+        for position in range(start, min(end, len(text)) if wants_logits else start):
             logits = context.logits(position - start)
             total = _log_sum_exp(logits)
             written[position] = float(logits[text[position]]) - total
@@ -257,7 +263,7 @@ def _evaluate(
     scratch = lease.fork(position)
     n_wanted = len(tokens) - 1
     try:
-        for start, end in _batches(max(n_wanted, min(len(tokens), 2)) if n_wanted else 0):
+        for start, end in _batches(max(n_wanted, 2) if n_wanted else 0):
             batch = tokens[start:end]
             yield [BatchToken(token, position + start + i, scratch.sequence, True) for i, token in enumerate(batch)]
             scratch.extend(batch)
@@ -270,14 +276,15 @@ def _evaluate(
 
 
 def _batches(n_tokens: int) -> Iterator[tuple[int, int]]:
-    """First and last index of each batch; the last takes in one that would be left over.
+    """First and last index of each batch, none of which has one token, unless that is all there is.
 
     A token alone is summed up otherwise on each number of threads (llama.cpp's attention divides it among them), and
-    takes as long as many.
+    takes as long as many. So the last 65 tokens are 63 and 2.
     """
     start = 0
     while start < n_tokens:
-        end = start + _LOGITS_BATCH if n_tokens - start > _LOGITS_BATCH + 1 else n_tokens
+        left = n_tokens - start
+        end = start + min(left, _LOGITS_BATCH - (left == _LOGITS_BATCH + 1))
         yield start, end
         start = end
 

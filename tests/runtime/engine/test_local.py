@@ -188,6 +188,35 @@ def test_scores_are_the_same_on_any_number_of_threads(builtin_model: Path) -> No
     assert told[0] == told[1]
 
 
+@pytest.mark.parametrize("n_tokens", [1, 2, 63, 64, 65, 66, 128, 129, 130])
+def test_texts_of_any_length_are_scored_alike_on_any_number_of_threads(builtin_model: Path, n_tokens: int) -> None:
+    """Where batches of 64 would leave one token over."""
+    told = []
+    for n_threads in (1, 2):
+        with closing(LocalEngine(EngineSettings(builtin_model, n_threads=n_threads))) as engine:
+            text = text_of(engine, n_tokens)
+            last = Edit(len(text) - 1, len(text), "y")
+            heads = (n_tokens, n_tokens + 1, n_tokens, 250, n_tokens)  # a head within one that was longer
+            scores = [
+                scored(engine, ScoreRequest(text_of(engine, 200), text, (last,))),
+                *(scored(engine, ScoreRequest(text_of(engine, n_head), TEXT, SOME)) for n_head in heads),
+            ]
+        assert scores[1] == scores[3] == scores[5]
+        assert all(scores)
+        told.append(scores)
+    assert told[0] == told[1]
+
+
+def text_of(engine: LocalEngine, n_tokens: int) -> str:
+    """A text of so many tokens, which begins like a longer one."""
+    tokenize = engine._model.vocabulary.tokenize
+    text = "x"
+    while len(tokenize(text)) < n_tokens:
+        text += "+x" if len(tokenize(text + "+x")) <= n_tokens else ";"
+    assert len(tokenize(text)) == n_tokens
+    return text
+
+
 def test_only_what_is_looked_at_is_evaluated_and_scores_stay_the_same(
     engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Record", "function_key", "read_record", "record_path"]
 
-_VERSION = 3
+_VERSION = 4
 """Raise it where the same function would reach other numbers: families, evidence, what the model reads."""
 
 _END_BYTES = 64 * 1024
