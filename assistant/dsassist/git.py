@@ -34,6 +34,7 @@ __all__ = [
     "entries_of_index",
     "files_of",
     "grep_words",
+    "grep_words_in",
     "merge_base",
     "merge_heads",
     "object_ids",
@@ -63,8 +64,9 @@ _FIXED = {
 }
 # A repository's configuration may name a program that watches the files, which git would start to read the index.
 _SETTINGS = ("--no-pager", "-c", "core.fsmonitor=false")
-# A split index would write its larger part into the repository.
-_PLAIN_INDEX = ("-c", "core.splitIndex=false", "-c", "index.sparse=false")
+# For an index of our own: a split one would write its larger part into the repository, and a hook of the user's hears
+# of each one that is written.
+_PLAIN_INDEX = ("-c", "core.splitIndex=false", "-c", "index.sparse=false", "-c", f"core.hooksPath={os.devnull}")
 
 _FILE_MODES = ("100644", "100755")
 
@@ -349,40 +351,52 @@ def absent_objects(tree: Treeish, cwd: Path) -> frozenset[str]:
 
     Git fetches such objects one by one as they are read, so a search through all files would be a download.
     """
-    if not run_git(["config", "--null", "--get-regexp", r"^remote\..*\.promisor$"], cwd, accept=(0, 1)):
+    if not _is_partial(cwd):
         return frozenset()
-    # What the index has beyond these was staged here, or merged, so it is there.
-    names = [tree.id] if tree.kind == "object" else [*object_ids(["HEAD^{commit}"], cwd), *merge_heads(cwd)]
-    if not names:
-        return frozenset()
-    listed = ["rev-list", "--objects", "--no-object-names", "--missing=print", "--no-walk", *names, "--"]
-    return frozenset(line[1:] for line in run_git(listed, cwd).decode("ascii").splitlines() if line[0] == "?")
+    what = ["--no-walk", tree.id] if tree.kind == "object" else ["--indexed-objects"]
+    listed = run_git(["rev-list", "--objects", "--no-object-names", "--missing=print", *what, "--"], cwd)
+    return frozenset(line[1:] for line in listed.decode("ascii").splitlines() if line[0] == "?")
 
 
-def grep_words(words: Iterable[str], tree: Treeish, cwd: Path, *, files: Mapping[str, str] | None = None) -> list[str]:
+def _is_partial(cwd: Path) -> bool:
+    """Does a remote promise what is not here? Old versions of git wrote its name as an extension alone."""
+    keys = r"^(remote\..*\.promisor|extensions\.partialclone)$"
+    printed = run_git(["config", "--null", "--get-regexp", keys], cwd, accept=(0, 1)).decode("utf-8", "replace")
+    values = [entry.partition("\n") for entry in printed.split("\0")[:-1]]
+    return any(not set_to or value.lower() not in ("", "false", "no", "off", "0") for _, set_to, value in values)
+
+
+def grep_words(words: Iterable[str], tree: Treeish, cwd: Path) -> list[str]:
     """The paths of the text files that hold at least one of the words as a whole word, from the repository's root.
 
     A word is taken as it is written, and of the working tree only what git tracks is looked at. Paths are strings as
-    `os.fsdecode` makes them. `files` are those to look at, if not all: their blobs by their paths.
+    `os.fsdecode` makes them.
     """
+    where = {"index": ["--cached"], "working-tree": [], "object": [tree.id]}[tree.kind]
+    found = _grep(words, where, cwd)
+    before = f"{tree.id}:".encode() if tree.kind == "object" else b""
+    return sorted(os.fsdecode(path.removeprefix(before)) for path in found)
+
+
+def grep_words_in(words: Iterable[str], blobs: Mapping[str, str], cwd: Path) -> list[str]:
+    """The same of some files, given by their blobs under their paths."""
+    entries = b"".join(b"100644 %s\t%s\0" % (blob.encode(), os.fsencode(path)) for path, blob in blobs.items())
+    with _own_index() as index:
+        run_git([*_PLAIN_INDEX, "update-index", "-z", "--index-info"], cwd, stdin=entries, environ=index)
+        return sorted(os.fsdecode(path) for path in _grep(words, ["--cached"], cwd, index))
+
+
+def _grep(
+    words: Iterable[str], where: Sequence[str], cwd: Path, environ: Mapping[str, str] | None = None
+) -> list[bytes]:
     wanted = sorted({word for word in words if word and "\n" not in word})
     if not wanted:
         return []
     options = ["-F", "-w", "-I", "-l", "-z", "--full-name", "--no-color", "--no-recurse-submodules", "-f", "-"]
     options.append("--threads=1")  # a hook shares the machine
     stdin = "".join(f"{word}\n" for word in wanted).encode("utf-8", "surrogateescape")
-    if files is None:
-        where = {"index": ["--cached"], "working-tree": [], "object": [tree.id]}[tree.kind]
-        printed = run_git(["grep", *options, *where, "--", ":/"], cwd, stdin=stdin, accept=(0, 1))
-    else:
-        with _own_index() as index:
-            entries = b"".join(b"100644 %s\t%s\0" % (blob.encode(), os.fsencode(path)) for path, blob in files.items())
-            run_git([*_PLAIN_INDEX, "update-index", "-z", "--index-info"], cwd, stdin=entries, environ=index)
-            printed = run_git(
-                ["grep", *options, "--cached", "--", ":/"], cwd, stdin=stdin, accept=(0, 1), environ=index
-            )
-    before = f"{tree.id}:".encode() if tree.kind == "object" and files is None else b""
-    return sorted(os.fsdecode(path.removeprefix(before)) for path in printed.split(b"\0")[:-1])
+    printed = run_git(["grep", *options, *where, "--", ":/"], cwd, stdin=stdin, accept=(0, 1), environ=environ)
+    return printed.split(b"\0")[:-1]
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from dsassist.answers.model_key import model_key
 from dsassist.answers.store import AnswerStore, answers_path
-from dsassist_runtime.api import ChatRequest, FinishReason, GenerationEnd, TextPiece, TextStream
+from dsassist_runtime.api import ChatRequest, GenerationEnd, TextPiece, TextStream
+from dsassist_runtime.version import __version__
 
 if TYPE_CHECKING:
     from dsassist.chat_actions.instruct import ChatEngine
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = ["RememberingChat", "remembering_chat"]
 
-_WHOLE = ("stop", "length")
 _OF_WHO_ASKS = ("priority", "document", "deadline_ms", "cache_prompt", "speculate")
 """What decides when an answer comes, not what it says."""
+
+_FORM = 1
+"""Of what is kept; raise it where it changes."""
 
 
 def remembering_chat(engine: ChatEngine, model: ResolvedModel | RemoteModel) -> ChatEngine:
@@ -35,7 +38,8 @@ def remembering_chat(engine: ChatEngine, model: ResolvedModel | RemoteModel) -> 
 class RememberingChat:
     """An engine whose whole answers to greedy questions are kept; one that is drawn is to be another each time.
 
-    Implements `ChatEngine`. `model` names all that an answer depends on but the request.
+    Implements `ChatEngine`. `model` names the model. This version of dsassist counts as well, which makes the prompt of
+    the messages and chooses the tokens.
     """
 
     engine: ChatEngine
@@ -53,7 +57,7 @@ class RememberingChat:
 
     def _key(self, request: ChatRequest) -> bytes:
         asked = {name: value for name, value in vars(request).items() if name not in _OF_WHO_ASKS}
-        question = json.dumps(["chat", self.model, asked], default=vars)
+        question = json.dumps(["chat", _FORM, __version__, self.model, asked], default=vars)
         return hashlib.sha256(question.encode()).digest()
 
 
@@ -62,7 +66,6 @@ class _KnownStream:
     """An answer that was given before, of `n_tokens`; implements `api.TextStream`."""
 
     text: str
-    finish_reason: FinishReason
     n_tokens: int
     end: GenerationEnd | None = field(default=None, init=False)
 
@@ -71,11 +74,14 @@ class _KnownStream:
 
     def pieces(self) -> Iterator[TextPiece]:
         """The whole of it; no token was read or written for it now."""
-        yield TextPiece(self.text, self.n_tokens)
-        self.end = GenerationEnd(self.finish_reason, 0, 0, 0, 0.0, 0.0)
+        if self.end is None:
+            self.end = GenerationEnd("stop", 0, 0, 0, 0.0, 0.0)
+            yield TextPiece(self.text, self.n_tokens)
 
     def close(self) -> None:
-        """Nothing is under way."""
+        """Give nothing more."""
+        if self.end is None:
+            self.end = GenerationEnd("cancelled", 0, 0, 0, 0.0, 0.0)
 
     def __enter__(self) -> TextStream:
         return self
@@ -86,13 +92,17 @@ class _KnownStream:
         self.close()
 
 
-@dataclass(frozen=True)
+@dataclass
 class _KeptStream:
-    """The engine's stream, whose text is kept once it is whole; implements `api.TextStream`."""
+    """The engine's stream, whose text is kept once it came to its own end; implements `api.TextStream`.
+
+    What was cut, by a limit of tokens or by who asked, is not worth to be said again.
+    """
 
     stream: TextStream
     store: AnswerStore
     key: bytes
+    _is_begun: bool = field(default=False, init=False)
 
     @property
     def end(self) -> GenerationEnd | None:
@@ -104,14 +114,13 @@ class _KeptStream:
 
     def pieces(self) -> Iterator[TextPiece]:
         """The engine's."""
+        is_first, self._is_begun = not self._is_begun, True  # another reading would have a rest of the text
         text, n_tokens = "", 0
         for piece in self.stream.pieces():
             text, n_tokens = text + piece.text, piece.completion_tokens
             yield piece
-        end = self.stream.end
-        if end is not None and end.finish_reason in _WHOLE:
-            answer = {"text": text, "finish_reason": end.finish_reason, "n_tokens": n_tokens}
-            self.store.put(self.key, json.dumps(answer))
+        if is_first and self.end is not None and self.end.finish_reason == "stop":
+            self.store.put(self.key, json.dumps({"text": text, "n_tokens": n_tokens}))
 
     def close(self) -> None:
         """Stop the engine."""

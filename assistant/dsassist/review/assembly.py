@@ -120,7 +120,7 @@ def _around(changes: Changes, memory: Memory | None) -> dict[str, Any]:
         from dsassist.review.unfinished import find_unfinished
 
         found = tuple(find_unfinished(files, git_tree(), changes.moved))
-        if memory is not None and state and not found:
+        if memory is not None and state and not found and git_tree().is_whole:
             memory.note_finished(files, changes.moved, state)
         return found
 

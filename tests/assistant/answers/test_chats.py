@@ -12,8 +12,9 @@ from dsassist.answers.chats import RememberingChat, remembering_chat
 from dsassist.answers.store import AnswerStore
 from dsassist.chat_actions.outcome import chat_request
 from dsassist.engine import RemoteModel
-from dsassist_runtime.api import ChatRequest, Sampling
+from dsassist_runtime.api import ChatRequest, GenerationEnd, Sampling
 from dsassist_runtime.models.store import ResolvedModel
+from dsassist_runtime.testing import ScriptedStream
 from scripted_chat import ScriptedChat
 
 REQUEST = chat_request("You explain code.", "def f(): ...", 100)
@@ -67,8 +68,31 @@ def test_what_is_drawn_or_measured_is_asked_each_time(store: AnswerStore, how: d
 def test_an_answer_that_was_broken_off_is_not_kept(store: AnswerStore) -> None:
     chat = RememberingChat(ScriptedChat("It does nothing, at length."), store, "m")
     with chat.chat(REQUEST) as stream:
+        read = iter(stream)
+        assert next(read) == "It d"
+        stream.close()
+        assert list(read) == []
+    with chat.chat(REQUEST) as stream:
         assert next(iter(stream)) == "It d"
+        "".join(stream)  # what is read of it now is not the whole
     assert said(RememberingChat(ScriptedChat("Now whole."), store, "m"))[0] == "Now whole."
+
+
+def test_an_answer_that_a_limit_cut_is_not_kept(store: AnswerStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(ScriptedStream, "end", GenerationEnd("length", 10, 0, 7, 1.0, 2.0))
+        assert said(RememberingChat(ScriptedChat("It does"), store, "m")) == ("It does", "length")
+    assert said(RememberingChat(ScriptedChat("Now whole."), store, "m"))[0] == "Now whole."
+
+
+def test_a_known_answer_can_be_closed_before_it_is_read(store: AnswerStore) -> None:
+    chat = RememberingChat(ScriptedChat("one"), store, "m")
+    said(chat)
+    with chat.chat(REQUEST) as stream:
+        stream.close()
+        assert list(stream) == []
+        assert stream.end is not None
+        assert stream.end.finish_reason == "cancelled"
 
 
 def test_only_of_a_model_on_this_machine(tmp_path: Path) -> None:

@@ -139,6 +139,8 @@ def _finding(line: int, column: int, nats: float | None = 9.0) -> Finding:
 class _Tree:
     """Files by their texts, each of which holds whatever is looked for."""
 
+    is_whole = True
+
     def __init__(self, files: Mapping[str, str]) -> None:
         self._files = files
 

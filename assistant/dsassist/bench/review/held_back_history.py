@@ -99,6 +99,8 @@ class Repository:
 class CommitTree:
     """The source files of a commit, as `dsassist.review.unfinished.Tree` wants them."""
 
+    is_whole = True
+
     def __init__(self, blobs: Mapping[str, str], repository: Repository) -> None:
         self._blobs = blobs
         self._repository = repository

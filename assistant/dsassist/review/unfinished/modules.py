@@ -74,7 +74,10 @@ class _Stale:
 
 def is_offered(name: str, packages: Iterable[str], tree: Overlay) -> bool:
     """Does one of these modules, or may it, give the name a meaning of its own?"""
-    files = [PythonFile(path, Source(tree.text(path) or "")) for path in packages]
+    texts = {path: tree.text(path) for path in packages}
+    if not tree.is_whole and None in texts.values():
+        return True
+    files = [PythonFile(path, Source(text or "")) for path, text in texts.items()]
     return any(each.has_star_import or not each.module_names.isdisjoint({name, "__getattr__"}) for each in files)
 
 

@@ -49,6 +49,8 @@ def find_stale_names(changes: PythonChanges) -> Iterator[Finding]:
     for change in changes.files:
         yield from _uses_of_unbound(change, changes)
     gone = [each for change in changes.files for each in _gone(change, changes)]
+    if not changes.tree.is_whole:  # an attribute is gone where no class has it any more, which nobody can tell
+        gone = [each for each in gone if not each.definition.container]
     texts = changes.files_with({each.name for each in gone})
     for each in gone:
         files = [file for file in texts if each.name in file.words]

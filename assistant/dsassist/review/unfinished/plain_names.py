@@ -79,6 +79,8 @@ class _File:
 
 def find_stale_plain_names(files: Sequence[ChangedFile], tree: Overlay) -> Iterator[Finding]:
     """Each use of a name whose only definition the change removed."""
+    if not tree.is_whole:
+        return
     gone = [each for file in files for each in _gone(file)]
     texts = tree.texts_with({each.symbol.name for each in gone})
     held = [_File(path, text, language) for path, text in texts.items() if (language := language_of(path)) in _FAMILIES]

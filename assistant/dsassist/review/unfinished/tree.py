@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from dsassist.git import INDEX, Treeish, absent_objects, files_of, grep_words, read_blobs
+from dsassist.git import INDEX, Treeish, absent_objects, files_of, grep_words, grep_words_in, read_blobs
 from dsassist.index.entry import module_key
 from dsassist.review.changes import LIMIT_BYTES, ChangedFile
 from dsassist.syntax.languages import language_of
@@ -25,6 +25,11 @@ _MOST_FILES = 400
 
 class Tree(Protocol):
     """A set of files, by paths from its root with slashes."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Can all of them be searched? Otherwise what is not found may be there."""
+        ...
 
     def paths(self) -> Collection[str]:
         """All of them."""
@@ -51,14 +56,21 @@ class GitTree:
         self._root = root
         self._tree = tree
 
+    @property
+    def is_whole(self) -> bool:
+        """Not in a partial clone that lacks some."""
+        return not self._absent
+
     def paths(self) -> Collection[str]:
         """All regular files."""
         return self._files.keys()
 
     def paths_with(self, words: Collection[str]) -> Iterable[str]:
         """Those that hold at least one of the words; binary files are not looked into."""
-        only = {path: blob for path, blob in self._files.items() if blob not in self._absent} if self._absent else None
-        return grep_words(words, self._tree, self._root, files=only)
+        if self.is_whole:
+            return grep_words(words, self._tree, self._root)
+        here = {path: blob for path, blob in self._files.items() if blob not in self._absent}
+        return grep_words_in(words, here, self._root)
 
     def texts(self, paths: Collection[str]) -> Mapping[str, str]:
         """Their texts, as they stand there."""
@@ -85,6 +97,11 @@ class Overlay:
         self._deleted = frozenset(file.path for file in files if is_deleted(file))
         self._tree = tree
         self._read: dict[str, str] = {}
+
+    @property
+    def is_whole(self) -> bool:
+        """The tree's: what is not found in one that is not may be there all the same."""
+        return self._tree.is_whole
 
     @cached_property
     def paths(self) -> frozenset[str]:

@@ -8,10 +8,20 @@ import pytest
 
 from dsassist.git import INDEX, Treeish, absent_objects
 from dsassist.review.calibration.drawing import drawn_tasks
+from dsassist.review.changes import ChangedFile
 from dsassist.review.unfinished import GitTree, find_unfinished
+from hook_repositories import write_program
 from review_repositories import Repository, reviewed
 
 _USED = "from near.one import price\n\n\ndef {name}(n: int) -> int:\n    return price(n) * n\n"
+_BOX = """\
+class Box:
+    def total_price(self):
+        return 1
+
+    def twice(self):
+        return 2 * self.total_price()
+"""
 _PRICE = "def price(n: int) -> int:\n    if n < 3:\n        n = 3 * n\n    return n\n"
 
 
@@ -59,6 +69,60 @@ def test_a_commit_is_reviewed_without_the_remote(clone: Repository, empty: Repos
     files = list(reviewed(clone).files.values())
     found = [(each.path, each.line, each.family) for each in find_unfinished(files, GitTree(clone.root))]
     assert found == [("near/two.py", 1, "stale-name")]
+
+
+def staged_findings(clone: Repository) -> list[tuple[str, str]]:
+    seen = reviewed(clone)
+    read = [pending.read() for pending in seen.changes.deleted]
+    files = [*seen.files.values(), *(file for file in read if isinstance(file, ChangedFile))]
+    return [(each.path, each.family) for each in find_unfinished(files, GitTree(clone.root))]
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_what_may_be_defined_in_an_absent_file_is_not_told(clone: Repository, *, is_whole: bool) -> None:
+    if is_whole:
+        clone.git("sparse-checkout", "disable")
+    clone.stage("near/box.py", _BOX)
+    clone.stage("near/box.go", "package near\n\nfunc totalPriceOf(n int) int {\n\treturn n\n}\n")
+    clone.stage("near/use.go", "package near\n\nfunc show() int {\n\treturn totalPriceOf(1)\n}\n")
+    clone.commit()
+    clone.stage("near/box.py", _BOX.replace("def total", "def whole"))
+    clone.stage("near/box.go", "package near\n\nfunc wholePriceOf(n int) int {\n\treturn n\n}\n")
+    told = [("near/box.py", "stale-name"), ("near/use.go", "stale-name")]
+    assert staged_findings(clone) == (told if is_whole else [])
+
+
+def test_what_a_squashed_merge_brings_may_be_absent_too(clone: Repository, empty: Repository) -> None:
+    empty.git("checkout", "--quiet", "-b", "other")
+    empty.commit(more="price = 1\n")
+    empty.stage("far/five.py", _USED.format(name="five"))
+    empty.commit()
+    clone.git("fetch", "--quiet")
+    clone.git("merge", "--squash", "--quiet", "origin/other")
+    empty.root.rename(empty.root.with_name("gone"))
+    assert n_absent(clone) == 3
+    tree = GitTree(clone.root)
+    assert not tree.is_whole
+    assert list(tree.paths_with({"price"})) == ["more.py", "near/one.py", "near/two.py"]
+
+
+def test_nobody_hears_of_the_index_that_is_searched(clone: Repository, tmp_path: Path) -> None:
+    hook = clone.root / ".git" / "hooks" / "post-index-change"
+    write_program(hook, f"touch {tmp_path}/heard")
+    assert list(GitTree(clone.root).paths_with({"price"})) == ["near/one.py", "near/two.py"]
+    assert not (tmp_path / "heard").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "n_absent"),
+    [("remote.origin.promisor", "false", 0), ("extensions.partialClone", "origin", 2)],
+)
+def test_a_partial_clone_is_one_that_a_remote_promises_the_rest_of(
+    clone: Repository, key: str, value: str, n_absent: int
+) -> None:
+    clone.git("config", "--unset", "remote.origin.promisor")
+    clone.git("config", key, value)
+    assert len(absent_objects(INDEX, clone.root)) == n_absent
 
 
 def test_a_calibration_takes_functions_that_are_here(clone: Repository) -> None:
