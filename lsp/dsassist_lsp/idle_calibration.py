@@ -48,7 +48,9 @@ class IdleCalibration:
         self.is_free: Callable[[], bool] = machine_is_free
         self._timer: asyncio.TimerHandle | None = None
         self._running: BackgroundCalibration | None = None
-        self._done: dict[tuple[Path, str], str] = {}  # a folder and a model, and HEAD when nothing was left to do
+        self._done: dict[
+            tuple[Path, str], str
+        ] = {}  # a folder and a model, and the HEAD with which there is no use in going on
         self._stopped = False
 
     def touched(self) -> None:

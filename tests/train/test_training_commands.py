@@ -233,20 +233,24 @@ def _stopped(command: list[str], log: Path, number: signal.Signals) -> dict[str,
     def n_logged() -> int:
         return len(log.read_text(encoding="utf-8").splitlines()) if log.exists() else 0
 
-    before, pipe = n_logged(), subprocess.PIPE
+    before, said = n_logged(), log.parent.with_suffix(".stderr")
     run = [sys.executable, "-m", "dsassist", *command, "--json"]
-    with subprocess.Popen(run, stdout=pipe, stderr=pipe, text=True, env=os.environ) as process:
+    with (
+        said.open("w", encoding="utf-8") as error,
+        subprocess.Popen(run, stdout=subprocess.PIPE, stderr=error, text=True, env=os.environ) as process,
+    ):
         try:
             while n_logged() == before and process.poll() is None:
                 time.sleep(0.01)
             process.send_signal(number)
-            out, error = process.communicate()
+            out, _ = process.communicate()
         finally:
             process.kill()  # one that obeys no signal would never end
-    assert process.returncode == 130, error
-    assert "Traceback" not in error
-    told: dict[str, Any] = json.loads(out)
-    return told
+    told = said.read_text(encoding="utf-8")
+    assert process.returncode == 130, told
+    assert "Traceback" not in told
+    found: dict[str, Any] = json.loads(out)
+    return found
 
 
 @pytest.mark.slow

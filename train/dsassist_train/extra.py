@@ -31,7 +31,7 @@ def require_torch() -> None:
     os.environ.update(barrier_environment(os.environ))  # libgomp reads it once, when it is loaded
     try:
         import torch
-    except (ImportError, OSError) as error:
+    except Exception as error:  # what a mixed installation raises is anything
         raise DsassistError(
             f"training needs PyTorch, and the one that is installed cannot be imported ({error}); install it anew: "
             f"pip install --force-reinstall '{_REQUIREMENT}'"
