@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for option, count, what in (
         ("--windows", 70, "texts of about 500 tokens for bits per byte"),
         ("--holes", 200, "lines to fill in, in each order"),
-        ("--functions", 100, "functions with a bug put in"),
+        ("--functions", 300, "functions with a bug put in"),
     ):
         parser.add_argument(
             option, type=whole_number(_MOST, 0), default=count, metavar="N", help=f"{what} (default: {count}; 0: none)"
