@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -61,27 +62,21 @@ class RememberingChat:
         return hashlib.sha256(question.encode()).digest()
 
 
-@dataclass
-class _KnownStream:
-    """An answer that was given before, of `n_tokens`; implements `api.TextStream`."""
+class _Stream(ABC):
+    """What both streams here do alike; implements `api.TextStream`."""
 
-    text: str
-    n_tokens: int
-    end: GenerationEnd | None = field(default=None, init=False)
+    @property
+    @abstractmethod
+    def end(self) -> GenerationEnd | None: ...
+
+    @abstractmethod
+    def pieces(self) -> Iterator[TextPiece]: ...
+
+    @abstractmethod
+    def close(self) -> None: ...
 
     def __iter__(self) -> Iterator[str]:
         return (piece.text for piece in self.pieces())
-
-    def pieces(self) -> Iterator[TextPiece]:
-        """The whole of it; no token was read or written for it now."""
-        if self.end is None:
-            self.end = GenerationEnd("stop", 0, 0, 0, 0.0, 0.0)
-            yield TextPiece(self.text, self.n_tokens)
-
-    def close(self) -> None:
-        """Give nothing more."""
-        if self.end is None:
-            self.end = GenerationEnd("cancelled", 0, 0, 0, 0.0, 0.0)
 
     def __enter__(self) -> TextStream:
         return self
@@ -93,8 +88,33 @@ class _KnownStream:
 
 
 @dataclass
-class _KeptStream:
-    """The engine's stream, whose text is kept once it came to its own end; implements `api.TextStream`.
+class _KnownStream(_Stream):
+    """An answer that was given before, of `n_tokens`."""
+
+    text: str
+    n_tokens: int
+    _end: GenerationEnd | None = field(default=None, init=False)
+
+    @property
+    def end(self) -> GenerationEnd | None:
+        """Of the reading or the closing, whichever came first; no token was read or written for it."""
+        return self._end
+
+    def pieces(self) -> Iterator[TextPiece]:
+        """The whole of it at once."""
+        if self._end is None:
+            self._end = GenerationEnd("stop", 0, 0, 0, 0.0, 0.0)
+            yield TextPiece(self.text, self.n_tokens)
+
+    def close(self) -> None:
+        """Give nothing more."""
+        if self._end is None:
+            self._end = GenerationEnd("cancelled", 0, 0, 0, 0.0, 0.0)
+
+
+@dataclass
+class _KeptStream(_Stream):
+    """The engine's stream, whose text is kept once it came to its own end.
 
     What was cut, by a limit of tokens or by who asked, is not worth to be said again.
     """
@@ -109,9 +129,6 @@ class _KeptStream:
         """The engine's."""
         return self.stream.end
 
-    def __iter__(self) -> Iterator[str]:
-        return (piece.text for piece in self.pieces())
-
     def pieces(self) -> Iterator[TextPiece]:
         """The engine's."""
         is_first, self._is_begun = not self._is_begun, True  # another reading would have a rest of the text
@@ -125,11 +142,3 @@ class _KeptStream:
     def close(self) -> None:
         """Stop the engine."""
         self.stream.close()
-
-    def __enter__(self) -> TextStream:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
