@@ -62,8 +62,9 @@ def loss_and_gradients(model, tokens, operations, loss_of, dtype=torch.float32):
         SMALL,
         replace(SMALL, q_lora_rank=12, norm_topk_prob=False, routed_scaling_factor=1.7, num_experts_per_tok=3),
         replace(SMALL, topk_method="noaux_tc", n_shared_experts=2, tie_word_embeddings=False, num_experts_per_tok=1),
+        replace(SMALL, kv_lora_rank=23, qk_nope_head_dim=7, v_head_dim=5, intermediate_size=47),
     ],
-    ids=["tied", "query rank, no norm, scaled", "bias, two shared experts, untied"],
+    ids=["tied", "query rank, no norm, scaled", "bias, two shared experts, untied", "odd sizes"],
 )
 def test_fused_operations_give_the_plain_loss_and_gradients(config):
     model = model_of(config)

@@ -303,7 +303,8 @@ def rotation(n_tokens: int, dim: int, theta: float, device: torch.device) -> Ten
 
 def rotate(x: Tensor, turn: Tensor) -> Tensor:
     """Turn the interleaved pairs (0, 1), (2, 3), ... of `(B, T, heads, dim)`."""
-    pairs = torch.view_as_complex(x.float().reshape(*x.shape[:-1], -1, 2))  # (B, T, heads, dim / 2)
+    x32 = x.float().contiguous()  # a slice behind an odd number of values is no view of complex numbers
+    pairs = torch.view_as_complex(x32.view(*x.shape[:-1], -1, 2))  # (B, T, heads, dim / 2)
     return torch.view_as_real(pairs * turn.unsqueeze(-2)).flatten(-2).to(x.dtype)  # (B, T, heads, dim)
 
 
