@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+
+from dsassist.cli import run_command
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed (the extra `train` brings it)")
 pytest.importorskip("tokenizers", reason="the extra `train` is not installed (tokenizers)")
@@ -74,13 +77,34 @@ def test_it_guesses_in_the_large_models_tokens(student: Path, real_model: Path) 
         assert right > len(guesses) * 0.7, "it knows the text by heart"
 
 
+@pytest.mark.slow
+def test_one_is_made_by_commands_alone(builtin_model: Path, own_sources: Path, tmp_path: Path) -> None:
+    """A corpus in the vocabulary of the builtin model, a run on it, and the file serves beside that model."""
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}))
+    corpus, run, out = (str(tmp_path / name) for name in ("corpus", "run", "draft.gguf"))
+    sizes = ["--config", str(config), "--batch-tokens", "512", "--lengths", "0:64", "--final-length", "64"]
+    for command in (
+        ["corpus", str(own_sources), "--vocab", "builtin", "--held-out", "hooks", "--out", corpus],
+        ["fit", corpus, "--out", run, "--tokens", "2048", "--threads", "1", *sizes],
+        ["export", run, "--out", out],
+    ):
+        done = run_command(["train", *command])
+        assert done.exit_code == 0, done.error_message
+    assert_it_changes_no_text(builtin_model, Path(out), "def total(items):\n    return")
+
+
 @pytest.mark.real_model
 @pytest.mark.slow
 def test_the_large_model_writes_what_it_writes_alone(student: Path, real_model: Path) -> None:
-    request = CompletionRequest(prompt="names = ['b', 'a']\nfor", max_tokens=24, sampling=Sampling(temperature=0.0))
+    assert_it_changes_no_text(real_model, student, "names = ['b', 'a']\nfor")
+
+
+def assert_it_changes_no_text(model: Path, student: Path, prompt: str) -> None:
+    request = CompletionRequest(prompt=prompt, max_tokens=24, sampling=Sampling(temperature=0.0))
     texts = []
     for draft in (None, student):
-        with closing(LocalEngine(EngineSettings(real_model, n_threads=1, draft_model_path=draft))) as engine:
+        with closing(LocalEngine(EngineSettings(model, n_threads=1, draft_model_path=draft))) as engine:
             *events, end = engine.events(request)
             assert isinstance(end, GenerationEnd)
             texts.append("".join(event.text for event in events if isinstance(event, TextPiece)))
