@@ -125,6 +125,7 @@ class Review:
     says what ended it before its time, and is empty when nothing did. `suppressed` and `baselined` count findings that
     a comment or the baseline keeps quiet, `unknown_codes` are such a comment's with their files. `complete` are the
     paths of which each line was reviewed. `thresholds` are what findings needed, None where no model was asked.
+    `within` is what git is doing where the change is no plain commit: "a merge", "a revert of 1a2b3c4".
     """
 
     findings: tuple[Finding, ...]
@@ -140,6 +141,7 @@ class Review:
     unknown_codes: tuple[Skipped, ...] = ()
     complete: frozenset[str] = frozenset()
     thresholds: Thresholds | None = None
+    within: str = ""
 
     def has_reached(self, level: str) -> bool:
         """Whether a finding is at or above a severity; nothing is above "never"."""

@@ -112,6 +112,7 @@ def review(
         unknown_codes=tuple(screening.unknown_codes),
         complete=run.plan.complete(),
         thresholds=None if run.judge is None else run.judge.thresholds,
+        within=changes.within,
     )
 
 

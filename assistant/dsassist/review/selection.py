@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,10 @@ from dsassist_runtime.errors import DsassistError
 
 __all__ = ["Selection", "commit", "narrowed", "path_in", "revision_range", "since_base", "staged"]
 
+# What git has stopped at, by what it leaves there; a rebase may leave a second one, of the commit that it picks.
+_UNDER_WAY = {"REBASE_HEAD": "rebase", "CHERRY_PICK_HEAD": "cherry-pick", "REVERT_HEAD": "revert"}
+_SHORT_ID = 7
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -24,7 +28,8 @@ class Selection:
 
     A merge has only the entries that differ from each of its parents: what one of them brings was reviewed with it.
     `entries` compares with the first parent; `other_entries` has the same paths compared with each other parent.
-    `state` names the content of `tree`.
+    `state` names the content of `tree`. `within` says what git is doing where that is no plain commit: "a merge",
+    "a cherry-pick of 1a2b3c4".
     """
 
     cwd: Path
@@ -33,6 +38,7 @@ class Selection:
     entries: tuple[git.ChangedEntry, ...]
     other_entries: tuple[dict[bytes, git.ChangedEntry], ...] = ()
     state: str = ""
+    within: str = ""
 
     @property
     def is_staged(self) -> bool:
@@ -47,12 +53,13 @@ class Selection:
 
 def staged(cwd: Path) -> Selection:
     """What the next commit would change: the index against HEAD, or against no files before the first commit."""
-    found = git.object_ids(["HEAD^{commit}", "MERGE_HEAD^{commit}"], cwd)
+    found = git.object_ids([f"{name}^{{commit}}" for name in ("HEAD", "MERGE_HEAD", *_UNDER_WAY)], cwd)
     head = found["HEAD^{commit}"][0] if "HEAD^{commit}" in found else None
     is_merge = "MERGE_HEAD^{commit}" in found or any(name.startswith("GITHEAD_") for name in os.environ)
     parents = [head or git.empty_tree(cwd), *(git.merge_heads(cwd) if is_merge else ())]
     first, *others = ([*git.entries_of_index(parent, cwd)] for parent in parents)
-    return _selection(cwd, git.INDEX, head, first, others)
+    within = "a merge" if is_merge else _under_way(found)
+    return replace(_selection(cwd, git.INDEX, head, first, others), within=within)
 
 
 def commit(cwd: Path, name: str) -> Selection:
@@ -97,6 +104,11 @@ def path_in(root: Path, path: Path) -> str:
     real = Path(os.path.realpath(path.parent)) / path.name if path.name not in ("", "..") else path.resolve()
     below = git.below_root(Path(os.path.realpath(root)), real)
     return str(real) if below is None else below
+
+
+def _under_way(found: Mapping[str, tuple[str, str]]) -> str:
+    ids = ((what, found.get(f"{name}^{{commit}}")) for name, what in _UNDER_WAY.items())
+    return next((f"a {what} of {named[0][:_SHORT_ID]}" for what, named in ids if named is not None), "")
 
 
 def _is_within(path: bytes, folders: Iterable[bytes]) -> bool:

@@ -31,8 +31,8 @@ def clamp(value, low, high):
 """
 
 
-def sh(cwd: Path, *arguments: str) -> None:
-    subprocess.run(["git", *arguments], cwd=cwd, check=True, capture_output=True)
+def sh(cwd: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=cwd, check=True, capture_output=True, text=True).stdout.strip()
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +82,17 @@ def test_a_finding_stops_and_shows_the_line(
         "      = `high` is 1,600 times as likely here (+7.4 nats)\n"
     )
     assert "reviewed 1 function in 1 file with some-model.gguf in " in err
+
+
+def test_what_git_stopped_at_is_said_with_what_was_reviewed(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sh(repository, "commit", "--quiet", "--allow-empty", "-m", "picked")
+    head = sh(repository, "rev-parse", "HEAD")
+    sh(repository, "update-ref", "CHERRY_PICK_HEAD", head)
+    stage(repository)
+    assert review() == 0
+    assert f"reviewed 1 function in 1 file of a cherry-pick of {head[:7]} with" in capsys.readouterr().err
 
 
 def test_the_test_model_is_called_one_and_stops_nothing(

@@ -73,6 +73,7 @@ def changes_of(selection: Selection, exclude: Sequence[str] = ()) -> Changes:
         selection.base,
         dict(_moved(selection, exclude)),
         selection.state,
+        within=selection.within,
     )
 
 

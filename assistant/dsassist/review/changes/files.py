@@ -57,7 +57,8 @@ class Changes:
     another name and nothing else, by their old ones. `tree` is the state of all files that the new side belongs to,
     `base` the commit or tree before, None where there was none or it has no name; both are of the repository at `root`,
     which is None where whole files are looked at. `state` names the content of `tree`; it is empty where nothing does.
-    `around` has the other files where `tree` is none of git's, None where they are not known.
+    `around` has the other files where `tree` is none of git's, None where they are not known. `within` says what git
+    is doing where this is no plain commit.
     """
 
     pending: tuple[PendingFile, ...]
@@ -69,3 +70,4 @@ class Changes:
     moved: Mapping[str, str] = field(default_factory=dict)
     state: str = ""
     around: Treeish | None = None
+    within: str = ""

@@ -20,6 +20,7 @@ def summary(review: Review, model: str) -> str:
 def reviewed(review: Review, model: str) -> str:
     """How much was reviewed, with what and how long it took."""
     line = f"reviewed {counted(review.functions, 'function')} in {counted(review.files, 'file')}"
+    line += f" of {review.within}" * bool(review.within)
     line += f" with {one_line(model)}" * bool(model) + f" in {review.seconds:.1f} s"
     if review.found > len(review.findings):
         line += f"; {len(review.findings)} of {review.found} findings shown, the strongest"

@@ -49,7 +49,9 @@ def test_of_a_resolved_merge_only_what_neither_branch_has_is_reviewed(parted: Re
     conflict(parted, "merge", "side")
     parted.stage("a.py", RESOLVED)
     assert reviewed(parted).lines == {"a.py": [5]}
+    assert selection.staged(parted.root).within == "a merge"
     parted.git("commit", "--quiet", "--no-edit")
+    assert selection.staged(parted.root).within == ""
     (run,) = recorded(log)
     assert (run["lines"], run["reasons"]) == ({"a.py": [5]}, {})
 
@@ -132,6 +134,8 @@ def test_a_replayed_commit_is_reviewed_when_it_goes_on_after_a_conflict(
     else:
         conflict(parted, "cherry-pick", "side")
     parted.stage("a.py", numbered(30, line_5="line_5 = 'resolved'"))
+    replayed = parted.git("rev-parse", "HEAD^" if command == "revert" else "side").strip()
+    assert selection.staged(parted.root).within == f"a {command} of {replayed[:7]}"
     log.write_text("")
     parted.git("-c", "core.editor=true", command, "--continue")
     (run,) = recorded(log)
@@ -140,9 +144,11 @@ def test_a_replayed_commit_is_reviewed_when_it_goes_on_after_a_conflict(
 
 def test_a_commit_in_a_stopped_rebase_is_reviewed(parted: Repository, recording: Recording) -> None:
     parted.git("checkout", "--quiet", "side")
+    replayed = parted.git("rev-parse", "HEAD").strip()
     conflict(parted, "rebase", "main")
     log = recording(parted)
     parted.stage("a.py", RESOLVED)
+    assert selection.staged(parted.root).within == f"a rebase of {replayed[:7]}"
     parted.git("commit", "--quiet", "-m", "replayed")
     (run,) = recorded(log)
     assert run["lines"] == {"a.py": [5, 25], "theirs.py": [1]}
