@@ -1,5 +1,7 @@
 """The report as one JSON object, with all that the text says; its names do not change from version to version.
 
+`docs/review-report.schema.json` describes it.
+
 A name's bytes that are no UTF-8 are the surrogates by which Python knows them (`os.fsencode` gives the name back).
 """
 
@@ -23,6 +25,7 @@ def as_json(report: Report) -> str:
             "suppressed": review.suppressed,
             "baselined": review.baselined,
             "reviewed": {"functions": review.functions, "files": review.files},
+            "within": review.within or None,
             "not_reviewed": [asdict(each) for each in review.skipped],
             "failure": review.failure or None,
             "model": report.model or None,

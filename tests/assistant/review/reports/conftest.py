@@ -17,6 +17,7 @@ from dsassist.review.findings import Finding, Related, Replacement, Review
 from dsassist.review.reports import Paths, Report
 
 SCHEMAS = Path(__file__).parent / "schemas"
+OWN_SCHEMAS = Path(__file__).parents[4] / "docs"
 
 
 class MakeFinding(Protocol):
@@ -116,7 +117,8 @@ def check_schema() -> Callable[[str, Any], None]:
 
 @cache
 def validator_of(name: str) -> Any:
-    schema = json.loads((SCHEMAS / f"{name}.json").read_bytes())
+    folder = OWN_SCHEMAS if name.endswith(".schema") else SCHEMAS
+    schema = json.loads((folder / f"{name}.json").read_bytes())
     validator = jsonschema.validators.validator_for(schema)
     validator.check_schema(schema)
     return validator(schema)

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from jsonschema import ValidationError
 
 from dsassist.commands.review import COMMAND
+from dsassist.review.calibration.thresholds import Thresholds
 from dsassist.review.changes import Skipped
 from dsassist.review.findings import Finding
 from dsassist.review.reports import FORMATS, Report
@@ -58,6 +60,17 @@ def test_what_a_terminal_or_a_log_shows_has_no_character_that_it_would_obey(
 ) -> None:
     text = FORMATS[name](report(*odd_findings, skipped=SKIPPED, lines=LINES))
     assert not set(text) & {"\x1b", "\x07", "\x00", "\r", "\u202e", "\u2066", "\u2028", "\u2029", "\x85"}
+
+
+def test_json_keeps_to_its_schema(report: MakeReport, odd_findings: list[Finding], check_schema: Check) -> None:
+    needed = Thresholds(2.3, {"attribute": 1.5})
+    made = report(*odd_findings, skipped=SKIPPED, failure="the engine ended", within="a merge", thresholds=needed)
+    value = json.loads(FORMATS["json"](made))
+    check_schema("review-report.schema", value)
+    check_schema("review-report.schema", json.loads(FORMATS["json"](report())))
+    for name in value:
+        with pytest.raises(ValidationError):
+            check_schema("review-report.schema", {**value, name: {"what": "is no such value"}})
 
 
 def test_sarif_keeps_to_its_schema(report: MakeReport, odd_findings: list[Finding], check_schema: Check) -> None:
