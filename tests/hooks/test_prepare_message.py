@@ -283,3 +283,31 @@ def test_the_draft_is_of_what_is_committed(installed: Path) -> None:
     done = git("commit", "-a", cwd=installed, check=False)
     assert done.returncode == 0, done.stderr
     assert subject(installed) == "Raise a to two"
+
+
+def test_what_git_replays_keeps_its_message(installed: Path) -> None:
+    """A clean cherry-pick, revert, rebase and merge run this hook and no other; none of them wants a draft."""
+
+    def on_branch(name: str, start: str, file: str) -> None:
+        git("checkout", "-q", "-b", name, start, cwd=installed)
+        (installed / file).write_text("text\n")
+        git("add", file, cwd=installed)
+        git("commit", "-q", "-m", f"Add {file}", cwd=installed)
+
+    git("commit", "-q", "-m", "By hand", cwd=installed)
+    main = git("rev-parse", "HEAD", cwd=installed).stdout.strip()
+    on_branch("side", "HEAD", "side.txt")
+    on_branch("other", main, "other.txt")
+    git("cherry-pick", "side", cwd=installed)
+    assert subject(installed) == "Add side.txt"
+    git("revert", "--no-edit", "HEAD", cwd=installed)
+    assert subject(installed).startswith('Revert "Add side.txt"')
+    git("reset", "-q", "--hard", "HEAD~2", cwd=installed)
+    git("rebase", "-q", "side", cwd=installed)
+    assert git("log", "--format=%s", f"{main}..", cwd=installed).stdout.splitlines() == [
+        "Add other.txt",
+        "Add side.txt",
+    ]
+    on_branch("third", main, "third.txt")
+    git("merge", "-q", "--no-edit", "side", cwd=installed)
+    assert subject(installed).startswith("Merge branch 'side'")
