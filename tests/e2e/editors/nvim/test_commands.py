@@ -11,6 +11,7 @@ import pytest
 from e2e.editors.nvim.conftest import OpenEditor
 from e2e.editors.nvim.editor import PLUGIN, Editor
 from e2e.editors.nvim.samples import ADD, SUM
+from e2e.editors.repeated import BEFORE, LAST_LINE
 from hook_repositories import git
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # whole editors, on a machine that may do much else
@@ -102,26 +103,30 @@ def test_a_review_that_cannot_be_is_an_error_in_a_sentence(open_editor: OpenEdit
 
 def test_the_last_completion_and_what_became_of_all_are_shown(open_editor: OpenEditor, server: Path) -> None:
     settings = "completion = { temperature = 0, multiline = 'never', min_probability = 0 }"
-    editor = open_editor("if x \n", options=f"settings = {{ {settings} }}")
+    editor = open_editor(f"{BEFORE}\n", options=f"settings = {{ {settings} }}")
     editor.command("Dsassist prompt")
     until_told(editor, "no completion is on record yet")
     editor.until("the model is loaded", lambda: editor.status() == "dsassist builtin")
-    editor.insert("is ")
+    editor.go_to(LAST_LINE).insert("is ")
     editor.press("M-s")
     text = str(editor.until("ghost text", editor.ghost))
-    editor.press("Tab")
-    editor.until_line(f"if x is {text}")
-    editor.leave_insert_mode()
+    editor.leave_insert_mode()  # behind what is taken another text would be asked for, and be the last one
     editor.command("Dsassist prompt")
     editor.until("what it was made of", lambda: {"--- what the model wrote", text} <= set(editor.lines()))
     editor.until("it is on the screen", lambda: "dsassist: the last completion" in editor.screen())
     assert not editor.lua("return vim.bo.modifiable")
     editor.type("q")
-    editor.until_line(f"if x is {text}")
+    editor.until_line("if z is ")
+    editor.insert("")
+    editor.press("M-s")
+    editor.until_ghost(text)
+    editor.press("Tab")
+    editor.until_line(f"if z is {text}")
+    editor.leave_insert_mode()
     editor.command("Dsassist stats")
     editor.until("what became of it", lambda: "builtin" in "\n".join(editor.lines()))
     editor.type("q")
-    editor.until_line(f"if x is {text}")
+    editor.until_line(f"if z is {text}")
 
 
 def test_the_log_is_opened_beside_the_file(open_editor: OpenEditor) -> None:

@@ -14,6 +14,7 @@ from e2e.editors.nvim.conftest import OpenEditor
 from e2e.editors.nvim.editor import Editor
 from e2e.editors.nvim.samples import ADD, SUM
 from e2e.editors.nvim.traffic import accepted_lengths, sent
+from e2e.editors.repeated import BEFORE, LAST_LINE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # whole editors, on a machine that may do much else
 
@@ -96,34 +97,34 @@ def test_a_program_that_ends_at_once_is_given_up_with_one_sentence(open_editor: 
 
 def test_the_builtin_model_offers_what_it_has_by_hand(open_editor: OpenEditor, server: Path) -> None:
     """The whole way: `dsassist lsp` as it is, the model server that it starts, the model that comes with it."""
-    editor = open_editor("if x \n", options="settings = { completion = { temperature = 0, multiline = 'never' } }")
+    editor = open_editor(f"{BEFORE}\n", options="settings = { completion = { temperature = 0, multiline = 'never' } }")
     editor.until("the model is loaded", lambda: editor.status() == "dsassist builtin")
-    editor.insert("is ")
+    editor.go_to(LAST_LINE).insert("is ")
     editor.press("M-s")
     text = editor.until("ghost text", editor.ghost)
-    editor.until("it is on the screen", lambda: f"if x is {text}" in editor.screen())
+    editor.until("it is on the screen", lambda: f"if z is {text}" in editor.screen())
     editor.press("C-M-Right")
-    editor.until_line(f"if x is {text}")
+    editor.until_line(f"if z is {text}")
 
 
 @pytest.mark.parametrize("process", ["pid", "engine_pid"], ids=["server", "engine"])
 def test_a_model_server_that_is_killed_is_there_again_for_the_next_text(
     open_editor: OpenEditor, server: Path, process: str
 ) -> None:
-    editor = open_editor("if x \n", options="settings = { completion = { temperature = 0, multiline = 'never' } }")
+    editor = open_editor(f"{BEFORE}\n", options="settings = { completion = { temperature = 0, multiline = 'never' } }")
     editor.until("the model is loaded", lambda: editor.status() == "dsassist builtin")
-    editor.insert("is ")
+    editor.go_to(LAST_LINE).insert("is ")
     editor.press("M-s")
     editor.until("ghost text", editor.ghost)
     killed = (server_health() or {})[process]
     os.kill(int(str(killed)), signal.SIGKILL)
     editor.type("not ")  # about which the model has not been asked yet
-    editor.until_line("if x is not ")
+    editor.until_line("if z is not ")
     editor.press("M-s")
     editor.until("another process", lambda: (server_health() or {}).get(process) not in (None, killed))
     text = editor.until("ghost text", editor.ghost)
     editor.press("C-M-Right")
-    editor.until_line(f"if x is not {text}")
+    editor.until_line(f"if z is not {text}")
 
 
 ORDERS = """\

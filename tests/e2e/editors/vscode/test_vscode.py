@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from e2e.editors.repeated import BEFORE
 from hook_repositories import git, write_program
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ DSASSIST = str(Path(sys.executable).with_name("dsassist"))
 # The first of these tests waits for the set-up, which takes minutes on a machine that has nothing of it yet.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
-# A place where the builtin model has something of several words to say ("not None:").
-BEFORE = "if x "
 TYPED = "is "
 EMOJI_AND_CRLF = "# \U0001f600\r\n\r\nif '\U0001f600' "
 READING = "import sys\n\n\ndef read(path):\n    with open(path) as file:\n        return file.read()\n"

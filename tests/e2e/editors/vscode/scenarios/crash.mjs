@@ -20,7 +20,7 @@ export default async function (window, { file, before, typed }) {
   process.kill(model, 'SIGKILL');
   await until('it is gone', () => !window.modelServers().includes(model));
   await window.press('Enter');
-  await window.type(before + typed);
+  await window.type(before.split('\n').at(-1) + typed);
   await window.ghostComes();
   assert.equal(window.modelServers().length, 1);
   await window.openMessages();

@@ -3,15 +3,15 @@ import assert from 'node:assert/strict';
 import { claim, stays } from '../window.mjs';
 
 export default async function (window, { file, before, typed }) {
-  const line = async () => (await window.lines()).at(-1);
+  const text = async () => (await window.lines()).join('\n');
   await window.open(file, 'last');
   await window.statusSays('builtin');
   await window.type(typed);
   const whole = before + typed + await window.ghostComes();
 
   await window.press('Control+ArrowRight');
-  await claim('a word is taken', async () => (await line()).length > (before + typed).length);
-  const withWord = await line();
+  await claim('a word is taken', async () => (await text()).length > (before + typed).length);
+  const withWord = await text();
   assert.ok(whole.startsWith(withWord) && withWord.length < whole.length, `a part, not all: ${withWord}`);
 
   const rest = whole.slice(withWord.length);
@@ -24,7 +24,7 @@ export default async function (window, { file, before, typed }) {
   await claim('the rest is back', async () => (await window.ghost()).startsWith(rest));
 
   await window.press('Control+Alt+ArrowRight');
-  await claim('the line is taken', async () => await line() === whole);
+  await claim('the line is taken', async () => await text() === whole);
   await window.save(file);
   assert.equal(window.read(file), whole);
 }
