@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
 import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +209,24 @@ def test_two_runs_do_not_work_in_one_folder(fit: list[str], tmp_path: Path) -> N
         assert f"another run is at work in {tmp_path / 'run'}; wait for its end, or" in done.error_message
     assert not (tmp_path / "run" / "last.pt").exists()
     assert run_command([*fit, "--tokens", "512"]).exit_code == 0
+
+
+def test_a_terminal_shows_how_far_it_is_and_how_long_it_will_take(fit: list[str]) -> None:
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 160, 0, 0))
+    every_step = {**os.environ, "TQDM_MININTERVAL": "0"}  # however quick the machine is
+    run = [sys.executable, "-m", "dsassist", *fit, "--tokens", "2048"]
+    shown = ""
+    with subprocess.Popen(run, stdout=subprocess.DEVNULL, stderr=theirs, env=every_step) as process:
+        os.close(theirs)
+        with suppress(OSError):  # Linux ends so where nobody writes any more
+            while piece := os.read(ours, 1 << 16):
+                shown += piece.decode(errors="replace")
+    os.close(ours)
+    assert process.returncode == 0, shown
+    done = r"train: +50%\|.+\| 1\.02k/2\.05k \[\d\d:\d\d<\d\d:\d\d,"
+    found = re.search(done + r".+loss \d\.\d{3}, busiest expert \d\.\d\dx, [\d,]+ tokens/s\]", shown)
+    assert found, shown
 
 
 def test_a_run_that_is_killed_loses_its_lock(tmp_path: Path) -> None:
