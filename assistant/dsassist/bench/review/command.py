@@ -74,6 +74,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with --repo: put in bugs of the families that a review does not tell of yet, and ask about those",
     )
+    parser.add_argument(
+        "--answers",
+        type=Path,
+        metavar="FILE",
+        help="with --repo, --fixes: keep the model's answers in FILE; the same command goes on where it was stopped",
+    )
     parser.add_argument("--details", type=Path, metavar="FILE", help="write each case, a JSON object a line")
 
 
@@ -138,6 +144,7 @@ def _run_injected(args: argparse.Namespace, progress: Callable[[str], None]) -> 
         args.details,
         args.further,
         args.line_alone,
+        args.answers,
     )
     return run_injected_bench(bench, before, progress)
 
@@ -149,7 +156,7 @@ def _run_fixes(args: argparse.Namespace, progress: Callable[[str], None]) -> Rep
 
     before = machine()
     repositories, sources = folders("--fixes", args.fixes), args.sources or tuple(TITLES)
-    bench = FixesBench(repositories, args.model, args.since, args.most, args.seed, args.details, sources)
+    bench = FixesBench(repositories, args.model, args.since, args.most, args.seed, args.details, sources, args.answers)
     return run_fixes_bench(bench, before, progress)
 
 

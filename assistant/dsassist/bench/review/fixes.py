@@ -13,6 +13,7 @@ from typing import Any, TextIO
 from dsassist.bench.details import details_file
 from dsassist.bench.history import names_of
 from dsassist.bench.interruptible import sigterm_as_ctrl_c
+from dsassist.bench.kept_engine import kept_in
 from dsassist.bench.private_engine import private_engine
 from dsassist.bench.report import Figure, Report
 from dsassist.bench.review.fix_figures import FixResult, Verdict, fix_figures
@@ -46,6 +47,7 @@ class FixesBench:
     seed: int = 1
     details: Path | None = None
     sources: tuple[SourceName, ...] = tuple(TITLES)
+    answers: Path | None = None
 
     def named_repositories(self) -> dict[str, Repository]:
         """The repositories by the names that fixes carry."""
@@ -58,9 +60,10 @@ def run_fixes_bench(bench: FixesBench, machine: dict[str, Any], progress: Callab
 
     `machine` is `report.machine()` from before. `NotDone` where no fix is found.
     """
-    model = resolve(bench.model).path
-    with details_file(bench.details) as details, sigterm_as_ctrl_c(), private_engine(model) as engine:
-        return measure_fixes(bench, engine, model.name, machine, details, progress)
+    model = resolve(bench.model)
+    with details_file(bench.details) as details, sigterm_as_ctrl_c(), private_engine(model.path) as alone:
+        engine = kept_in(bench.answers, alone, model)
+        return measure_fixes(bench, engine, model.path.name, machine, details, progress)
 
 
 def measure_fixes(

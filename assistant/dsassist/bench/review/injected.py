@@ -13,6 +13,7 @@ from typing import Any, TextIO
 from dsassist.bench.details import details_file
 from dsassist.bench.history import History, names_of
 from dsassist.bench.interruptible import sigterm_as_ctrl_c
+from dsassist.bench.kept_engine import kept_in
 from dsassist.bench.private_engine import private_engine
 from dsassist.bench.report import Report
 from dsassist.bench.review.alarms import BUDGETS
@@ -63,6 +64,7 @@ class InjectedBench:
     details: Path | None = None
     further: bool = False
     line_alone: bool = True
+    answers: Path | None = None
 
     @property
     def alternatives(self) -> Alternatives:
@@ -75,9 +77,10 @@ def run_injected_bench(bench: InjectedBench, machine: dict[str, Any], progress: 
 
     `machine` is `report.machine()` from before. `NotDone` where there is no function to measure with.
     """
-    model = resolve(bench.model).path
-    with details_file(bench.details) as details, sigterm_as_ctrl_c(), private_engine(model) as engine:
-        return measure_injected(bench, engine, model.name, machine, details, progress)
+    model = resolve(bench.model)
+    with details_file(bench.details) as details, sigterm_as_ctrl_c(), private_engine(model.path) as alone:
+        engine = kept_in(bench.answers, alone, model)
+        return measure_injected(bench, engine, model.path.name, machine, details, progress)
 
 
 def measure_injected(
