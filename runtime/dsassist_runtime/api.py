@@ -305,7 +305,7 @@ class GenerationEnd:
 
 
 class TextStream(Protocol):
-    """Pieces of text as they are written; never a cut UTF-8 sequence.
+    """Pieces of text as they are written; never a cut UTF-8 sequence. To be inherited from.
 
     `close` stops the engine within a token, and is safe from another thread and twice.
     """
@@ -314,7 +314,9 @@ class TextStream(Protocol):
     def end(self) -> GenerationEnd | None:
         """The figures once the iteration is over; after a `close` those until then, as `cancelled`; before, None."""
 
-    def __iter__(self) -> Iterator[str]: ...
+    def __iter__(self) -> Iterator[str]:
+        """The text as it is written."""
+        return (piece.text for piece in self.pieces())
 
     def pieces(self) -> Iterator[TextPiece]:
         """The same with the count of tokens, and the log-probabilities if they were asked for; read one or the other.
@@ -325,11 +327,13 @@ class TextStream(Protocol):
     def close(self) -> None:
         """Stop the decode; a running iteration ends without an error."""
 
-    def __enter__(self) -> TextStream: ...
+    def __enter__(self) -> TextStream:
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    ) -> None:
+        self.close()
 
 
 @dataclass(frozen=True)

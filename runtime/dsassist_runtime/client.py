@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
-from types import TracebackType
 from typing import Any
 
 from dsassist_runtime.api import (
@@ -178,7 +177,7 @@ class _Events:
             return b""  # closed, by us or by a server that died: the caller knows which
 
 
-class HttpTextStream:
+class HttpTextStream(TextStream):
     """Implements `api.TextStream`; the times in `end` are those that the client waited, not the engine's own."""
 
     def __init__(self, events: _Events, started: float) -> None:
@@ -227,14 +226,6 @@ class HttpTextStream:
             figures = GenerationEnd("cancelled", prompt.prompt_tokens, prompt.cached_tokens, self._n_written, 0.0, 0.0)
             self._end = self._with_client_times(replace(figures, prompt_ms=prompt.prompt_ms))
         self._events.close()
-
-    def __enter__(self) -> TextStream:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _with_client_times(self, end: GenerationEnd) -> GenerationEnd:
         now = time.perf_counter()

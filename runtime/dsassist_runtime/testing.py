@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 
 from dsassist_runtime.api import (
     EditScore,
@@ -77,8 +76,8 @@ class ScriptedEngine:
         """Nothing is held."""
 
 
-class ScriptedStream:
-    """Implements `api.TextStream`; a piece counts as a token, of this log-probability if that was asked for."""
+class ScriptedStream(TextStream):
+    """A given text; a piece counts as a token, of this log-probability if that was asked for."""
 
     def __init__(self, text: str, piece_s: float, logprob: float | None = None) -> None:
         self._pieces = [text[i : i + 4] for i in range(0, len(text), 4)]
@@ -94,10 +93,6 @@ class ScriptedStream:
         if self._end is None and self.closed.is_set():
             return GenerationEnd("cancelled", 10, 0, self._written, 1.0, 2.0)
         return self._end
-
-    def __iter__(self) -> Iterator[str]:
-        for piece in self.pieces():
-            yield piece.text
 
     def pieces(self) -> Iterator[TextPiece]:
         """The text in pieces, each with its log-probability where the request asks for them."""
@@ -117,11 +112,3 @@ class ScriptedStream:
     def close(self) -> None:
         """Stop writing."""
         self.closed.set()
-
-    def __enter__(self) -> TextStream:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

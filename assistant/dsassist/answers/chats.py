@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from dsassist.answers.model_key import model_key
@@ -62,33 +60,8 @@ class RememberingChat:
         return hashlib.sha256(question.encode()).digest()
 
 
-class _Stream(ABC):
-    """What both streams here do alike; implements `api.TextStream`."""
-
-    @property
-    @abstractmethod
-    def end(self) -> GenerationEnd | None: ...
-
-    @abstractmethod
-    def pieces(self) -> Iterator[TextPiece]: ...
-
-    @abstractmethod
-    def close(self) -> None: ...
-
-    def __iter__(self) -> Iterator[str]:
-        return (piece.text for piece in self.pieces())
-
-    def __enter__(self) -> TextStream:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
 @dataclass
-class _KnownStream(_Stream):
+class _KnownStream(TextStream):
     """An answer that was given before, of `n_tokens`."""
 
     text: str
@@ -113,7 +86,7 @@ class _KnownStream(_Stream):
 
 
 @dataclass
-class _KeptStream(_Stream):
+class _KeptStream(TextStream):
     """The engine's stream, whose text is kept once it came to its own end.
 
     What was cut, by a limit of tokens or by who asked, is not worth to be said again.

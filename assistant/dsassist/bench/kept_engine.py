@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol
 
 from dsassist.answers.model_key import model_key
@@ -33,6 +32,7 @@ from dsassist_runtime.version import __version__
 __all__ = ["KeptEngine", "kept_in"]
 
 _LIMIT_BYTES = 1 << 40  # nothing is thrown away: each answer took the model its time
+_SQLITE = b"SQLite format 3\0"
 _WHOLE = ("stop", "length")
 
 
@@ -47,9 +47,13 @@ def kept_in(path: Path | None, engine: _ChatEngine, model: ResolvedModel) -> _Ch
         return engine
     path = path.expanduser()
     try:
-        path.open("ab").close()
+        with path.open("a+b") as file:
+            file.seek(0)
+            begin = file.read(len(_SQLITE))
     except OSError as error:
         raise DsassistError(f"--answers {path} cannot be written: {(error.strerror or str(error)).lower()}") from error
+    if begin not in (b"", _SQLITE):  # the store would throw it away as damaged
+        raise DsassistError(f"--answers {path} holds something else; name a new file, or one of an earlier run")
     return KeptEngine(engine, AnswerStore(path, _LIMIT_BYTES), key)
 
 
@@ -76,11 +80,8 @@ class KeptEngine(RememberingEngine):
         return _KeptText(self.store, hashlib.sha256(question.encode()).digest(), ask)
 
 
-class _KeptText:
-    """What was read of a text before; where that was not all of it and more is wanted, the model writes it again.
-
-    Implements `TextStream`.
-    """
+class _KeptText(TextStream):
+    """What was read of a text before; where that was not all of it and more is wanted, the model writes it again."""
 
     def __init__(self, store: AnswerStore, key: bytes, ask: Callable[[], TextStream]) -> None:
         self._store, self._key, self._ask = store, key, ask
@@ -117,17 +118,6 @@ class _KeptText:
         told = {"pieces": [asdict(piece) for piece in self._written], "reason": reason}
         self._store.put(self._key, json.dumps(told))
         self._stream.close()
-
-    def __iter__(self) -> Iterator[str]:
-        return (piece.text for piece in self.pieces())
-
-    def __enter__(self) -> TextStream:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _read(kept: str | None) -> tuple[list[TextPiece], FinishReason | None]:

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from types import TracebackType
 
 from dsassist_runtime.api import FinishReason, GenerationEnd, InfillRequest, TextPiece, TextStream
 from dsassist_runtime.engine.text import TextAssembler
@@ -18,8 +17,8 @@ from dsassist_runtime.remote.infill import InfillForm, Usage
 __all__ = ["RemoteTextStream"]
 
 
-class RemoteTextStream:
-    """Implements `api.TextStream`. The request is sent when the text is first read; times are what the reader waited.
+class RemoteTextStream(TextStream):
+    """A text from another server. The request is sent when the text is first read; times are what the reader waited.
 
     A server counts tokens at the end only; until then, and where it does not at all, a piece of text counts as one.
     """
@@ -66,14 +65,6 @@ class RemoteTextStream:
     def close(self) -> None:
         """Stop the server by closing the connection; a running iteration ends without an error."""
         self._stop("cancelled")
-
-    def __enter__(self) -> TextStream:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _text(self) -> Iterator[str]:
         with closing(self._exchange.chunks()) as chunks:  # not whenever the garbage collector gets to it

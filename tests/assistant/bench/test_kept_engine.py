@@ -106,3 +106,11 @@ def test_without_a_file_the_engine_is_itself(model: ResolvedModel) -> None:
 def test_a_file_that_cannot_be_written_is_one_sentence(tmp_path: Path, model: ResolvedModel) -> None:
     with pytest.raises(DsassistError, match=r"--answers .*kept\.db cannot be written: no such file or directory"):
         kept_in(tmp_path / "no" / "kept.db", Scripted(""), model)
+
+
+def test_a_file_of_another_kind_is_left_as_it_is(tmp_path: Path, model: ResolvedModel) -> None:
+    notes = tmp_path / "notes.md"
+    notes.write_text("what I noticed")
+    with pytest.raises(DsassistError, match=r"--answers .*notes\.md holds something else"):
+        kept_in(notes, Scripted(""), model)
+    assert notes.read_text() == "what I noticed"
