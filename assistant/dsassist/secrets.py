@@ -182,7 +182,8 @@ def _looks_random(_found: re.Match[str], secret: str) -> bool:
 _PRIVATE_KEY = r"-----BEGIN[A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
 _NAME = (
     r"(?P<name>(?:passw(?:or)?d|passphrase|pass|pwd|secret|token|credential"
-    r"|api_?key|access_?key|private_?key|secret_?key|auth_?key|account_?key|encryption_?key)s?)"
+    r"|api_?key|access_?key|private_?key|secret_?key|auth_?key|account_?key|encryption_?key|service_?key|client_?key"
+    r"|database_?key|db_?key)s?)"
 )
 _NAME_WORDS = ("pass", "pwd", "secret", "token", "key", "credential")
 
@@ -197,6 +198,10 @@ _RULES = (
         ("private key",),
         re.compile(_PRIVATE_KEY + r"((?:[^\S\n]*\n[ \t\"'+]*[A-Za-z0-9+/=]{32,}[^\n]{0,8})+)(?![\s\S]{0,9}-----END)"),
     ),
+    _Rule(
+        ("putty-user-key-file",),
+        re.compile(r"PuTTY-User-Key-File-\d[\s\S]{0,4000}?Private-Lines: \d+\s([\s\S]{16,8000}?)(?=Private-MAC)"),
+    ),
     _Rule(("akia", "asia", "abia", "acca"), re.compile(r"\b((?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16})\b")),
     _Rule(
         ("aws",),
@@ -206,10 +211,21 @@ _RULES = (
     ),
     _Rule(("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), re.compile(r"\b(gh[pousr]_[A-Za-z0-9]{36,255})\b")),
     _Rule(("github_pat_",), re.compile(r"\b(github_pat_\w{50,})\b")),
-    _Rule(("glpat-",), re.compile(r"\b(glpat-[\w-]{20,})")),
+    _Rule(
+        ("gl", "gr1348941"),
+        re.compile(r"\b((?:gl(?:pat|dt|ft|soat|rt|cbt|imt|ptt|agent|oas)-|GR1348941)[\w-]{20,})"),
+    ),
     _Rule(("xox",), re.compile(r"\b(xox[abeoprs]-[A-Za-z0-9-]{10,})")),
-    _Rule(("hooks.slack.com",), re.compile(r"hooks\.slack\.com/(?:services|workflows)/(T\w+/[AB]\w+/\w{16,})")),
+    _Rule(
+        ("hooks.slack.com",),
+        re.compile(r"hooks\.slack\.com/(?:services|workflows|triggers)/([TE]\w+/(?:[AB]\w+/)?(?:\d+/)?\w{16,})"),
+    ),
     _Rule(("discord",), re.compile(r"discord(?:app)?\.com/api/webhooks/(\d+/[\w-]{40,})")),
+    _Rule(("discord",), re.compile(r"(?<![\w-])([MNO][\w-]{23,27}\.[\w-]{6}\.[\w-]{27,38})(?![\w-])")),
+    _Rule((":aa",), re.compile(r"(?<!\d)(\d{8,10}:AA[\w-]{33})(?![\w-])")),  # Telegram
+    _Rule(("-us",), re.compile(r"\b([0-9a-f]{32}-us\d{1,2})\b")),  # Mailchimp
+    _Rule(("sq0",), re.compile(r"\b(sq0[a-z]{3}-[\w-]{22,43})(?![\w-])")),  # Square
+    _Rule(("akcp",), re.compile(r"\b(AKCp[A-Za-z0-9]{50,})\b")),  # Artifactory
     _Rule(("sk_live_", "rk_live_", "sk_test_", "rk_test_"), re.compile(r"\b([sr]k_(?:live|test)_[A-Za-z0-9]{16,})\b")),
     _Rule(("whsec_",), re.compile(r"\b(whsec_[A-Za-z0-9+/=]{24,})")),
     _Rule(("aiza",), re.compile(r"\b(AIza[\w-]{35})(?![\w-])")),
@@ -222,6 +238,7 @@ _RULES = (
     ),
     _Rule(("hf_",), re.compile(r"\b(hf_[A-Za-z0-9]{34,})\b")),
     _Rule(("npm_",), re.compile(r"\b(npm_[A-Za-z0-9]{36})\b")),
+    _Rule(("_authtoken",), re.compile(r"_authToken=\s*([A-Fa-f0-9-]{36})\b")),
     _Rule(("pypi-",), re.compile(r"\b(pypi-AgE[\w-]{50,})")),
     _Rule(("dop_v1_", "doo_v1_"), re.compile(r"\b(do[op]_v1_[a-f0-9]{64})\b")),
     _Rule(("sg.",), re.compile(r"\b(SG\.[\w-]{22}\.[\w-]{43})(?![\w-])")),

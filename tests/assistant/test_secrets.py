@@ -21,6 +21,36 @@ SECRETS = [
     ("x = glpat-|Zk3pTq9vWm2xYs7bLc4d", "glpat-|Zk3pTq9vWm2xYs7bLc4d"),
     ('post("xoxb-|2345678901-2345678901-AbCdEfGhIjKlMnOp")', "xoxb-|2345678901-2345678901-AbCdEfGhIjKlMnOp"),
     ("https://hooks.slack.com/services/T0|A1B2C3D/B0A1B2C3D/a1B2c3D4e5F6g7H8i9J0k1L2", "T0|A1B2C3D/B0A1B2C3D"),
+    (
+        "https://hooks.slack.com/workflows/T0|A1B2C3D/A0A1B2C3D/481516234/mgFqWz3kPT9vXm2xYs7bLc4d",
+        "mgFqWz3kPT9vXm2xYs7bLc4d",
+    ),
+    (
+        "https://hooks.slack.com/triggers/E0|A1B2C3D/481516234/9f8e7d6c5b4a39281706f5e4d3c2b1a0",
+        "9f8e7d6c5b4a39281706f5e4d3c2b1a0",
+    ),
+    ("x = glrt-|Zk3pTq9vWm2xYs7bLc4d", "glrt-|Zk3pTq9vWm2xYs7bLc4d"),
+    ("register(GR13|48941Zk3pTq9vWm2xYs7bLc4d)", "GR13|48941Zk3pTq9vWm2xYs7bLc4d"),
+    (
+        "https://api.telegram.org/bot48151623|42:AAZk3pTq9vWm2xYs7bLc4dHf8jQuVwXzEgI/send",
+        "48151623|42:AAZk3pTq9vWm2xYs7bLc4dHf8jQuVwXzEgI",
+    ),
+    ("mail('9f8e7d6c|5b4a39281706f5e4d3c2b1a0-us21')", "9f8e7d6c|5b4a39281706f5e4d3c2b1a0-us21"),
+    ("# sq0csp-|Zk3pTq9vWm2xYs7bLc4dHf8jQuVwXzEgIk0MoRtPa5N", "sq0csp-|Zk3pTq9vWm2xYs7bLc4dHf8jQuVwXzEgIk0MoRtPa5N"),
+    (
+        "curl -H X-JFrog-Art-Api:AKCp|8Zk3pTq9vWm2xYs7bLc4dHf8jQuVwXzEgIk0MoRtPa5N9f8e7d6c5b4a39281706f5e4d3",
+        "AKCp|8Zk3pTq9vWm2xYs7bLc4dHf8j",
+    ),
+    (
+        "discord.run('MTA4|MTUxNjIzNDI4MTUxNjIzNA.GZk3pT.q9vWm2xYs7bLc4dHf8jQuVwXzEgIk0MoRtPa')",
+        "MTA4|MTUxNjIzNDI4MTUxNjIzNA.GZk3pT",
+    ),
+    ("//registry/:_authToken=9f8e7d6c|-5b4a-4928-8706-f5e4d3c2b1a0", "9f8e7d6c|-5b4a-4928-8706-f5e4d3c2b1a0"),
+    (
+        ("PuTTY-User-Key-File-|3: ssh-ed25519\nPrivate-Lines: 1\nAAAAIJl3dIeudNqd0DPMRD6OIh65\nPrivate-MAC: 1f"),
+        "AAAAIJl3dIeudNqd0DPMRD6OIh65",
+    ),
+    ("service_key = 'Zk3pTq9v|Wm2xYs7bLc4d'", "Zk3pTq9v|Wm2xYs7bLc4d"),
     ("stripe.api_key = 'sk_live_|4eC39HqLyjWDarjtT1zdp7dc'", "sk_live_|4eC39HqLyjWDarjtT1zdp7dc"),
     ("whsec_|MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_|MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
     ("maps?key=AIza|SyD3kLm9Qr7Tv2Wx5Yz8Ab1Cd4Ef6Gh0IjK", "AIza|SyD3kLm9Qr7Tv2Wx5Yz8Ab1Cd4Ef6Gh0IjK"),
