@@ -270,6 +270,7 @@ def distil(*arguments: object) -> tuple[int, str]:
     return done.exit_code, done.error_message
 
 
+@pytest.mark.slow
 def test_the_command_asks_the_teacher_trains_and_goes_on(
     small_corpus: Path, teacher: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

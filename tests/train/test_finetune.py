@@ -108,6 +108,7 @@ def adapted() -> Transformer:
     return model
 
 
+@pytest.mark.slow
 def test_an_interrupted_adapter_equals_an_uninterrupted_one_bit_for_bit(small_corpus: Path, tmp_path: Path):
     settings = replace(SETTINGS, lora_rank=4, bias_rate=0.0)
     run(Trainer(small_corpus, CONFIG, settings, CPU, model=adapted()), tmp_path / "whole")
@@ -126,6 +127,7 @@ def test_an_interrupted_adapter_equals_an_uninterrupted_one_bit_for_bit(small_co
     assert all(module.b.any() for module in model.modules() if isinstance(module, LowRank)), "all have learnt"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lora", [(), ("--lora", "4")], ids=["whole", "adapter"])
 def test_bugs_are_learnt_beside_the_text_and_told_of(
     tiny: Path, small_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], lora: tuple[str, ...]

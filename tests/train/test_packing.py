@@ -136,6 +136,7 @@ def test_the_ids_of_a_part_are_those_of_its_text_encoded_by_itself(
     assert document.ids(start, end) == tokenizer.encode(document.text(start, end))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [64, 256, 1024])
 @pytest.mark.parametrize("mix", [Mix(), Mix(fim=1.0, context=1.0), Mix(fim=0.0), Mix(fim=1.0, begun=0.0, spm=0.0)])
 def test_an_epoch_holds_every_document_once_and_whole(corpus: CorpusFolder, length: int, mix: Mix) -> None:
@@ -192,6 +193,7 @@ def test_the_number_of_workers_changes_nothing(corpus: CorpusFolder) -> None:
     )
 
 
+@pytest.mark.slow
 def test_an_interrupt_that_reaches_the_workers_ends_none(corpus: CorpusFolder) -> None:
     """Ctrl-C is sent to all processes of a terminal, and the step that a run finishes may need more of them."""
     together = sequences(corpus.path, 128, 5, n_workers=1)
@@ -208,6 +210,7 @@ def test_an_interrupt_that_reaches_the_workers_ends_none(corpus: CorpusFolder) -
     assert [packed.position for packed in alone] == [packed.position for packed in (first, *rest)]
 
 
+@pytest.mark.slow
 def test_seeds_and_epochs_differ(corpus: CorpusFolder) -> None:
     def epoch(seed: int, number: int) -> list[bytes]:
         start = number << 40
@@ -243,6 +246,7 @@ def test_what_nobody_foretells_is_masked(corpus: CorpusFolder) -> None:
     assert n_told > 0.85 * n_all
 
 
+@pytest.mark.slow
 def test_shares_are_as_asked_for(corpus: CorpusFolder) -> None:
     def count(mix: Mix) -> tuple[float, float, float]:
         found = [

@@ -30,6 +30,8 @@ from dsassist_train.packing.functions import functions_of  # noqa: E402
 from dsassist_train.preferring import evidence, prefer, token_logprobs, tree_of  # noqa: E402
 from train.test_training import CONFIG, CPU, SETTINGS, run, trainer_on  # noqa: E402
 
+pytestmark = pytest.mark.slow  # each makes bugs and trains with them
+
 LENGTH = 512
 WITH_BUGS = replace(SETTINGS, batch_tokens=1024, lengths=((0, 256), (2048, 512)), final_length=512, bug_share=0.5)
 

@@ -61,6 +61,7 @@ def run(trainer: Trainer, folder: Path, n_steps: int = 1000, save_every_s: float
     return done, results, warnings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bf16", "f32"])
 def test_an_interrupted_run_equals_an_uninterrupted_one_bit_for_bit(precision, small_corpus, tmp_path):
     settings = replace(SETTINGS, precision=precision)

@@ -113,6 +113,7 @@ def fit(small_corpus: Path, tmp_path: Path) -> list[str]:
     return ["train", "fit", str(small_corpus), "--out", str(tmp_path / "run"), "--threads", "1", *new]
 
 
+@pytest.mark.slow
 def test_a_corpus_becomes_a_model_that_llama_cpp_runs(
     fit: list[str], small_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -133,6 +134,7 @@ def test_a_corpus_becomes_a_model_that_llama_cpp_runs(
         assert model.vocabulary.fim is not None
 
 
+@pytest.mark.slow
 def test_a_run_that_is_stopped_before_its_first_step_says_so_and_goes_on_later(
     fit: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -211,6 +213,7 @@ def test_two_runs_do_not_work_in_one_folder(fit: list[str], tmp_path: Path) -> N
     assert run_command([*fit, "--tokens", "512"]).exit_code == 0
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_how_far_it_is_and_how_long_it_will_take(fit: list[str]) -> None:
     ours, theirs = pty.openpty()
     fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 160, 0, 0))

@@ -172,6 +172,7 @@ def test_scores_do_not_depend_on_what_was_asked_before_or_beside(engine: LocalEn
         assert scored(engine, ScoreRequest(CONTEXT, TEXT, (edit,))) == (together[edit],)
 
 
+@pytest.mark.slow
 def test_scores_are_the_same_on_any_number_of_threads(builtin_model: Path) -> None:
     """llama.cpp divides the attention of a token that comes alone among its threads, and adds up what they found."""
     head = "".join(f"{name}_{number} = {number * 37}\n" for number, name in enumerate(["left", "right", "wide"] * 25))

@@ -110,6 +110,7 @@ def test_the_model_itself_and_folders_are_not_written_over(dense: Path, tmp_path
         assert message in outcome.error_message
 
 
+@pytest.mark.slow
 def test_a_disk_that_takes_no_more_leaves_nothing_behind(dense: Path, tmp_path: Path) -> None:
     """A limit of the process stands in for the disk: the kernel refuses the write as it does there."""
     code = (
@@ -125,6 +126,7 @@ def test_a_disk_that_takes_no_more_leaves_nothing_behind(dense: Path, tmp_path: 
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_whoever_ends_it_finds_no_half_file(dense: Path, tmp_path: Path, number: signal.Signals) -> None:
     run = [sys.executable, "-m", "dsassist", *command(dense, tmp_path / "carved.gguf")]

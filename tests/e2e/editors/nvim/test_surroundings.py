@@ -59,7 +59,7 @@ def test_each_of_two_files_in_two_windows_has_its_own_text(open_editor: OpenEdit
     editor.until_line(SUM)
     editor.leave_insert_mode()
     editor.press("C-w", "w")
-    assert editor.lines() == ["def divide(first, second):", "    quo"]
+    editor.until("the other window", lambda: editor.lines() == ["def divide(first, second):", "    quo"])
     editor.insert("t")
     editor.until_ghost("ient = first / second")
     editor.press("Tab")
