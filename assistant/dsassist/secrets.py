@@ -200,7 +200,9 @@ _RULES = (
     ),
     _Rule(
         ("putty-user-key-file",),
-        re.compile(r"PuTTY-User-Key-File-\d[\s\S]{0,4000}?Private-Lines: \d+\s([\s\S]{16,8000}?)(?=Private-MAC)"),
+        re.compile(
+            r"PuTTY-User-Key-File-\d[\s\S]{0,4000}?Private-Lines: \d+\s+((?:[\w+/=]+\s+){1,200})(?=Private-MAC)"
+        ),
     ),
     _Rule(("akia", "asia", "abia", "acca"), re.compile(r"\b((?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16})\b")),
     _Rule(
