@@ -35,6 +35,7 @@ __all__ = [
     "files_of",
     "grep_words",
     "grep_words_in",
+    "is_rebasing",
     "merge_base",
     "merge_heads",
     "object_ids",
@@ -218,6 +219,12 @@ def merge_heads(cwd: Path) -> list[str]:
         return [*object_ids(told, cwd)]  # a hook may look at another repository, where these are nothing
     except OSError as error:
         raise GitError(f"cannot read {file}: {error.strerror or error}") from error
+
+
+def is_rebasing(cwd: Path) -> bool:
+    """Whether a rebase has stopped here. Its REBASE_HEAD may outlive it; the folder of its state does not."""
+    told = run_git(["rev-parse", "--git-path", "rebase-merge", "--git-path", "rebase-apply"], cwd)
+    return any((cwd / os.fsdecode(name)).is_dir() for name in told.splitlines())
 
 
 def staged_entries(cwd: Path) -> list[ChangedEntry]:

@@ -58,7 +58,7 @@ def staged(cwd: Path) -> Selection:
     is_merge = "MERGE_HEAD^{commit}" in found or any(name.startswith("GITHEAD_") for name in os.environ)
     parents = [head or git.empty_tree(cwd), *(git.merge_heads(cwd) if is_merge else ())]
     first, *others = ([*git.entries_of_index(parent, cwd)] for parent in parents)
-    within = "a merge" if is_merge else _under_way(found)
+    within = "a merge" if is_merge else _under_way(found, cwd)
     return replace(_selection(cwd, git.INDEX, head, first, others), within=within)
 
 
@@ -106,9 +106,12 @@ def path_in(root: Path, path: Path) -> str:
     return str(real) if below is None else below
 
 
-def _under_way(found: Mapping[str, tuple[str, str]]) -> str:
-    ids = ((what, found.get(f"{name}^{{commit}}")) for name, what in _UNDER_WAY.items())
-    return next((f"a {what} of {named[0][:_SHORT_ID]}" for what, named in ids if named is not None), "")
+def _under_way(found: Mapping[str, tuple[str, str]], cwd: Path) -> str:
+    for name, what in _UNDER_WAY.items():
+        named = found.get(f"{name}^{{commit}}")
+        if named is not None and (what != "rebase" or git.is_rebasing(cwd)):
+            return f"a {what} of {named[0][:_SHORT_ID]}"
+    return ""
 
 
 def _is_within(path: bytes, folders: Iterable[bytes]) -> bool:

@@ -152,3 +152,5 @@ def test_a_commit_in_a_stopped_rebase_is_reviewed(parted: Repository, recording:
     parted.git("commit", "--quiet", "-m", "replayed")
     (run,) = recorded(log)
     assert run["lines"] == {"a.py": [5, 25], "theirs.py": [1]}
+    parted.git("-c", "core.editor=true", "rebase", "--continue")
+    assert selection.staged(parted.root).within == ""
