@@ -98,6 +98,22 @@ def test_a_pytorch_that_will_not_do_is_told_with_the_version_to_install(torch: s
     assert re.fullmatch(expected, done.stderr), done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "usage: scripts/train-builtin CORPUS FOLDER [OPTION]...\n"),
+        (["nowhere", "run"], "scripts/train-builtin: there is no corpus nowhere; `dsassist train corpus` makes one\n"),
+    ],
+)
+def test_the_recipe_says_what_it_lacks_before_it_sets_anything_up(
+    arguments: list[str], said: str, tmp_path: Path
+) -> None:
+    script = Path(__file__).parents[2] / "scripts" / "train-builtin"
+    done = subprocess.run([script, *arguments], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_command_table_imports_neither_pytorch_nor_numpy() -> None:
     code = "import sys, dsassist_train.command; print({'torch', 'numpy', 'tokenizers'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
