@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,8 @@ def repository(tmp_path: Path) -> Path:
         (("--repo", "REPOSITORY", "--model", "no-such-model"), 2, "no-such-model"),
         (("--repo", "REPOSITORY", "--details", "/nowhere/x"), 2, "--details /nowhere/x cannot be written"),
         (("--repo", "REPOSITORY", "--since", "2026-01-01"), 3, "name an earlier day with --since"),
+        (("--repo", "REPOSITORY", "--answers", "/nowhere/x"), 2, "--answers /nowhere/x cannot be written"),
+        (("--held-back", "REPOSITORY", "--answers", "x"), 2, "--held-back asks no model"),
         (("--fixes", "REPOSITORY"), 3, "name an earlier day"),
         (("--fixes", "REPOSITORY", "--sources", "all"), 2, "allowed are enumerated, further, unfinished, written"),
     ],
@@ -72,9 +76,16 @@ def test_fixes_are_measured_on_the_builtin_model(tmp_path: Path, capsys: pytest.
     commit(root, {"clamp.py": text})
     (root / "clamp.py").write_text(text.replace("min(value, low)", "min(value, high)"))
     subprocess.run(["git", "commit", "--quiet", "-am", "Fix the upper limit"], cwd=root, check=True)
-    command = ["bench", "review", "--fixes", str(root), "--sources", "unfinished,enumerated", "--json"]
-    assert main(command) == 0
+    answers = tmp_path / "answers.db"
+    command = ["bench", "review", "--fixes", str(root), "--sources", "unfinished,enumerated,written", "--json"]
+    assert main([*command, "--answers", str(answers)]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert report["settings"]["sources"] == "enumerated, unfinished changes"
+    assert report["settings"]["sources"] == "enumerated, unfinished changes, written by the model"
+    with closing(sqlite3.connect(answers)) as kept:
+        n_asked = kept.execute("SELECT count(*) FROM answers").fetchone()
+        assert n_asked > (2,)
+        assert main([*command, "--answers", str(answers)]) == 0
+        assert json.loads(capsys.readouterr().out)["figures"] == report["figures"]
+        assert kept.execute("SELECT count(*) FROM answers").fetchone() == n_asked
     assert report["settings"]["fixes"] == 1
     assert "fix preferred to the bug" in [figure["name"] for figure in report["figures"]]

@@ -161,6 +161,8 @@ def _run_fixes(args: argparse.Namespace, progress: Callable[[str], None]) -> Rep
 
 
 def _run_held_back(args: argparse.Namespace, progress: Callable[[str], None]) -> Report:
+    if args.answers is not None:
+        raise DsassistError("--held-back asks no model, so there are no --answers to keep; leave them out")
     from dsassist.bench.report import machine
     from dsassist.bench.review.held_back import HeldBackBench, run_held_back_bench
 
